@@ -1,0 +1,1 @@
+"""One robot: its contract file, kinematics, inverse kinematics and dynamics."""

@@ -1,0 +1,216 @@
+"""The robot contract: what a robot publishes, accepts and must never exceed, read from one YAML file."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from wam_core.contract import ACTION_SPACES, FloatArray, check_finite
+from wam_core.errors import ContractError, look_up
+from wam_core.paths import share_path
+
+
+@dataclass(frozen=True)
+class JointLimits:
+    """Per arm joint, ``[J]`` each: rad, rad/s, rad/s^2, rad/s^3, N m, N m/s."""
+
+    lower: FloatArray
+    upper: FloatArray
+    velocity: FloatArray
+    acceleration: FloatArray
+    jerk: FloatArray
+    torque: FloatArray
+    torque_rate: FloatArray
+
+
+@dataclass(frozen=True)
+class Gripper:
+    """A parallel gripper driven by one prismatic joint; ``closed``/``open`` in m, ``velocity`` m/s, ``force`` N."""
+
+    joint: str
+    closed: float
+    open: float
+    velocity: float
+    force: float
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Box the tool stays in (m, base frame) and its greatest speed (m/s)."""
+
+    lower: FloatArray
+    upper: FloatArray
+    speed: float
+
+
+@dataclass(frozen=True)
+class Gains:
+    """Joint tracking gains, ``[J]``: N m/rad and N m s/rad."""
+
+    stiffness: FloatArray
+    damping: FloatArray
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Hz of the control loop, of chunk steps and of the cameras."""
+
+    control_hz: float
+    action_hz: float
+    camera_hz: float
+
+
+@dataclass(frozen=True)
+class Staleness:
+    """Greatest accepted age in s of joint state, images and chunk (after its last step)."""
+
+    state_s: float
+    image_s: float
+    chunk_s: float
+
+
+@dataclass(frozen=True)
+class Camera:
+    """One camera stream as it is published."""
+
+    name: str
+    topic: str
+    frame: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Topics:
+    joint_states: str
+    joint_command: str
+    wrench: str
+    tactile: str
+
+
+@dataclass(frozen=True)
+class ActionSpec:
+    space: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RobotContract:
+    """Everything a model, the executor and a recording must agree on about one robot."""
+
+    name: str
+    urdf: str
+    base_frame: str
+    tool_frame: str
+    tool_reference_rpy: FloatArray
+    joints: tuple[str, ...]
+    home: FloatArray
+    limits: JointLimits
+    gripper: Gripper
+    workspace: Workspace
+    gains: Gains
+    rates: Rates
+    staleness: Staleness
+    cameras: tuple[Camera, ...]
+    topics: Topics
+    tactile: tuple[str, ...]
+    action: ActionSpec
+    proprioception: tuple[str, ...]
+
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        """Arm joints, then the gripper joint: the order of every state and command."""
+        return (*self.joints, self.gripper.joint)
+
+    @property
+    def step_ns(self) -> int:
+        """Time between two chunk steps."""
+        return round(1e9 / self.rates.action_hz)
+
+    def camera(self, name: str) -> Camera:
+        return look_up({c.name: c for c in self.cameras}, name, "camera")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists and numbers, the same shape as the YAML file; ``from_dict`` reads it back."""
+        return _plain(asdict(self))
+
+
+def load_robot(name_or_path: str) -> RobotContract:
+    """Read ``config/robots/<name>.yaml`` or a file given by path.
+
+    Raises:
+        ContractError: unknown name, missing or unknown field, wrong length, unordered limits.
+    """
+    path = Path(name_or_path)
+    if path.suffix != ".yaml":
+        folder = share_path("config/robots")
+        path = look_up({p.stem: p for p in folder.glob("*.yaml")}, name_or_path, "robot")
+    return from_dict(yaml.safe_load(path.read_text()), str(path))
+
+
+def from_dict(raw: Mapping[str, Any], source: str = "robot") -> RobotContract:
+    """Build and check a contract; errors name ``source`` and the dotted field."""
+    fields = _exact(raw, RobotContract, source)
+    arms = len(fields["joints"])
+    limits = _vectors(_exact(raw["limits"], JointLimits, f"{source}.limits"), arms, f"{source}.limits")
+    for name, bound in limits.items():
+        if name not in ("lower", "upper") and np.any(bound <= 0):
+            raise ContractError(f"{source}.limits.{name}", bound.tolist(), "positive numbers")
+    if np.any(limits["lower"] >= limits["upper"]):
+        raise ContractError(f"{source}.limits.lower", limits["lower"].tolist(), "below limits.upper for each joint")
+    workspace = _exact(raw["workspace"], Workspace, f"{source}.workspace")
+    box = _vectors({k: workspace[k] for k in ("lower", "upper")}, 3, f"{source}.workspace")
+    gains = _vectors(_exact(raw["gains"], Gains, f"{source}.gains"), arms, f"{source}.gains")
+    action = _exact(raw["action"], ActionSpec, f"{source}.action")
+    look_up(ACTION_SPACES, action["space"], f"{source}.action.space")
+    poses = _vectors({"home": raw["home"]}, arms, source) | _vectors(
+        {"tool_reference_rpy": raw["tool_reference_rpy"]}, 3, source
+    )
+    return RobotContract(
+        **{k: fields[k] for k in ("name", "urdf", "base_frame", "tool_frame")},
+        **poses,
+        joints=tuple(raw["joints"]),
+        limits=JointLimits(**limits),
+        gripper=Gripper(**_exact(raw["gripper"], Gripper, f"{source}.gripper")),
+        workspace=Workspace(**box, speed=float(workspace["speed"])),
+        gains=Gains(**gains),
+        rates=Rates(**_exact(raw["rates"], Rates, f"{source}.rates")),
+        staleness=Staleness(**_exact(raw["staleness"], Staleness, f"{source}.staleness")),
+        cameras=tuple(Camera(**_exact(c, Camera, f"{source}.cameras")) for c in raw["cameras"]),
+        topics=Topics(**_exact(raw["topics"], Topics, f"{source}.topics")),
+        tactile=tuple(raw["tactile"]),
+        action=ActionSpec(space=action["space"], names=tuple(action["names"])),
+        proprioception=tuple(raw["proprioception"]),
+    )
+
+
+def _exact(raw: Mapping[str, Any], kind: type, source: str) -> dict[str, Any]:
+    known = set(kind.__dataclass_fields__)  # type: ignore[attr-defined]
+    if missing := known - set(raw):
+        raise ContractError(f"{source}.{sorted(missing)[0]}", None, "a value (the field is missing)")
+    if unknown := set(raw) - known:
+        look_up(dict.fromkeys(known), sorted(unknown)[0], f"{source} field")
+    return dict(raw)
+
+
+def _vectors(raw: Mapping[str, Any], length: int, source: str) -> dict[str, FloatArray]:
+    out = {}
+    for name, value in raw.items():
+        array = np.asarray(value, dtype=np.float64)
+        if array.shape != (length,):
+            raise ContractError(f"{source}.{name}", value, f"a list of {length} numbers")
+        check_finite(f"{source}.{name}", array)
+        array.setflags(write=False)
+        out[name] = array
+    return out
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    return value.tolist() if isinstance(value, np.ndarray) else value
