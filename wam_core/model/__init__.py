@@ -1,0 +1,1 @@
+"""The model core: token groups with declared visibility, carried by one shared-attention trunk."""

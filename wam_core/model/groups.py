@@ -1,0 +1,133 @@
+"""Token groups and their wiring: what a World Action Model is, before any weight exists.
+
+A wiring answers, by graph analysis alone, which groups a requested output needs, in which order groups are
+generated, which ones never change during denoising (the prefix), and what a group can possibly depend on.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from wam_core.errors import ContractError, look_up
+
+#: Where a group's tokens come from. A copy carries the clean value of a generated group once that is finished.
+SOURCES = {"observed": "encoded from the observation", "generated": "predicted", "copy": "clean copy of another group"}
+
+
+@dataclass(frozen=True)
+class TokenGroup:
+    """One group of tokens.
+
+    Attributes:
+        name: unique within the wiring.
+        kind: what its tokens are, ``video`` or ``action``: decides tokeniser and positions.
+        source: a key of :data:`SOURCES`.
+        expert: the trunk expert (width, weights) that carries it.
+        sees: names of the groups its queries attend to, itself included.
+        generator: how a generated group is produced, a key of ``generators.GENERATORS``.
+        schedule: groups of one schedule share their noise level in training; empty means its own.
+        shift: flow-matching time shift (see ``flow.shift_time``).
+        loss_weight: weight of its loss; 0 turns it off (Fast-WAM without co-training).
+        copy_of: the generated group a copy carries.
+        copy_noise: probability that a copy is noise-augmented in training.
+    """
+
+    name: str
+    kind: str
+    source: str
+    expert: str
+    sees: tuple[str, ...]
+    generator: str = ""
+    schedule: str = ""
+    shift: float = 1.0
+    loss_weight: float = 1.0
+    copy_of: str = ""
+    copy_noise: float = 0.0
+
+
+class Wiring:
+    """A checked set of token groups, in declaration order."""
+
+    def __init__(self, groups: Iterable[TokenGroup]) -> None:
+        """Check names, sources and visibility.
+
+        Raises:
+            ContractError: a group sees or copies an unknown group, an observed group sees a generated one, a
+                generated group has no generator, or generation would need a group that needs it.
+        """
+        self.groups = {g.name: g for g in groups}
+        for group in self.groups.values():
+            self._check(group)
+        self.stages(self.groups)
+
+    def _check(self, group: TokenGroup) -> None:
+        where = f"groups.{group.name}"
+        look_up(SOURCES, group.source, f"{where}.source")
+        for seen in group.sees:
+            look_up(self.groups, seen, f"{where}.sees")
+        if group.source == "copy":
+            original = look_up(self.groups, group.copy_of, f"{where}.copy_of")
+            if original.source != "generated":
+                raise ContractError(f"{where}.copy_of", group.copy_of, "a generated group")
+        if (group.source == "generated") != bool(group.generator):
+            raise ContractError(f"{where}.generator", group.generator, "a generator exactly when source is generated")
+        if group.source != "generated":
+            noisy = [s for s in group.sees if self.groups[s].source == "generated"]
+            if noisy:
+                raise ContractError(f"{where}.sees", noisy[0], "only observed groups and copies (the group is clean)")
+
+    def needed(self, outputs: Iterable[str]) -> tuple[str, ...]:
+        """Groups that ``outputs`` depend on, themselves included, in declaration order; the rest need not run."""
+        wanted: set[str] = set()
+        stack = [look_up(self.groups, o, "output").name for o in outputs]
+        while stack:
+            name = stack.pop()
+            if name not in wanted:
+                wanted.add(name)
+                group = self.groups[name]
+                stack.extend([*group.sees, *([group.copy_of] if group.copy_of else [])])
+        return tuple(n for n in self.groups if n in wanted)
+
+    def depends(self, target: str, on: str) -> bool:
+        """Whether the value of ``target`` can depend on ``on`` by any path."""
+        return on in self.needed([target])
+
+    def stages(self, outputs: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+        """Generated groups in the order they are denoised; groups that see each other's noise share a stage.
+
+        Raises:
+            ContractError: two stages wait for each other.
+        """
+        names = [n for n in self.needed(outputs) if self.groups[n].source == "generated"]
+        stage_of = {n: {n} for n in names}
+        for name in names:
+            for seen in self.groups[name].sees:
+                if seen in stage_of and stage_of[seen] is not stage_of[name]:
+                    merged = stage_of[seen] | stage_of[name]
+                    for member in merged:
+                        stage_of[member] = merged
+        ordered: list[tuple[str, ...]] = []
+        finished: set[str] = set()
+        while len(finished) < len(names):
+            ready = next(
+                (s for n in names if n not in finished for s in [stage_of[n]] if self._awaits(s) <= finished), None
+            )
+            if ready is None:
+                stuck = sorted(set(names) - finished)
+                raise ContractError("groups", stuck, "an order of generation (these wait for each other's clean copy)")
+            ordered.append(tuple(n for n in names if n in ready))
+            finished |= ready
+        return tuple(ordered)
+
+    def _awaits(self, stage: set[str]) -> set[str]:
+        clean = {s for n in stage for s in self.groups[n].sees if self.groups[s].source == "copy"}
+        pending, seen = list(clean), set(clean)
+        while pending:
+            for name in self.groups[pending.pop()].sees:
+                if self.groups[name].source == "copy" and name not in seen:
+                    seen.add(name)
+                    pending.append(name)
+        return {self.groups[c].copy_of for c in seen}
+
+    def prefix(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Clean groups among ``names``: they see no noisy group, so their keys and values never change."""
+        return tuple(n for n in self.groups if n in set(names) and self.groups[n].source != "generated")
