@@ -1,0 +1,1 @@
+"""Recordings and training sets: writing, reading, synchronising, statistics."""

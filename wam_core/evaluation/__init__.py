@@ -1,0 +1,1 @@
+"""Running policies in the cell and measuring them."""

@@ -1,0 +1,63 @@
+"""A scripted expert as a policy of one-step chunks, and the noise that makes its demonstrations forgiving."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from wam_core.cell.cell import Cell
+from wam_core.cell.tasks import Expert, make_expert
+from wam_core.contract import ActionChunk, Observation, Prediction
+
+
+class ExpertPolicy:
+    """Asks the task's expert at every step. One object per episode; the expert is made at its first observation."""
+
+    cameras: tuple[str, ...] = ()
+    replan_steps = 1
+
+    def __init__(self, cell: Cell, rng: np.random.Generator) -> None:
+        self._cell = cell
+        self._rng = rng
+        self._expert: Expert | None = None
+        self._sequence = 0
+
+    def act(self, observation: Observation) -> Prediction:
+        if self._expert is None:
+            self._expert = make_expert(self._cell, self._rng)
+        robot = self._cell.robot
+        chunk = ActionChunk(
+            stamp_ns=observation.stamp_ns,
+            start_ns=observation.stamp_ns + robot.step_ns,
+            step_ns=robot.step_ns,
+            names=robot.action.names,
+            space=robot.action.space,
+            values=self._expert.act()[None, :],
+            sequence=self._sequence,
+            model="expert",
+        )
+        self._sequence += 1
+        return Prediction(chunk)
+
+
+def position_noise(
+    rng: np.random.Generator, sd_m: float = 0.01, correlation: float = 0.8
+) -> Callable[[ActionChunk], ActionChunk]:
+    """Add first-order autoregressive noise to x y z of every executed one-step ``ee_pose`` chunk.
+
+    The arm then leaves the expert's path while the recorded actions lead back to it (DART, Laskey et al. 2017).
+
+    Args:
+        sd_m: stationary standard deviation per axis in m.
+        correlation: of consecutive steps.
+    """
+    offset = rng.normal(0.0, sd_m, 3)
+
+    def perturb(chunk: ActionChunk) -> ActionChunk:
+        nonlocal offset
+        offset = correlation * offset + np.sqrt(1.0 - correlation**2) * rng.normal(0.0, sd_m, 3)
+        values = chunk.values.copy()
+        values[:, :3] += offset
+        return replace(chunk, values=values)
+
+    return perturb

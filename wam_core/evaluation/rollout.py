@@ -1,0 +1,134 @@
+"""One episode in the cell without ROS: the fast path that demonstrations and evaluation share with the live graph."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from wam_core.cell.cell import Cell
+from wam_core.contract import ActionChunk, Observation, Prediction
+from wam_core.data.episode_writer import EpisodeWriter
+from wam_core.data.messages import POLICY_TOPIC
+from wam_core.executor.executor import Executor
+
+#: Steps that go on after success, so that recordings show the arm at rest at its goal.
+HOLD_STEPS = 5
+#: Joint states are recorded every so many control ticks.
+STATE_TICKS = 10
+
+
+class Policy(Protocol):
+    """Anything that answers observations with chunks.
+
+    Attributes:
+        cameras: names of the images it looks at.
+        replan_steps: chunk steps between two observations it is asked about.
+    """
+
+    cameras: Sequence[str]
+    replan_steps: int
+
+    def act(self, observation: Observation) -> Prediction | None:
+        """Answer one observation, or None to go on with the chunk in progress."""
+
+
+@dataclass(frozen=True)
+class EpisodeResult:
+    """How one episode went.
+
+    Attributes:
+        success: the task's own test held before the time was over.
+        duration_s: simulated time until success, or of the whole episode.
+        steps: observations taken.
+        chunks: chunks the executor accepted.
+        rejected: reason -> chunks it refused.
+        safety: reason -> control ticks in which the executor limited, held or stopped.
+    """
+
+    task: str
+    seed: int
+    instruction: str
+    success: bool
+    duration_s: float
+    steps: int
+    chunks: int
+    rejected: Mapping[str, int]
+    safety: Mapping[str, int]
+
+
+def run_episode(
+    cell: Cell,
+    executor: Executor,
+    policy: Policy,
+    task: str,
+    seed: int,
+    *,
+    writer: EpisodeWriter | None = None,
+    recorded_cameras: Sequence[str] = (),
+    chunk_topic: str = POLICY_TOPIC,
+    perturb: Callable[[ActionChunk], ActionChunk] | None = None,
+    delay_ns: int = 0,
+) -> EpisodeResult:
+    """Reset the cell to ``task`` and ``seed`` and run ``policy`` until shortly after success or until time is over.
+
+    Args:
+        writer: records states, ``recorded_cameras``, the instruction, and the policy's chunks on ``chunk_topic``.
+        perturb: changes the chunk that is executed; the one that is recorded stays as the policy gave it.
+        delay_ns: time from an observation to the moment its chunk reaches the executor.
+    """
+    robot = cell.robot
+    instruction = cell.reset(task, seed)
+    executor.clear()
+    executor.reset(cell.robot_state())
+    before = Counter(executor.status().reason_counts)
+    start_ns, ticks = cell.time_ns, round(robot.rates.control_hz / robot.rates.action_hz)
+    cameras = tuple(dict.fromkeys((*policy.cameras, *(recorded_cameras if writer else ()))))
+    if writer:
+        writer.instruction(instruction, start_ns)
+    on_the_way: deque[tuple[int, ActionChunk]] = deque()
+    rejected: Counter[str] = Counter()
+    accepted = steps = 0
+    success_ns: int | None = None
+    last_step = round(cell.max_seconds * robot.rates.action_hz)
+    while steps < last_step:
+        images = {name: cell.image(name) for name in cameras}
+        if writer:
+            for name in recorded_cameras:
+                writer.image(name, images[name], cell.time_ns)
+        if steps % policy.replan_steps == 0:
+            seen = {name: images[name] for name in policy.cameras}
+            state = cell.robot_state()
+            prediction = policy.act(Observation(cell.time_ns, seen, cell.tool_pose(), instruction, state.tactile))
+            if prediction is not None:
+                if writer:
+                    writer.chunk(chunk_topic, prediction.chunk, cell.time_ns)
+                executed = perturb(prediction.chunk) if perturb else prediction.chunk
+                on_the_way.append((cell.time_ns + delay_ns, executed))
+        for tick in range(ticks):
+            now_ns = cell.time_ns
+            while on_the_way and on_the_way[0][0] <= now_ns:
+                intake = executor.accept(on_the_way.popleft()[1], now_ns)
+                accepted += intake.accepted
+                if not intake.accepted:
+                    rejected[intake.reason] += 1
+            state = cell.robot_state()
+            if writer and tick % STATE_TICKS == 0:
+                writer.state(state)
+            cell.step(executor.tick(state, now_ns).effort)
+        steps += 1
+        if success_ns is None and cell.success():
+            success_ns = cell.time_ns
+            last_step = min(last_step, steps + HOLD_STEPS)
+    end_ns = cell.time_ns if success_ns is None else success_ns
+    safety = Counter(executor.status().reason_counts) - before
+    return EpisodeResult(
+        task=task,
+        seed=seed,
+        instruction=instruction,
+        success=success_ns is not None,
+        duration_s=(end_ns - start_ns) / 1e9,
+        steps=steps,
+        chunks=accepted,
+        rejected=dict(rejected),
+        safety=dict(safety),
+    )

@@ -1,0 +1,1 @@
+"""From camera bytes to the model tensor."""

@@ -1,0 +1,119 @@
+"""Camera images to the model's image tensor with NumPy and OpenCV: the reference path, and the default without a GPU.
+
+    message bytes --decode--> uint8 RGB [H, W, 3] --resize, lay out--> uint8 [H, W*, 3] --scale--> float32 [3, H, W*]
+
+The laid-out uint8 image is exactly what a training cache holds, so live and recorded inputs are bit-equal.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from wam_core.errors import ContractError, look_up
+from wam_core.robot.contract import RobotContract
+
+Region = tuple[int, int, int, int]
+
+#: ``sensor_msgs/Image`` encoding -> (channels, OpenCV conversion to RGB or None).
+ENCODINGS: Mapping[str, tuple[int, int | None]] = {
+    "rgb8": (3, None),
+    "bgr8": (3, cv2.COLOR_BGR2RGB),
+    "rgba8": (4, cv2.COLOR_RGBA2RGB),
+    "bgra8": (4, cv2.COLOR_BGRA2RGB),
+    "mono8": (1, cv2.COLOR_GRAY2RGB),
+}
+
+#: Arrangement name -> axis along which camera tiles are joined.
+ARRANGEMENTS: Mapping[str, int] = {"horizontal": 1, "vertical": 0}
+
+
+@dataclass(frozen=True)
+class ImageLayout:
+    """Which cameras make up the model image, in order; each becomes a tile of ``height`` x ``width`` pixels."""
+
+    cameras: tuple[str, ...]
+    height: int
+    width: int
+    arrangement: str = "horizontal"
+
+    def __post_init__(self) -> None:
+        look_up(ARRANGEMENTS, self.arrangement, "layout.arrangement")
+        if not self.cameras or len(set(self.cameras)) != len(self.cameras):
+            raise ContractError("layout.cameras", self.cameras, "one or more different camera names")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the laid-out image."""
+        count = len(self.cameras)
+        rows, columns = (count, 1) if self.arrangement == "vertical" else (1, count)
+        return rows * self.height, columns * self.width
+
+    @property
+    def regions(self) -> dict[str, Region]:
+        """Camera name -> (top, left, height, width) in the laid-out image."""
+        down, right = (self.height, 0) if self.arrangement == "vertical" else (0, self.width)
+        return {name: (i * down, i * right, self.height, self.width) for i, name in enumerate(self.cameras)}
+
+
+def decode_image(
+    data: NDArray[np.uint8], encoding: str, height: int, width: int, row_bytes: int = 0, name: str = "image"
+) -> NDArray[np.uint8]:
+    """Message bytes to uint8 RGB ``[height, width, 3]``.
+
+    Args:
+        data: flat bytes, ``height`` rows of ``row_bytes`` (0: no padding).
+        name: what errors call this image, e.g. its camera.
+
+    Raises:
+        ContractError: unknown encoding, or a number of bytes that does not fit the size.
+    """
+    channels, conversion = look_up(ENCODINGS, encoding, f"{name}.encoding")
+    row_bytes = row_bytes or width * channels
+    if row_bytes < width * channels or data.size != height * row_bytes:
+        expected = f"{height} rows of at least {width * channels} bytes for {encoding} {width}x{height}"
+        raise ContractError(f"{name}.data", f"{data.size} bytes in rows of {row_bytes}", expected)
+    pixels = data.reshape(height, row_bytes)[:, : width * channels].reshape(height, width, channels)
+    return np.ascontiguousarray(pixels) if conversion is None else cv2.cvtColor(pixels, conversion)
+
+
+def check_images(robot: RobotContract, images: Mapping[str, NDArray[np.uint8]], cameras: Sequence[str]) -> None:
+    """Raise :class:`ContractError` naming the first of ``cameras`` that is missing or not uint8 RGB at contract size."""
+    for name in cameras:
+        camera = robot.camera(name)
+        if name not in images:
+            raise ContractError(f"images.{name}", sorted(images), f"an image of camera {name}")
+        image, shape = images[name], (camera.height, camera.width, 3)
+        if image.dtype != np.uint8 or image.shape != shape:
+            raise ContractError(f"images.{name}", f"{image.dtype} {image.shape}", f"uint8 {shape}")
+
+
+def lay_out(robot: RobotContract, images: Mapping[str, NDArray[np.uint8]], layout: ImageLayout) -> NDArray[np.uint8]:
+    """Resize each camera with pixel-area averaging and join the tiles: uint8 ``[*layout.size, 3]``.
+
+    Raises:
+        ContractError: a camera of the layout is unknown, missing, or of the wrong size or type.
+    """
+    check_images(robot, images, layout.cameras)
+    size = (layout.width, layout.height)
+    tiles = [cv2.resize(images[name], size, interpolation=cv2.INTER_AREA) for name in layout.cameras]
+    return np.concatenate(tiles, axis=ARRANGEMENTS[layout.arrangement])
+
+
+def to_model_range(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """uint8 ``[..., H, W, 3]`` to float32 ``[..., 3, H, W]`` in [-1, 1]."""
+    return np.ascontiguousarray(np.moveaxis(image, -1, -3), dtype=np.float32) / np.float32(127.5) - np.float32(1.0)
+
+
+def to_pixels(tensor: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Inverse of :func:`to_model_range`, clipped and rounded: float ``[..., 3, H, W]`` to uint8 ``[..., H, W, 3]``."""
+    return np.moveaxis(np.clip(np.rint((tensor + 1.0) * 127.5), 0, 255), -3, -1).astype(np.uint8)
+
+
+def preprocess(
+    robot: RobotContract, images: Mapping[str, NDArray[np.uint8]], layout: ImageLayout
+) -> tuple[NDArray[np.float32], dict[str, Region]]:
+    """The model's image tensor, float32 ``[3, H, W*]`` in [-1, 1], and where each camera lies in it."""
+    return to_model_range(lay_out(robot, images, layout)), layout.regions
