@@ -19,7 +19,7 @@ class TokenGroup:
 
     Attributes:
         name: unique within the wiring.
-        kind: what its tokens are, ``video`` or ``action``: decides tokeniser and positions.
+        content: what its tokens are, a key of ``contents.CONTENTS``: decides modality and positions.
         source: a key of :data:`SOURCES`.
         expert: the trunk expert (width, weights) that carries it.
         sees: names of the groups its queries attend to, itself included.
@@ -32,7 +32,7 @@ class TokenGroup:
     """
 
     name: str
-    kind: str
+    content: str
     source: str
     expert: str
     sees: tuple[str, ...]

@@ -83,7 +83,13 @@ class Attention(nn.Module):
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """``[B, N, heads, d]`` queries over ``[B, M, heads, d]`` keys to ``[B, N, width]``."""
-        out = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
+        q, k, v = (x.transpose(1, 2) for x in (q, k, v))
+        if q.is_cpu:
+            # The CPU's bf16 attention has a backward pass ten times slower than its fp32 one.
+            with torch.autocast("cpu", enabled=False):
+                out = F.scaled_dot_product_attention(q.float(), k.float(), v.float())
+        else:
+            out = F.scaled_dot_product_attention(q, k, v)
         return self.o(out.transpose(1, 2).flatten(-2))
 
 

@@ -1,0 +1,195 @@
+"""A World Action Model: a wiring of token groups carried by the trunk, trained and sampled without special cases."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from wam_core.errors import ContractError, look_up
+from wam_core.model import flow
+from wam_core.model.contents import CONTENTS, MODALITIES, Modality, Sizes
+from wam_core.model.generators import GENERATORS
+from wam_core.model.groups import TokenGroup, Wiring
+from wam_core.model.rope import rope_angles
+from wam_core.model.text import TextEncoder
+from wam_core.model.trunk import Expert, ExpertSize, KeyValue, Stream, Trunk, TrunkSize
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Everything that fixes the parameters and the wiring of a model."""
+
+    groups: tuple[TokenGroup, ...]
+    experts: Mapping[str, ExpertSize]
+    trunk: TrunkSize
+    sizes: Sizes
+    proprio_dim: int
+    vocabulary: tuple[str, ...]
+    text_length: int
+
+
+class WorldActionModel(nn.Module):
+    """Predicts the features ``[B, N, F]`` of generated groups from observed ones and a context."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.wiring = Wiring(spec.groups)
+        self.trunk = Trunk(spec.experts, spec.trunk)
+        self.text = TextEncoder(spec.vocabulary, spec.text_length, spec.trunk.text_dim)
+        self.proprio_encoder = nn.Linear(spec.proprio_dim, spec.trunk.text_dim)
+        self.modalities = nn.ModuleDict()
+        carrier: dict[str, str] = {}
+        for group in spec.groups:
+            modality = look_up(CONTENTS, group.content, f"groups.{group.name}.content").modality
+            expert = look_up(spec.experts, group.expert, f"groups.{group.name}.expert")
+            if carrier.setdefault(modality, group.expert) != group.expert:
+                raise ContractError(f"groups.{group.name}.expert", group.expert, f"{carrier[modality]!r} for {modality}")
+            if modality not in self.modalities:
+                self.modalities[modality] = MODALITIES[modality](spec.sizes, expert.width)
+            if group.generator:
+                look_up(GENERATORS, group.generator, f"groups.{group.name}.generator")
+        for name, group in self.wiring.groups.items():
+            angles = rope_angles(self._modality(group).positions(CONTENTS[group.content].future), spec.trunk.head_dim)
+            self.register_buffer(f"cos_{name}", angles.cos().float()[:, None], persistent=False)
+            self.register_buffer(f"sin_{name}", angles.sin().float()[:, None], persistent=False)
+
+    def _modality(self, group: TokenGroup) -> Modality:
+        return self.modalities[CONTENTS[group.content].modality]  # type: ignore[return-value]
+
+    def _expert(self, group: TokenGroup) -> Expert:
+        return self.trunk.mixtures[group.expert]  # type: ignore[return-value]
+
+    def context(self, words: Tensor, proprioception: Tensor) -> Tensor:
+        """Context tokens ``[B, L + 1, text_dim]``: the instruction's words, then proprioception."""
+        return torch.cat((self.text(words), self.proprio_encoder(proprioception)[:, None]), dim=1)
+
+    def text_cache(self, names: Iterable[str], context: Tensor) -> dict[str, list[KeyValue]]:
+        """Cross-attention keys and values for the experts that carry ``names``."""
+        experts = {self.wiring.groups[n].expert: self._expert(self.wiring.groups[n]) for n in names}
+        return {name: expert.text_cache(context) for name, expert in experts.items()}
+
+    def _stream(self, group: TokenGroup, features: Tensor, sigma: Tensor) -> tuple[Stream, Tensor]:
+        time, modulation = self._expert(group).embed_time(sigma)
+        cos, sin = getattr(self, f"cos_{group.name}"), getattr(self, f"sin_{group.name}")
+        tokens = self._modality(group).embed(features)
+        return Stream(group.expert, group.sees, tokens, modulation, cos, sin), time
+
+    def run(
+        self,
+        features: Mapping[str, Tensor],
+        sigmas: Mapping[str, Tensor],
+        text: Mapping[str, list[KeyValue]],
+        cache: Mapping[str, list[KeyValue]],
+    ) -> tuple[dict[str, Tensor], dict[str, list[KeyValue]]]:
+        """One pass: heads' outputs of the generated groups in ``features``, keys and values of all of them."""
+        streams, times = {}, {}
+        for name, value in features.items():
+            streams[name], times[name] = self._stream(self.wiring.groups[name], value, sigmas[name])
+        tokens, produced = self.trunk(streams, text, cache)
+        heads = {
+            name: self._modality(group).head(tokens[name], times[name])
+            for name, group in self.wiring.groups.items()
+            if name in features and group.source == "generated"
+        }
+        return heads, produced
+
+    def losses(self, clean: Mapping[str, Tensor], context: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        """Mean squared error per generated group, weighted over noise levels but not by ``loss_weight``.
+
+        Args:
+            clean: content -> true features ``[B, N, F]``.
+        """
+        batch, device = len(context), context.device
+        features, sigmas, targets = {}, {}, {}
+        drawn: dict[str, Tensor] = {}
+        for name, group in self.wiring.groups.items():
+            x = clean[group.content]
+            noise = torch.randn(x.shape, generator=rng, device=device)
+            if group.source == "generated":
+                key = group.schedule or name
+                u = drawn.setdefault(key, torch.rand(batch, generator=rng, device=device))
+                generator = GENERATORS[group.generator]
+                sigmas[name] = generator.noise_level(u, group.shift)
+                features[name], *targets[name] = generator.show(x, noise, sigmas[name])
+            else:
+                noisy = torch.rand(batch, generator=rng, device=device) < group.copy_noise
+                sigmas[name] = torch.rand(batch, generator=rng, device=device) * noisy
+                features[name] = flow.mix(x, noise, sigmas[name])
+        heads, _ = self.run(features, sigmas, self.text_cache(features, context), {})
+        return {
+            name: (((heads[name] - target) ** 2).mean(dim=(1, 2)) * weight).mean()
+            for name, (target, weight) in targets.items()
+        }
+
+    @torch.no_grad()
+    def generate(
+        self,
+        observed: Mapping[str, Tensor],
+        context: Tensor,
+        outputs: Iterable[str],
+        steps: int,
+        rng: torch.Generator,
+        reuse: bool = True,
+    ) -> dict[str, Tensor]:
+        """Features of the groups in ``outputs`` and of every generated group they needed.
+
+        Args:
+            observed: content -> features of observed groups.
+            steps: denoising steps of iterative generators.
+            reuse: compute clean groups and the text once per stage; ``False`` runs the naive full forward in
+                every step (the reference the fast path is tested against).
+        """
+        names = self.wiring.needed(outputs)
+        text = self.text_cache(names, context)
+        still = context.new_zeros(len(context))
+        values = {n: observed[g.content] for n in names if (g := self.wiring.groups[n]).source == "observed"}
+        cache: dict[str, list[KeyValue]] = {}
+        for stage in self.wiring.stages(outputs):
+            for n in names:
+                original = self.wiring.groups[n].copy_of
+                if original in values:
+                    values[n] = values[original]
+            clean = {n: v for n, v in values.items() if self.wiring.groups[n].source != "generated"}
+            if reuse:
+                fresh = {n: v for n, v in clean.items() if n not in cache}
+                cache |= self.run(fresh, dict.fromkeys(fresh, still), text, cache)[1] if fresh else {}
+            values |= self._denoise(stage, clean, context, text, cache, steps, rng, reuse)
+        return {n: values[n] for n in names if self.wiring.groups[n].source == "generated"}
+
+    def _denoise(
+        self,
+        stage: tuple[str, ...],
+        clean: Mapping[str, Tensor],
+        context: Tensor,
+        text: Mapping[str, list[KeyValue]],
+        cache: Mapping[str, list[KeyValue]],
+        steps: int,
+        rng: torch.Generator,
+        reuse: bool,
+    ) -> dict[str, Tensor]:
+        still = context.new_zeros(len(context))
+        groups = {n: self.wiring.groups[n] for n in stage}
+        makers = {n: GENERATORS[g.generator] for n, g in groups.items()}
+        levels = {n: makers[n].levels(steps, g.shift) for n, g in groups.items()}
+        shapes = {n: (len(context), len(getattr(self, f"cos_{n}")), self.feature_dim(n)) for n in stage}
+        x = {n: makers[n].start(torch.randn(shapes[n], generator=rng, device=context.device)) for n in stage}
+        for i in range(max(len(v) for v in levels.values()) - 1):
+            active = {n for n in stage if i < len(levels[n]) - 1}
+            sigmas = {n: still + levels[n][min(i, len(levels[n]) - 1)] for n in stage}
+            if reuse:
+                heads, _ = self.run(x, sigmas, text, cache)
+            else:
+                everything = {**clean, **x}
+                again = self.text_cache(everything, context)
+                heads, _ = self.run(everything, {**dict.fromkeys(clean, still), **sigmas}, again, {})
+            for n in active:
+                x[n] = makers[n].advance(x[n], heads[n], float(levels[n][i]), float(levels[n][i + 1]))
+        return x
+
+    def feature_dim(self, group: str) -> int:
+        """Width F of a group's features."""
+        sizes = self.spec.sizes
+        video = sizes.latent[0] * sizes.patch**2
+        return video if CONTENTS[self.wiring.groups[group].content].modality == "video" else sizes.action_dim

@@ -1,0 +1,159 @@
+"""Presets: one ROS parameter file names a World Action Model's parts and the values that differ."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from wam_core.errors import ContractError, look_up
+from wam_core.fields import exact_fields, read
+from wam_core.model.contents import Sizes
+from wam_core.model.groups import TokenGroup, Wiring
+from wam_core.model.trunk import ExpertSize, TrunkSize
+from wam_core.model.wam import ModelSpec
+from wam_core.paths import share_path
+from wam_core.preprocess.images import ImageLayout
+from wam_core.robot.contract import RobotContract, load_robot
+from wam_core.substrates.video_vae import SPACE_STRIDE, TIME_STRIDE, VaeSize
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How a preset is trained; ``warmup`` in steps, ``ema`` the decay of the averaged weights that are kept."""
+
+    steps: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    warmup: int
+    ema: float
+    clip: float
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One World Action Model as data.
+
+    Attributes:
+        robot: name of the contract it is made for.
+        horizon: action steps in a chunk.
+        frame_stride: action steps between two predicted frames.
+        replan_steps: chunk steps executed before the next chunk takes over.
+        patch: side of a video patch in latent pixels.
+        steps: denoising steps at inference.
+        text_length: most words of an instruction.
+    """
+
+    name: str
+    summary: str
+    robot: str
+    layout: ImageLayout
+    horizon: int
+    frame_stride: int
+    replan_steps: int
+    patch: int
+    steps: int
+    text_length: int
+    vae: VaeSize
+    trunk: TrunkSize
+    experts: Mapping[str, ExpertSize]
+    groups: tuple[TokenGroup, ...]
+    training: TrainingSettings
+
+    @property
+    def frames(self) -> int:
+        """Raw video frames of a training window: the first and the predicted ones."""
+        return self.horizon // self.frame_stride + 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same shape as the parameter file; :func:`from_dict` reads it back."""
+        raw = asdict(self)
+        raw["groups"] = {g.pop("name"): {k: v for k, v in g.items()} for g in raw["groups"]}
+        return _listed(raw)
+
+
+def preset_names() -> dict[str, Path]:
+    """Name -> parameter file of every shipped preset."""
+    return {p.stem: p for p in sorted(share_path("config/wam").glob("*.yaml"))}
+
+
+def load_preset(name_or_path: str) -> Preset:
+    """Read ``config/wam/<name>.yaml``, or a parameter file given by path.
+
+    Raises:
+        ContractError: unknown name, missing or unknown field, sizes or wiring that do not fit.
+    """
+    path = Path(name_or_path)
+    if path.suffix != ".yaml":
+        path = look_up(preset_names(), name_or_path, "model")
+    raw = yaml.safe_load(path.read_text())
+    try:
+        parameters = raw["/**"]["ros__parameters"]
+    except (KeyError, TypeError):
+        raise ContractError(str(path), raw, "a ROS parameter file: '/**: ros__parameters: ...'") from None
+    return from_dict(parameters, path.stem)
+
+
+def from_dict(raw: Mapping[str, Any], source: str) -> Preset:
+    """Build and check a preset; errors name ``source`` and the dotted field."""
+    values = exact_fields(Preset, raw, source)
+    values["layout"] = read(ImageLayout, raw["layout"], f"{source}.layout")
+    values["vae"] = read(VaeSize, raw["vae"], f"{source}.vae")
+    values["trunk"] = read(TrunkSize, raw["trunk"], f"{source}.trunk")
+    values["training"] = read(TrainingSettings, raw["training"], f"{source}.training")
+    values["experts"] = {n: read(ExpertSize, e, f"{source}.experts.{n}") for n, e in raw["experts"].items()}
+    values["groups"] = tuple(
+        read(TokenGroup, {"name": n, **g}, f"{source}.groups.{n}") for n, g in raw["groups"].items()
+    )
+    preset = Preset(**values)
+    Wiring(preset.groups)
+    if preset.horizon % preset.frame_stride or preset.frames % TIME_STRIDE != 1:
+        raise ContractError(
+            f"{source}.frame_stride", preset.frame_stride, "horizon / frame_stride to be a multiple of 4"
+        )
+    if not 0 < preset.replan_steps <= preset.horizon:
+        raise ContractError(f"{source}.replan_steps", preset.replan_steps, f"1 to horizon ({preset.horizon})")
+    if any(side % (SPACE_STRIDE * preset.patch) for side in preset.layout.size):
+        raise ContractError(f"{source}.layout", preset.layout.size, f"multiples of {SPACE_STRIDE * preset.patch} pixels")
+    return preset
+
+
+def model_spec(preset: Preset, robot: RobotContract, vocabulary: tuple[str, ...]) -> ModelSpec:
+    """The model that ``preset`` describes, for ``robot`` and the words of its training instructions.
+
+    Raises:
+        ContractError: the preset is for another robot, or looks at a camera the robot does not have.
+    """
+    if preset.robot != robot.name:
+        raise ContractError("preset.robot", preset.robot, f"{robot.name!r}, the robot in use")
+    for camera in preset.layout.cameras:
+        robot.camera(camera)
+    height, width = preset.layout.size
+    return ModelSpec(
+        groups=preset.groups,
+        experts=preset.experts,
+        trunk=preset.trunk,
+        sizes=Sizes(
+            latent=(preset.vae.latent_channels, height // SPACE_STRIDE, width // SPACE_STRIDE),
+            future_frames=(preset.frames - 1) // TIME_STRIDE,
+            patch=preset.patch,
+            horizon=preset.horizon,
+            action_dim=len(robot.action.names),
+        ),
+        proprio_dim=len(robot.proprioception),
+        vocabulary=vocabulary,
+        text_length=preset.text_length,
+    )
+
+
+def default_robot(preset: Preset) -> RobotContract:
+    """The contract the preset is made for."""
+    return load_robot(preset.robot)
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _listed(v) for k, v in value.items()}
+    return [_listed(v) for v in value] if isinstance(value, tuple | list) else value
