@@ -108,11 +108,6 @@ def header_stamp_ns(data: bytes) -> int:
     return int(seconds) * 1_000_000_000 + int(nanoseconds)
 
 
-def time_ns(time: Any) -> int:
-    """Nanoseconds of a ``builtin_interfaces`` Time or Duration."""
-    return int(time.sec) * 1_000_000_000 + int(time.nanosec)
-
-
 def _encode(type_name: str, *fields: Any) -> Encoded:
     store = typestore()
     return Encoded(type_name, bytes(store.serialize_cdr(store.types[type_name](*fields), type_name)))

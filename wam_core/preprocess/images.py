@@ -80,7 +80,7 @@ def decode_image(
 
 
 def check_images(robot: RobotContract, images: Mapping[str, NDArray[np.uint8]], cameras: Sequence[str]) -> None:
-    """Raise :class:`ContractError` naming the first of ``cameras`` that is missing or not uint8 RGB at contract size."""
+    """Raise :class:`ContractError` naming a camera that is missing or not uint8 RGB at contract size."""
     for name in cameras:
         camera = robot.camera(name)
         if name not in images:

@@ -1,0 +1,219 @@
+"""A folder of episodes as the compact arrays that training samples windows from."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wam_core.contract import FloatArray
+from wam_core.data.reader import Episode, read_episode
+from wam_core.errors import ContractError
+from wam_core.preprocess.images import ImageLayout, lay_out
+from wam_core.robot.contract import RobotContract, from_dict
+
+IntArray = NDArray[np.int64]
+
+#: Part of the cache key; goes up when the arrays or their preprocessing change.
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Row numbers of M windows, into the arrays of one :class:`TrainingFrames`.
+
+    Attributes:
+        start: ``[M]`` the observed row.
+        action: ``[M, horizon]`` rows whose actions make the chunk.
+        frame: ``[M, horizon // frame_stride]`` rows that show the future at every ``frame_stride``-th step.
+    """
+
+    start: IntArray
+    action: IntArray
+    frame: IntArray
+
+
+@dataclass(frozen=True)
+class TrainingFrames:
+    """All steps of all episodes in one row each.
+
+    Attributes:
+        images: uint8 ``[N, H, W*, 3]``, laid out as the model sees them.
+        proprioception: ``[N, D]``; ``actions``: ``[N, A]``; both in the units of the contract.
+        bounds: ``[S, 2]`` half-open rows of the stretches without a gap; a window never leaves its stretch.
+        instructions: one per stretch; ``files``: the recording each stretch came from.
+        robot: the contract that all recordings share.
+    """
+
+    images: NDArray[np.uint8]
+    proprioception: FloatArray
+    actions: FloatArray
+    bounds: IntArray
+    instructions: tuple[str, ...]
+    files: tuple[str, ...]
+    robot: RobotContract
+    layout: ImageLayout
+
+    @property
+    def stretch(self) -> IntArray:
+        """``[N]`` number of the stretch each row belongs to."""
+        return np.repeat(np.arange(len(self.bounds)), self.bounds[:, 1] - self.bounds[:, 0])
+
+    def windows(self, horizon: int, frame_stride: int) -> Windows:
+        """One window per row.
+
+        Past the end of a stretch the last action repeats, which means that the arm holds, and so does the last frame.
+
+        Raises:
+            ContractError: ``frame_stride`` does not divide ``horizon``.
+        """
+        if horizon < 1 or frame_stride < 1 or horizon % frame_stride:
+            raise ContractError("frame_stride", frame_stride, f"a divisor of the horizon, {horizon}")
+        start = np.arange(len(self.actions))
+        last = (self.bounds[:, 1] - 1)[self.stretch][:, None]
+        action = np.minimum(start[:, None] + np.arange(horizon), last)
+        frame = np.minimum(start[:, None] + np.arange(frame_stride, horizon + 1, frame_stride), last)
+        return Windows(start, action, frame)
+
+    def select(self, stretches: Sequence[int]) -> "TrainingFrames":
+        """The named stretches only, e.g. to hold some out for validation."""
+        rows = np.concatenate([np.arange(*self.bounds[s]) for s in stretches])
+        lengths = np.array([self.bounds[s, 1] - self.bounds[s, 0] for s in stretches])
+        ends = np.cumsum(lengths)
+        return TrainingFrames(
+            images=self.images[rows],
+            proprioception=self.proprioception[rows],
+            actions=self.actions[rows],
+            bounds=np.stack([ends - lengths, ends], axis=1),
+            instructions=tuple(self.instructions[s] for s in stretches),
+            files=tuple(self.files[s] for s in stretches),
+            robot=self.robot,
+            layout=self.layout,
+        )
+
+
+def recordings_in(folder: Path) -> list[Path]:
+    """Finished MCAP files and rosbag2 folders below ``folder``, sorted."""
+    bags = [p.parent for p in folder.rglob("metadata.yaml")]
+    return sorted([p for p in folder.rglob("*.mcap") if p.parent not in bags] + bags)
+
+
+def load_frames(
+    folder: Path,
+    layout: ImageLayout,
+    cache: Path,
+    robot: RobotContract | None = None,
+    report: Callable[[int, int], None] | None = None,
+) -> TrainingFrames:
+    """Read all recordings below ``folder``, or the cached arrays when neither files nor settings changed.
+
+    Episodes labelled as failures are left out.
+
+    Args:
+        cache: folder of ``.npz`` files.
+        robot: contract of recordings that embed none.
+        report: called with (episodes read, episodes in all).
+
+    Raises:
+        ContractError: no recording, recordings of different contracts, or one that cannot be read.
+    """
+    paths = recordings_in(folder)
+    if not paths:
+        raise ContractError("data", str(folder), "a folder with recordings")
+    file = cache / f"frames_{_key(paths, layout, robot)}.npz"
+    if file.exists():
+        return _load(file, layout)
+    parts: list[_Part] = []
+    contract: RobotContract | None = None
+    for number, path in enumerate(paths):
+        episode = read_episode(path, robot, layout.cameras)
+        contract = contract or episode.robot
+        if episode.robot.to_dict() != contract.to_dict():
+            raise ContractError(f"{path.name}:robot_contract", episode.robot.name, f"that of {paths[0].name}")
+        if episode.success is not False:
+            parts.extend(_parts(episode, layout))
+        if report:
+            report(number + 1, len(paths))
+    if contract is None or not parts:
+        raise ContractError("data", str(folder), "a recording that is not labelled a failure")
+    ends = np.cumsum([len(p.actions) for p in parts])
+    frames = TrainingFrames(
+        images=np.concatenate([p.images for p in parts]),
+        proprioception=np.concatenate([p.proprioception for p in parts]),
+        actions=np.concatenate([p.actions for p in parts]),
+        bounds=np.stack([np.concatenate([[0], ends[:-1]]), ends], axis=1),
+        instructions=tuple(p.instruction for p in parts),
+        files=tuple(p.file for p in parts),
+        robot=contract,
+        layout=layout,
+    )
+    _save(file, frames)
+    return frames
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One stretch without a gap."""
+
+    images: NDArray[np.uint8]
+    proprioception: FloatArray
+    actions: FloatArray
+    instruction: str
+    file: str
+
+
+def _parts(episode: Episode, layout: ImageLayout) -> list[_Part]:
+    height, width = layout.size
+    images = np.empty((len(episode.stamps_ns), height, width, 3), np.uint8)
+    for row in range(len(images)):
+        images[row] = lay_out(episode.robot, {name: episode.images[name][row] for name in layout.cameras}, layout)
+    return [
+        _Part(images[a:b], episode.proprioception[a:b], episode.actions[a:b], episode.instruction, episode.path.name)
+        for a, b in episode.segments
+    ]
+
+
+def _key(paths: Sequence[Path], layout: ImageLayout, robot: RobotContract | None) -> str:
+    files = [(str(p), *_fingerprint(p)) for p in paths]
+    settings = (FORMAT, asdict(layout), None if robot is None else robot.to_dict())
+    return hashlib.sha256(json.dumps([files, settings]).encode()).hexdigest()[:16]
+
+
+def _fingerprint(path: Path) -> tuple[int, int]:
+    """Size and time of change of a file, or of all files of a folder together."""
+    found = [p.stat() for p in ([path] if path.is_file() else sorted(path.iterdir()))]
+    return sum(s.st_size for s in found), max(s.st_mtime_ns for s in found)
+
+
+def _save(file: Path, frames: TrainingFrames) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_suffix(".part")
+    with unfinished.open("wb") as out:
+        np.savez(
+            out,
+            images=frames.images,
+            proprioception=frames.proprioception,
+            actions=frames.actions,
+            bounds=frames.bounds,
+            instructions=np.array(frames.instructions),
+            files=np.array(frames.files),
+            robot=np.array(json.dumps(frames.robot.to_dict())),
+        )
+    unfinished.replace(file)
+
+
+def _load(file: Path, layout: ImageLayout) -> TrainingFrames:
+    with np.load(file) as stored:
+        return TrainingFrames(
+            images=stored["images"],
+            proprioception=stored["proprioception"],
+            actions=stored["actions"],
+            bounds=stored["bounds"],
+            instructions=tuple(str(t) for t in stored["instructions"]),
+            files=tuple(str(t) for t in stored["files"]),
+            robot=from_dict(json.loads(str(stored["robot"])), file.name),
+            layout=layout,
+        )

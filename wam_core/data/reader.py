@@ -1,0 +1,229 @@
+"""A recording as one synchronised episode."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wam_core.contract import FloatArray, RobotState, check_finite
+from wam_core.data import messages
+from wam_core.data.decode import RowDecoder, row_streams
+from wam_core.data.recorder import EPISODE_RECORD, OUTCOME_RECORD
+from wam_core.data.recording import RecordedMessage, Recording, recorded_contract
+from wam_core.data.synchronise import Gap, IntArray, Stream, align, newest_not_after
+from wam_core.errors import ContractError
+from wam_core.preprocess.images import decode_image
+from wam_core.robot.contract import Camera, RobotContract
+from wam_core.robot.kinematics import Kinematics, proprioception
+
+JOINTS, ACTIONS = "joint_states", "actions"
+
+#: Message types read whole in the first pass.
+_SMALL = frozenset((messages.JOINT_STATE, messages.WRENCH, messages.TACTILE, messages.ACTION_CHUNK, messages.TEXT))
+
+#: A demonstrated action counts for the instant it answers and for jitter of half a step.
+ACTION_AGE_STEPS = 1.5
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One recording at the contract's action rate; row k of every array belongs to ``stamps_ns[k]``.
+
+    Attributes:
+        stamps_ns: ``[T]``; consecutive ones differ by the contract's step except where a gap was left out.
+        images: camera name -> uint8 RGB ``[T, H, W, 3]``, the newest not after the instant.
+        image_stamps_ns: camera name -> ``[T]``, when those images were taken.
+        joint_position: ``[T, J + 1]`` rad, then gripper m.
+        proprioception: ``[T, D]`` in the order of ``robot.proprioception``.
+        actions: ``[T, A]`` in the order of ``robot.action.names``: the target for instant + step.
+        wrench: ``[T, 6]`` N and N m in the tool frame, or None when not recorded.
+        tactile: ``[T, taxels]`` N, or None when not recorded.
+        gaps: what was left out, and which stream was missing.
+        metadata: episode and outcome records of the recording; ``actions`` says ``recorded`` or
+            ``derived from the measured pose``, ``complete`` whether the recording was finished.
+    """
+
+    path: Path
+    robot: RobotContract
+    instruction: str
+    stamps_ns: IntArray
+    images: Mapping[str, NDArray[np.uint8]]
+    image_stamps_ns: Mapping[str, IntArray]
+    joint_position: FloatArray
+    proprioception: FloatArray
+    actions: FloatArray
+    wrench: FloatArray | None
+    tactile: FloatArray | None
+    gaps: tuple[Gap, ...]
+    metadata: Mapping[str, str]
+
+    @property
+    def segments(self) -> list[tuple[int, int]]:
+        """Half-open ranges of rows without a gap inside."""
+        breaks = np.flatnonzero(np.diff(self.stamps_ns) != self.robot.step_ns) + 1
+        edges = [0, *(int(b) for b in breaks), len(self.stamps_ns)]
+        return list(zip(edges[:-1], edges[1:], strict=True))
+
+    @property
+    def success(self) -> bool | None:
+        """The recorded outcome label, None when the recording has none."""
+        label = self.metadata.get("success")
+        return None if label is None else label == "true"
+
+
+def read_episode(path: Path, robot: RobotContract | None = None, cameras: Sequence[str] | None = None) -> Episode:
+    """Read and synchronise one recording.
+
+    Args:
+        robot: contract of a recording that embeds none (e.g. made by ``ros2 bag record``).
+        cameras: which to read; by default those its metadata names, else all of the contract.
+
+    Raises:
+        ContractError: names the file and stream: a camera or joint is missing, stamps go backwards, a value is not
+            finite, an image or chunk does not fit the contract, instructions differ, or no instant has all streams.
+    """
+    recording = Recording(path)
+    image_stamps, small = _scan(recording)
+    robot = recorded_contract(recording, robot)
+    metadata = recording.metadata.get(EPISODE_RECORD, {}) | recording.metadata.get(OUTCOME_RECORD, {})
+    wanted = [robot.camera(name) for name in _camera_names(robot, metadata, cameras)]
+    image_age = round(robot.staleness.image_s * 1e9)
+    streams = {c.name: Stream(np.array(image_stamps.get(c.topic, []), np.int64), image_age) for c in wanted}
+    rows: dict[str, FloatArray] = {}
+    for name, (topic, decode) in row_streams(robot).items():
+        if topic in small or name == JOINTS:
+            stamps, rows[name] = _rows(recording, robot, small.get(topic, []), decode)
+            age_ns = ACTION_AGE_STEPS * robot.step_ns if name == ACTIONS else robot.staleness.state_s * 1e9
+            streams[name] = Stream(stamps, round(age_ns))
+
+    anchor = streams[ACTIONS if ACTIONS in streams else next(iter(streams))].stamps_ns
+    aligned = align(streams, int(anchor[0]) if len(anchor) else 0, robot.step_ns, path.name)
+    instruction, told_ns = _instruction(recording, small.get(messages.INSTRUCTION_TOPIC, []), metadata)
+    keep = aligned.instants_ns >= told_ns
+    if ACTIONS not in rows:
+        keep &= aligned.instants_ns + robot.step_ns <= streams[JOINTS].stamps_ns[-1]
+    if not np.any(keep):
+        found = f"{len(keep)} instants with all streams"
+        raise ContractError(path.name, found, "one or more, after the instruction was given")
+    instants = aligned.instants_ns[keep]
+    index = {name: i[keep] for name, i in aligned.index.items()}
+
+    kinematics = Kinematics(robot)
+    position = rows[JOINTS][index[JOINTS]]
+    if ACTIONS in rows:
+        actions = rows[ACTIONS][index[ACTIONS]]
+    else:
+        later = newest_not_after(streams[JOINTS].stamps_ns, instants + robot.step_ns)
+        actions = _reached(robot, kinematics, rows[JOINTS][later])
+    return Episode(
+        path=path,
+        robot=robot,
+        instruction=instruction,
+        stamps_ns=instants,
+        images=_images(recording, wanted, index),
+        image_stamps_ns={c.name: streams[c.name].stamps_ns[index[c.name]] for c in wanted},
+        joint_position=position,
+        proprioception=_poses(kinematics, position),
+        actions=actions,
+        wrench=rows["wrench"][index["wrench"]] if "wrench" in rows else None,
+        tactile=rows["tactile"][index["tactile"]] if "tactile" in rows else None,
+        gaps=aligned.gaps,
+        metadata=metadata
+        | {
+            "actions": "recorded" if ACTIONS in rows else "derived from the measured pose",
+            "complete": str(recording.complete).lower(),
+        },
+    )
+
+
+def _scan(recording: Recording) -> tuple[dict[str, list[int]], dict[str, list[RecordedMessage]]]:
+    """Stamps of the images and the small messages themselves, both by topic; pixels are read only once needed."""
+    image_stamps: dict[str, list[int]] = {}
+    small: dict[str, list[RecordedMessage]] = {}
+    for message in recording.messages():
+        if message.type_name == messages.IMAGE:
+            image_stamps.setdefault(message.topic, []).append(messages.header_stamp_ns(message.data))
+        elif message.type_name in _SMALL:
+            small.setdefault(message.topic, []).append(message)
+    return image_stamps, small
+
+
+def _camera_names(
+    robot: RobotContract, metadata: Mapping[str, str], cameras: Sequence[str] | None
+) -> Sequence[str]:
+    if cameras is not None:
+        return cameras
+    named = metadata.get("cameras")
+    return [c.name for c in robot.cameras] if named is None else [name for name in named.split(",") if name]
+
+
+def _rows(
+    recording: Recording, robot: RobotContract, found: Sequence[RecordedMessage], decode: RowDecoder
+) -> tuple[IntArray, FloatArray]:
+    """Header stamps ``[N]`` and decoded rows ``[N, D]`` of one topic."""
+    stamps, rows = [], []
+    for number, message in enumerate(found):
+        field = f"{recording.path.name}:{message.topic}[{number}]"
+        row = decode(robot, recording.decode(message), field)
+        if row is not None:
+            check_finite(field, row)
+            stamps.append(messages.header_stamp_ns(message.data))
+            rows.append(row)
+    return np.array(stamps, np.int64), np.array(rows)
+
+
+def _instruction(
+    recording: Recording, found: Sequence[RecordedMessage], metadata: Mapping[str, str]
+) -> tuple[str, int]:
+    """The one instruction and the time it was given; before that, and only then, steps are left out."""
+    texts = [(recording.decode(m).data, m.stamp_ns) for m in found]
+    if not texts and metadata.get("instruction"):
+        return metadata["instruction"], 0
+    field = f"{recording.path.name}:{messages.INSTRUCTION_TOPIC}"
+    if len({text for text, _ in texts}) != 1:
+        raise ContractError(field, sorted({text for text, _ in texts}), "one instruction per recording")
+    return texts[0]
+
+
+def _images(
+    recording: Recording, cameras: Sequence[Camera], index: Mapping[str, IntArray]
+) -> dict[str, NDArray[np.uint8]]:
+    """Decode the messages that ``index`` names: camera name -> uint8 ``[T, H, W, 3]``."""
+    by_topic = {c.topic: c for c in cameras}
+    rows = {c.name: _rows_of(index[c.name]) for c in cameras}
+    images = {c.name: np.empty((len(index[c.name]), c.height, c.width, 3), np.uint8) for c in cameras}
+    seen = dict.fromkeys(by_topic, 0)
+    for message in recording.messages(by_topic):
+        camera, number = by_topic[message.topic], seen[message.topic]
+        seen[message.topic] += 1
+        if number not in rows[camera.name]:
+            continue
+        field, image = f"{recording.path.name}:{message.topic}[{number}]", recording.decode(message)
+        if (image.height, image.width) != (camera.height, camera.width):
+            expected = f"{camera.width}x{camera.height} as camera {camera.name} of the contract"
+            raise ContractError(f"{field}.size", f"{image.width}x{image.height}", expected)
+        pixels = decode_image(image.data, image.encoding, image.height, image.width, image.step, field)
+        images[camera.name][rows[camera.name][number]] = pixels
+    return images
+
+
+def _rows_of(index: IntArray) -> dict[int, list[int]]:
+    """Message number -> the rows that show it."""
+    rows: dict[int, list[int]] = {}
+    for row, number in enumerate(index):
+        rows.setdefault(int(number), []).append(row)
+    return rows
+
+
+def _poses(kinematics: Kinematics, position: FloatArray) -> FloatArray:
+    """Proprioception ``[T, D]``; velocities do not enter it, so they are not asked of the recording."""
+    unmeasured = np.full(position.shape[1], np.nan)
+    return np.array([proprioception(kinematics, RobotState(0, row, unmeasured)) for row in position])
+
+
+def _reached(robot: RobotContract, kinematics: Kinematics, position: FloatArray) -> FloatArray:
+    """Measured joints ``[T, J + 1]`` as actions in the contract's space."""
+    poses = _poses(kinematics, position)
+    return poses if robot.action.space == "ee_pose" else np.concatenate([position[:, :-1], poses[:, -1:]], axis=1)
