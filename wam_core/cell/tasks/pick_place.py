@@ -1,0 +1,55 @@
+"""Pick and place: put the cube of the named colour in the tray of the named colour."""
+
+import mujoco
+import numpy as np
+
+from wam_core.cell.scene import Scene, add_solid
+from wam_core.cell.tasks.task import Goal, Task, draw_colours, scatter
+
+CUBES, TRAYS = ("cube_0", "cube_1"), ("tray_0", "tray_1")
+CUBE, CUBE_MASS, CUBE_FRICTION = 0.02, 0.06, 1.0
+#: Half size of a tray's floor, its thickness, and half height of its rim.
+TRAY, FLOOR, RIM = 0.07, 0.002, 0.006
+CUBES_LOWER, CUBES_UPPER = (0.38, -0.22), (0.50, 0.22)
+TRAYS_LOWER, TRAYS_UPPER = (0.60, -0.22), (0.66, 0.22)
+CUBES_APART, TRAYS_APART = 0.13, 0.19
+MOST_YAW = 0.2
+CLEAR_HEIGHT, RELEASED = 0.10, 0.03
+
+
+class PickPlace(Task):
+    """Two cubes near the robot, two shallow trays beyond them."""
+
+    max_seconds = 14.0
+    hold_seconds = 0.2
+
+    def add_objects(self, spec: mujoco.MjSpec) -> None:
+        box = mujoco.mjtGeom.mjGEOM_BOX
+        for name in CUBES:
+            body = spec.worldbody.add_body(name=name)
+            body.add_freejoint()
+            add_solid(body, box, (CUBE, CUBE, CUBE), mass=CUBE_MASS, friction=CUBE_FRICTION)
+        for name in TRAYS:
+            tray = spec.worldbody.add_body(name=name, mocap=True)
+            add_solid(tray, box, (TRAY, TRAY, FLOOR), (0.0, 0.0, FLOOR))
+            for side in (-1, 1):
+                add_solid(tray, box, (0.004, TRAY, RIM), (side * TRAY, 0.0, RIM))
+                add_solid(tray, box, (TRAY, 0.004, RIM), (0.0, side * TRAY, RIM))
+
+    def lay_out(self, scene: Scene, rng: np.random.Generator) -> Goal:
+        colours = draw_colours(rng, 4)
+        cubes = scatter(rng, 2, CUBES_LOWER, CUBES_UPPER, CUBES_APART)
+        trays = scatter(rng, 2, TRAYS_LOWER, TRAYS_UPPER, TRAYS_APART)
+        for body, point, colour in zip(CUBES, cubes, colours[:2], strict=True):
+            scene.place(body, np.array([*point, CUBE]), float(rng.uniform(-MOST_YAW, MOST_YAW)))
+            scene.paint(body, colour)
+        for body, point, colour in zip(TRAYS, trays, colours[2:], strict=True):
+            scene.place(body, np.array([*point, 0.0]))
+            scene.paint(body, colour)
+        cube, tray = (int(i) for i in rng.integers(2, size=2))
+        return Goal(f"put the {colours[cube]} cube in the {colours[2 + tray]} tray", CUBES[cube], TRAYS[tray])
+
+    def satisfied(self, scene: Scene, goal: Goal) -> bool:
+        cube, tray = scene.position(goal.subject), scene.position(goal.target)
+        inside = bool(np.abs(cube[:2] - tray[:2]).max() < TRAY) and cube[2] < 2 * CUBE
+        return inside and scene.finger() > RELEASED and bool(scene.tool_position()[2] > CLEAR_HEIGHT)

@@ -1,0 +1,68 @@
+"""Push: slide the block of the named colour onto the zone of the named colour."""
+
+import mujoco
+import numpy as np
+
+from wam_core.cell.scene import Scene, add_mark, add_solid
+from wam_core.cell.tasks.task import ATTEMPTS, Goal, Task, draw_colours, scatter
+from wam_core.contract import FloatArray
+
+BLOCKS, ZONES = ("block_0", "block_1"), ("zone_0", "zone_1")
+#: Round blocks: two fingers apart hold one between them from any side, so that it is steered, not chased.
+BLOCK_RADIUS, BLOCK_HALF_HEIGHT, BLOCK_MASS, BLOCK_FRICTION = 0.035, 0.03, 0.15, 0.35
+ZONE_RADIUS = 0.06
+BLOCKS_LOWER, BLOCKS_UPPER = (0.39, -0.18), (0.46, 0.18)
+ZONES_LOWER, ZONES_UPPER = (0.60, -0.22), (0.68, 0.22)
+BLOCKS_APART, ZONES_APART = 0.14, 0.14
+#: Greatest angle of any push from the robot's forward direction: within it the fingers need not turn.
+STEEPEST = np.radians(35.0)
+TOLERANCE = 0.045
+
+
+class Push(Task):
+    """Two blocks near the robot, two zones beyond them; any block may have to go to any zone."""
+
+    max_seconds = 10.0
+    hold_seconds = 0.2
+
+    def add_objects(self, spec: mujoco.MjSpec) -> None:
+        for name in BLOCKS:
+            body = spec.worldbody.add_body(name=name)
+            body.add_freejoint()
+            add_solid(
+                body,
+                mujoco.mjtGeom.mjGEOM_CYLINDER,
+                (BLOCK_RADIUS, BLOCK_HALF_HEIGHT),
+                mass=BLOCK_MASS,
+                friction=BLOCK_FRICTION,
+            )
+        for name in ZONES:
+            add_mark(
+                spec.worldbody.add_body(name=name, mocap=True), mujoco.mjtGeom.mjGEOM_CYLINDER, (ZONE_RADIUS, 0.0005)
+            )
+
+    def lay_out(self, scene: Scene, rng: np.random.Generator) -> Goal:
+        colours = draw_colours(rng, 4)
+        blocks, zones = _points(rng)
+        for body, point, colour in zip(BLOCKS, blocks, colours[:2], strict=True):
+            scene.place(body, np.array([*point, BLOCK_HALF_HEIGHT]))
+            scene.paint(body, colour)
+        for body, point, colour in zip(ZONES, zones, colours[2:], strict=True):
+            scene.place(body, np.array([*point, 0.0]))
+            scene.paint(body, colour)
+        block, zone = (int(i) for i in rng.integers(2, size=2))
+        return Goal(f"push the {colours[block]} block to the {colours[2 + zone]} zone", BLOCKS[block], ZONES[zone])
+
+    def satisfied(self, scene: Scene, goal: Goal) -> bool:
+        miss = scene.position(goal.subject) - scene.position(goal.target)
+        return bool(np.linalg.norm(miss[:2]) < TOLERANCE)
+
+
+def _points(rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    for _ in range(ATTEMPTS):
+        blocks = scatter(rng, 2, BLOCKS_LOWER, BLOCKS_UPPER, BLOCKS_APART)
+        zones = scatter(rng, 2, ZONES_LOWER, ZONES_UPPER, ZONES_APART)
+        way = zones[None] - blocks[:, None]
+        if np.abs(np.arctan2(way[..., 1], way[..., 0])).max() <= STEEPEST:
+            return blocks, zones
+    raise RuntimeError("no layout whose pushes all go forward")

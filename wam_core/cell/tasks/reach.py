@@ -1,0 +1,36 @@
+"""Reach: bring the tool to the top of the ball of the named colour."""
+
+import mujoco
+import numpy as np
+
+from wam_core.cell.scene import Scene, add_mark
+from wam_core.cell.tasks.task import Goal, Task, draw_colours, scatter
+
+BALLS = ("ball_0", "ball_1", "ball_2")
+RADIUS = 0.025
+LOWER, UPPER = (0.38, -0.25), (0.68, 0.25)
+APART = 0.12
+TOLERANCE = 0.03
+
+
+class Reach(Task):
+    """Three balls that are only seen, not felt: nothing can be knocked over."""
+
+    max_seconds = 6.0
+    hold_seconds = 0.3
+
+    def add_objects(self, spec: mujoco.MjSpec) -> None:
+        for name in BALLS:
+            add_mark(spec.worldbody.add_body(name=name, mocap=True), mujoco.mjtGeom.mjGEOM_SPHERE, (RADIUS,))
+
+    def lay_out(self, scene: Scene, rng: np.random.Generator) -> Goal:
+        colours = draw_colours(rng, len(BALLS))
+        for ball, point, colour in zip(BALLS, scatter(rng, len(BALLS), LOWER, UPPER, APART), colours, strict=True):
+            scene.place(ball, np.array([*point, RADIUS]))
+            scene.paint(ball, colour)
+        choice = int(rng.integers(len(BALLS)))
+        return Goal(f"reach the {colours[choice]} ball", BALLS[choice])
+
+    def satisfied(self, scene: Scene, goal: Goal) -> bool:
+        top = scene.position(goal.subject) + [0.0, 0.0, RADIUS]
+        return bool(np.linalg.norm(scene.tool_position() - top) < TOLERANCE)

@@ -1,0 +1,65 @@
+"""What a task is: objects, a way to lay them out from a seed, and a condition."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import mujoco
+import numpy as np
+
+from wam_core.cell.scene import COLOURS, Scene
+from wam_core.contract import FloatArray
+
+#: Attempts at a layout that keeps every clearance; each task's clearances leave well over 1 % of them valid.
+ATTEMPTS = 10_000
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One episode's goal: the instruction and the bodies it is about (``target`` where something goes somewhere)."""
+
+    instruction: str
+    subject: str
+    target: str = ""
+
+
+class Task(ABC):
+    """A kind of job in the cell. Instances hold no episode state: the scene does."""
+
+    #: Time an episode may take.
+    max_seconds: ClassVar[float]
+    #: The condition must hold this long without a break.
+    hold_seconds: ClassVar[float]
+
+    @abstractmethod
+    def add_objects(self, spec: mujoco.MjSpec) -> None:
+        """Add the task's bodies to the scene; called once."""
+
+    @abstractmethod
+    def lay_out(self, scene: Scene, rng: np.random.Generator) -> Goal:
+        """Pose and colour the objects for a new episode and say what is to be done."""
+
+    @abstractmethod
+    def satisfied(self, scene: Scene, goal: Goal) -> bool:
+        """Whether the scene is as the goal wants it, at this instant."""
+
+
+def draw_colours(rng: np.random.Generator, count: int) -> list[str]:
+    """``count`` different colour words."""
+    return [str(word) for word in rng.permutation(list(COLOURS))[:count]]
+
+
+def scatter(
+    rng: np.random.Generator, count: int, lower: tuple[float, float], upper: tuple[float, float], apart: float
+) -> FloatArray:
+    """``[count, 2]`` points (m), uniform in a rectangle among the layouts whose points are ``apart`` or more.
+
+    Raises:
+        RuntimeError: no such layout was found.
+    """
+    for _ in range(ATTEMPTS):
+        points = rng.uniform(lower, upper, (count, 2))
+        gaps = np.linalg.norm(points[:, None] - points[None], axis=-1) + np.eye(count)
+        if gaps.min() >= apart:
+            return points
+    raise RuntimeError(f"no layout of {count} points {apart} m apart in {lower}..{upper}")
