@@ -1,0 +1,1 @@
+"""From action chunks to joint torques within every limit: intake, seams, retargeting, shaping, filters, torque."""

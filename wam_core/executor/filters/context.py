@@ -1,0 +1,37 @@
+"""What a safety filter may look at beside the command and the state."""
+
+from typing import NamedTuple
+
+from wam_core.contract import FloatArray
+from wam_core.executor.settings import ExecutorSettings
+from wam_core.executor.shaping import Motion, Shaper, StopPlan
+from wam_core.robot.contract import RobotContract
+from wam_core.robot.kinematics import Kinematics
+
+#: Numerical slack on every limit, in the limit's unit; far below any sensor's resolution.
+SLACK = 1e-9
+
+
+class Context(NamedTuple):
+    """One tick.
+
+    Attributes:
+        dt: time since the last reference, s, as used for shaping.
+        previous: the last reference; ``stop`` leads from it to rest.
+        previous_effort: ``[J + 1]`` last effort sent, N m (gripper N).
+        state_age_s: since the last usable state was measured; negative for a stamp ahead of the clock.
+        state_lost_s: since a usable state was last seen.
+        chunk_age_s: since the last step was due; None without a chunk.
+    """
+
+    robot: RobotContract
+    settings: ExecutorSettings
+    kinematics: Kinematics
+    shaper: Shaper
+    dt: float
+    previous: Motion
+    stop: StopPlan
+    previous_effort: FloatArray
+    state_age_s: float
+    state_lost_s: float
+    chunk_age_s: float | None

@@ -1,0 +1,137 @@
+"""Filters on the joint reference: position, velocity, acceleration, jerk, workspace box, tool speed.
+
+The planned stop's next motion starts from the same reference as the command, so any mix of the two keeps the
+limits that both keep; filters that scale move the command towards it.
+"""
+
+import numpy as np
+
+from wam_core.contract import FloatArray, RobotState
+from wam_core.executor.events import Action, SafetyEvent
+from wam_core.executor.filters.context import SLACK, Context
+from wam_core.executor.shaping import Motion
+
+Result = tuple[Motion, tuple[SafetyEvent, ...]]
+
+
+def finite(motion: Motion, state: RobotState | None, context: Context) -> Result:
+    """A reference that is not a number is replaced by the stop."""
+    if np.isfinite(motion.q).all() and np.isfinite(motion.v).all() and np.isfinite(motion.a).all():
+        return motion, ()
+    bad = ~(np.isfinite(motion.q) & np.isfinite(motion.v) & np.isfinite(motion.a))
+    joint = context.robot.joints[int(np.argmax(bad))]
+    event = SafetyEvent("COMMAND_NOT_FINITE", "finite", joint, float("nan"), 0.0, "rad", Action.STOPPED)
+    return context.stop.next, (event,)
+
+
+def position(motion: Motion, state: RobotState | None, context: Context) -> Result:
+    """Joint position now and throughout the stop from here; an arm that starts outside may only move inwards."""
+    limits = context.robot.limits
+    low = np.minimum(limits.lower, context.previous.q) - SLACK
+    high = np.maximum(limits.upper, context.previous.q) + SLACK
+    stop = context.shaper.stop(motion, context.dt)
+    above, below = stop.upper - high, low - stop.lower
+    excess = np.maximum(above, below)
+    if (excess <= 0.0).all():
+        return motion, ()
+    joint = int(np.argmax(excess))
+    up = above[joint] > below[joint]
+    value, limit = (stop.upper, limits.upper) if up else (stop.lower, limits.lower)
+    event = SafetyEvent(
+        "POSITION_LIMIT",
+        "position",
+        context.robot.joints[joint],
+        float(value[joint]),
+        float(limit[joint]),
+        "rad",
+        Action.HELD,
+    )
+    return context.stop.next, (event,)
+
+
+def velocity(motion: Motion, state: RobotState | None, context: Context) -> Result:
+    """Joint velocity."""
+    return _scale("VELOCITY_LIMIT", "velocity", "rad/s", motion, context, motion.v, context.stop.next.v,
+                  context.robot.limits.velocity)  # fmt: skip
+
+
+def acceleration(motion: Motion, state: RobotState | None, context: Context) -> Result:
+    """Joint acceleration."""
+    return _scale("ACCELERATION_LIMIT", "acceleration", "rad/s^2", motion, context, motion.a, context.stop.next.a,
+                  context.robot.limits.acceleration)  # fmt: skip
+
+
+def jerk(motion: Motion, state: RobotState | None, context: Context) -> Result:
+    """Change of joint acceleration since the last reference."""
+    before, per_second = context.previous.a, 1.0 / context.dt
+    return _scale("JERK_LIMIT", "jerk", "rad/s^3", motion, context, (motion.a - before) * per_second,
+                  (context.stop.next.a - before) * per_second, context.robot.limits.jerk)  # fmt: skip
+
+
+def workspace(motion: Motion, state: RobotState | None, context: Context) -> Result:
+    """Tool inside the box now and where the stop from here ends; a tool that starts outside may only move inwards."""
+    box, kinematics = context.robot.workspace, context.kinematics
+    _, before = kinematics.tool(context.previous.q)
+    low = np.minimum(box.lower, before) - SLACK
+    high = np.maximum(box.upper, before) + SLACK
+    places = (motion.q, context.shaper.stop(motion, context.dt).rest)
+    for q in places:
+        _, place = kinematics.tool(q)
+        excess = np.maximum(place - high, low - place)
+        axis = int(np.argmax(excess))
+        if excess[axis] > 0.0:
+            limit = box.upper[axis] if place[axis] > box.upper[axis] else box.lower[axis]
+            event = SafetyEvent(
+                "WORKSPACE", "workspace", "xyz"[axis], float(place[axis]), float(limit), "m", Action.HELD
+            )
+            return context.stop.next, (event,)
+    return motion, ()
+
+
+def tool_speed(motion: Motion, state: RobotState | None, context: Context) -> Result:
+    """Linear speed of the tool: scaled towards the stop until it is within the limit."""
+    limit = context.robot.workspace.speed
+    jacobian = context.kinematics.jacobian(motion.q)[:3]
+    fast = jacobian @ motion.v
+    square = float(fast @ fast)
+    if square <= limit * limit + SLACK:
+        return motion, ()
+    # |slow + s (fast - slow)| = limit, the largest s in 0..1
+    slow = jacobian @ context.stop.next.v
+    change = fast - slow
+    a, b, c = float(change @ change), float(slow @ change), float(slow @ slow) - limit * limit
+    root = b * b - a * c
+    share = (-b + float(np.sqrt(root))) / a if root >= 0.0 and a > 0.0 and c < 0.0 else 0.0
+    event = SafetyEvent(
+        "TOOL_SPEED", "tool_speed", context.robot.tool_frame, float(np.sqrt(square)), limit, "m/s", Action.SCALED
+    )
+    return _mix(context.stop.next, motion, share), (event,)
+
+
+def _scale(
+    code: str,
+    name: str,
+    unit: str,
+    motion: Motion,
+    context: Context,
+    values: FloatArray,
+    slow: FloatArray,
+    limit: FloatArray,
+) -> Result:
+    excess = np.abs(values) - limit
+    if (excess <= SLACK).all():
+        return motion, ()
+    over = excess > SLACK
+    joint = int(np.argmax(excess / limit))
+    room = np.sign(values[over]) * limit[over] - slow[over]
+    share = float(np.clip(np.min(room / (values[over] - slow[over])), 0.0, 1.0))
+    event = SafetyEvent(
+        code, name, context.robot.joints[joint], float(values[joint]), float(limit[joint]), unit, Action.SCALED
+    )
+    return _mix(context.stop.next, motion, share), (event,)
+
+
+def _mix(stop: Motion, motion: Motion, share: float) -> Motion:
+    return Motion(
+        stop.q + share * (motion.q - stop.q), stop.v + share * (motion.v - stop.v), stop.a + share * (motion.a - stop.a)
+    )

@@ -1,0 +1,78 @@
+"""Filters on what the command is based on: the measured state, the age of state and chunk, the tracking error."""
+
+import numpy as np
+
+from wam_core.contract import RobotState
+from wam_core.executor.events import Action, SafetyEvent
+from wam_core.executor.filters.context import Context
+from wam_core.executor.shaping import Motion
+
+Result = tuple[Motion, tuple[SafetyEvent, ...]]
+
+
+def usable(state: RobotState | None, joints: int) -> bool:
+    """Whether ``state`` has ``joints`` finite positions and velocities."""
+    return (
+        state is not None
+        and state.position.shape == (joints,)
+        and state.velocity.shape == (joints,)
+        and bool(np.isfinite(state.position).all() and np.isfinite(state.velocity).all())
+    )
+
+
+def state_finite(motion: Motion, state: RobotState | None, context: Context) -> Result:
+    """No state, a wrong shape or NaN: stop; latched once no usable state was seen for ``state_latch_s``."""
+    names = context.robot.joint_names
+    if usable(state, len(names)):
+        return motion, ()
+    latch = context.state_lost_s > context.settings.state_latch_s
+    if state is None:
+        event = SafetyEvent("STATE_MISSING", "state_finite", "", context.state_lost_s, 0.0, "s", Action.STOPPED, latch)
+        return context.stop.next, (event,)
+    if state.position.shape != (len(names),) or state.velocity.shape != (len(names),):
+        found = float(state.position.size)
+        event = SafetyEvent("STATE_SHAPE", "state_finite", "", found, len(names), "joints", Action.STOPPED, latch)
+        return context.stop.next, (event,)
+    bad = ~(np.isfinite(state.position) & np.isfinite(state.velocity))
+    joint = names[int(np.argmax(bad))]
+    value = float(state.position[int(np.argmax(bad))])
+    event = SafetyEvent("STATE_NOT_FINITE", "state_finite", joint, value, 0.0, "rad", Action.STOPPED, latch)
+    return context.stop.next, (event,)
+
+
+def state_age(motion: Motion, state: RobotState | None, context: Context) -> Result:
+    """A state older than the contract allows, or from the future: stop; latched after ``state_latch_s``."""
+    age, limit = context.state_age_s, context.robot.staleness.state_s
+    if -context.settings.future_s <= age <= limit:
+        return motion, ()
+    code = "STATE_STALE" if age > limit else "STATE_FUTURE"
+    latch = context.state_lost_s > context.settings.state_latch_s
+    return context.stop.next, (SafetyEvent(code, "state_age", "", age, limit, "s", Action.STOPPED, latch),)
+
+
+def chunk_age(motion: Motion, state: RobotState | None, context: Context) -> Result:
+    """The last step was due longer ago than the contract allows: stop and hold until a fresh chunk arrives."""
+    limit = context.robot.staleness.chunk_s
+    if context.chunk_age_s is None or context.chunk_age_s <= limit:
+        return motion, ()
+    return context.stop.next, (
+        SafetyEvent("CHUNK_STALE", "chunk_age", "", context.chunk_age_s, limit, "s", Action.STOPPED),
+    )
+
+
+def tracking_error(motion: Motion, state: RobotState | None, context: Context) -> Result:
+    """The arm is not where it was told to be: the reference waits; beyond the second limit the stop latches."""
+    if state is None or not usable(state, len(context.robot.joint_names)):
+        return motion, ()
+    error = np.abs(context.previous.q - state.position[:-1])
+    joint = int(np.argmax(error))
+    value = float(error[joint])
+    if value <= context.settings.tracking_hold_rad:
+        return motion, ()
+    latch = value > context.settings.tracking_stop_rad
+    limit = context.settings.tracking_stop_rad if latch else context.settings.tracking_hold_rad
+    action = Action.STOPPED if latch else Action.HELD
+    event = SafetyEvent(
+        "TRACKING_ERROR", "tracking_error", context.robot.joints[joint], value, limit, "rad", action, latch
+    )
+    return context.stop.next, (event,)

@@ -1,0 +1,119 @@
+"""Intake: is this chunk one the executor may act on? The first failed check names the field."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from wam_core.contract import ACTION_SPACES, ActionChunk
+from wam_core.executor.settings import ExecutorSettings
+from wam_core.robot.contract import RobotContract
+
+TOOL_POSE_NAMES = ("x", "y", "z", "rx", "ry", "rz", "gripper")
+LONGEST_HORIZON = 1024
+LONGEST_STEP_NS = 2_000_000_000
+
+
+class Intake(NamedTuple):
+    """Outcome for one chunk: ``reason`` is ``ACCEPTED`` or the code of the check that failed on ``field``."""
+
+    accepted: bool
+    reason: str
+    field: str = ""
+    message: str = ""
+
+
+class Seen(NamedTuple):
+    """The newest accepted chunk of one model: its stamp, sequence, and when it was accepted (ns)."""
+
+    stamp_ns: int
+    sequence: int
+    accepted_ns: int
+
+
+def expected_names(robot: RobotContract, space: str) -> tuple[str, ...]:
+    """Column names of a chunk in ``space`` for ``robot``."""
+    if space == robot.action.space:
+        return robot.action.names
+    return TOOL_POSE_NAMES if space == "ee_pose" else (*robot.joints, "gripper")
+
+
+def check_chunk(
+    chunk: ActionChunk, now_ns: int, robot: RobotContract, settings: ExecutorSettings, seen: Mapping[str, Seen]
+) -> Intake:
+    """Check form, time and range, in that order.
+
+    A sequence that does not increase is a replay, unless nothing of that model was accepted for the contract's
+    ``chunk_s`` (the model was restarted). Stamps must increase per model; a chunk whose last step was due more than
+    ``chunk_s`` ago is stale.
+    """
+    return _form(chunk, robot) or _time(chunk, now_ns, robot, settings, seen) or _range(chunk, robot, settings)
+
+
+def _refuse(reason: str, field: str, found: object, expected: str) -> Intake:
+    return Intake(False, reason, f"chunk.{field}", f"chunk.{field}: got {found!r}, expected {expected}")
+
+
+def _form(chunk: ActionChunk, robot: RobotContract) -> Intake | None:
+    if chunk.space not in ACTION_SPACES:
+        return _refuse("SPACE", "space", chunk.space, f"one of {', '.join(sorted(ACTION_SPACES))}")
+    names = expected_names(robot, chunk.space)
+    if tuple(chunk.names) != names:
+        return _refuse("NAMES", "names", tuple(chunk.names), f"{names}")
+    values = chunk.values
+    if values.ndim != 2 or values.shape[1] != len(names) or not 0 < values.shape[0] <= LONGEST_HORIZON:
+        return _refuse("SHAPE", "values", values.shape, f"[1..{LONGEST_HORIZON}, {len(names)}]")
+    if values.dtype.kind not in "fiu":
+        return _refuse("SHAPE", "values.dtype", str(values.dtype), "numbers")
+    if not np.isfinite(values).all():
+        row, column = (int(i) for i in np.argwhere(~np.isfinite(values))[0])
+        return _refuse("NOT_FINITE", f"values[{row}, {names[column]}]", float(values[row, column]), "a finite number")
+    if not 0 < chunk.step_ns <= LONGEST_STEP_NS:
+        return _refuse("STEP", "step_ns", chunk.step_ns, f"in 1..{LONGEST_STEP_NS} ns")
+    return None
+
+
+def _time(
+    chunk: ActionChunk, now_ns: int, robot: RobotContract, settings: ExecutorSettings, seen: Mapping[str, Seen]
+) -> Intake | None:
+    patience = round(robot.staleness.chunk_s * 1e9)
+    if chunk.stamp_ns < 0:
+        return _refuse("STAMP_INVALID", "stamp_ns", chunk.stamp_ns, "a stamp >= 0")
+    if chunk.stamp_ns > now_ns + round(settings.future_s * 1e9):
+        return _refuse("STAMP_FUTURE", "stamp_ns", chunk.stamp_ns, f"at most {settings.future_s} s after {now_ns}")
+    if chunk.start_ns < chunk.stamp_ns:
+        return _refuse("START_BACKWARD", "start_ns", chunk.start_ns, f"not before its stamp {chunk.stamp_ns}")
+    if chunk.start_ns > now_ns + round(settings.lead_s * 1e9):
+        return _refuse("START_FUTURE", "start_ns", chunk.start_ns, f"at most {settings.lead_s} s after {now_ns}")
+    last_ns = chunk.start_ns + (len(chunk.values) - 1) * chunk.step_ns
+    if now_ns - last_ns > patience:
+        return _refuse("STALE", "start_ns", chunk.start_ns, f"a last step due within {patience} ns before {now_ns}")
+    before = seen.get(chunk.model)
+    if before is None:
+        return None
+    if chunk.stamp_ns <= before.stamp_ns:
+        reason = "REPLAY" if chunk.sequence <= before.sequence else "STAMP_BACKWARD"
+        field, value = ("sequence", chunk.sequence) if reason == "REPLAY" else ("stamp_ns", chunk.stamp_ns)
+        return _refuse(reason, field, value, f"a chunk newer than stamp {before.stamp_ns}, sequence {before.sequence}")
+    if chunk.sequence <= before.sequence and now_ns - before.accepted_ns < patience:
+        return _refuse("REPLAY", "sequence", chunk.sequence, f"more than {before.sequence}")
+    return None
+
+
+def _range(chunk: ActionChunk, robot: RobotContract, settings: ExecutorSettings) -> Intake:
+    margin = settings.range_margin
+    if chunk.space == "ee_pose":
+        turn = np.full(3, 2.0 * np.pi)
+        low = np.concatenate([robot.workspace.lower - margin, -turn, [-0.5]])
+        high = np.concatenate([robot.workspace.upper + margin, turn, [1.5]])
+    else:
+        low = np.append(robot.limits.lower - margin, -0.5)
+        high = np.append(robot.limits.upper + margin, 1.5)
+    bad = np.argwhere((chunk.values < low) | (chunk.values > high))
+    if len(bad):
+        row, column = (int(i) for i in bad[0])
+        expected = f"in {low[column]:.4g}..{high[column]:.4g}"
+        return _refuse(
+            "OUT_OF_RANGE", f"values[{row}, {chunk.names[column]}]", float(chunk.values[row, column]), expected
+        )
+    return Intake(True, "ACCEPTED")

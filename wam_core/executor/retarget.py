@@ -1,0 +1,87 @@
+"""Retargeting: from an action space to joint rates of this robot. One table of spaces.
+
+Each retargeter integrates its own joint position towards the sampled target, with the target's rate as feed-forward,
+so that its output is continuous whatever the target does.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import numpy as np
+import pinocchio as pin
+
+from wam_core.contract import FloatArray
+from wam_core.executor.settings import ExecutorSettings
+from wam_core.executor.timeline import Sample
+from wam_core.robot.contract import RobotContract
+from wam_core.robot.ik import DifferentialIK, approach
+from wam_core.robot.kinematics import Kinematics
+from wam_core.robot.tool_pose import encode_tool_pose
+
+
+class Retargeter(Protocol):
+    """One action space of one robot."""
+
+    def rates(self, q: FloatArray, target: Sample) -> FloatArray:
+        """Joint rates ``[J]`` (rad/s) at ``q [J]`` that follow ``target``, within joint and tool speed limits."""
+
+    def sample(self, q: FloatArray, v: FloatArray, opening: float) -> Sample:
+        """The action space's values and rates at joint positions ``q``, rates ``v`` and gripper ``opening`` 0..1."""
+
+
+class ToolPose:
+    """``ee_pose``: differential IK; targets outside the workspace box are brought to its surface."""
+
+    def __init__(self, robot: RobotContract, kinematics: Kinematics, settings: ExecutorSettings) -> None:
+        self._robot = robot
+        self._kinematics = kinematics
+        self._ik = DifferentialIK(robot, kinematics, settings.ik)
+        self._scale = settings.velocity_share
+        self._reference = pin.rpy.rpyToMatrix(*robot.tool_reference_rpy)
+        inset = np.minimum(0.001, 0.5 * (robot.workspace.upper - robot.workspace.lower))
+        self._lower, self._upper = robot.workspace.lower + inset, robot.workspace.upper - inset
+
+    def rates(self, q: FloatArray, target: Sample) -> FloatArray:
+        vector = target.values[3:6]
+        rotation = self._reference @ pin.exp3(vector)
+        twist = target.rates[:6].copy()
+        position = np.minimum(np.maximum(target.values[:3], self._lower), self._upper)
+        twist[:3][position != target.values[:3]] = 0.0
+        twist[3:] = rotation @ (pin.Jexp3(vector) @ target.rates[3:6])
+        return self._ik.rates(q, rotation, position, twist, self._scale)
+
+    def sample(self, q: FloatArray, v: FloatArray, opening: float) -> Sample:
+        rotation, position, jacobian = self._kinematics.tool_and_jacobian(q)
+        finger = self._robot.gripper.closed + opening * (self._robot.gripper.open - self._robot.gripper.closed)
+        values = encode_tool_pose(self._robot, rotation, position, finger)
+        twist = jacobian @ v
+        spin = np.linalg.solve(pin.Jexp3(values[3:6]), rotation.T @ twist[3:])
+        return Sample(values, np.concatenate([twist[:3], spin, [0.0]]))
+
+
+class JointPosition:
+    """``joint_position``: pass-through, clipped to the joint limits."""
+
+    def __init__(self, robot: RobotContract, kinematics: Kinematics, settings: ExecutorSettings) -> None:
+        self._kinematics = kinematics
+        self._lower, self._upper, self._velocity = robot.limits.lower, robot.limits.upper, robot.limits.velocity
+        self._deceleration = 0.5 * float(np.min(robot.limits.acceleration))
+        self._gain, self._scale, self._speed = settings.ik.gain, settings.velocity_share, robot.workspace.speed
+
+    def rates(self, q: FloatArray, target: Sample) -> FloatArray:
+        wanted = target.values[:-1]
+        clipped = np.minimum(np.maximum(wanted, self._lower), self._upper)
+        feed = np.where(clipped == wanted, target.rates[:-1], 0.0)
+        rates = feed + approach(clipped - q, self._gain, self._deceleration)
+        tool = self._kinematics.jacobian(q)[:3] @ rates
+        share = max(float(np.max(np.abs(rates) / self._velocity)), float(np.sqrt(tool @ tool)) / self._speed, 1e-9)
+        return rates * min(1.0, self._scale / share)
+
+    def sample(self, q: FloatArray, v: FloatArray, opening: float) -> Sample:
+        return Sample(np.append(q, opening), np.append(v, 0.0))
+
+
+SPACES: Mapping[str, Callable[[RobotContract, Kinematics, ExecutorSettings], Retargeter]] = {
+    "joint_position": JointPosition,
+    "ee_pose": ToolPose,
+}

@@ -1,0 +1,51 @@
+"""Everything about the executor that a robot owner may tune; limits live in the robot contract, not here."""
+
+from dataclasses import dataclass, field
+
+from wam_core.errors import ContractError
+from wam_core.robot.ik import IkSettings
+
+
+@dataclass(frozen=True)
+class ExecutorSettings:
+    """Tuning of the pipeline.
+
+    Attributes:
+        seam: name in :data:`wam_core.executor.seams.SEAMS`.
+        fade_s: time over which a new chunk takes over, s.
+        velocity_share, acceleration_share, jerk_share: part of the robot's limits that planned motion uses, 0..1. The
+            jerk share keeps the torque that a change of acceleration needs below the torque rate limit.
+        future_s: how far a chunk's observation stamp may lie ahead of the tick clock, s.
+        lead_s: how far a chunk's first step may lie ahead of the tick clock, s.
+        range_margin: how far a chunk's values may lie outside workspace or joint limits (m or rad) before the chunk is
+            refused; inside the margin they are clipped.
+        tracking_hold_rad, tracking_stop_rad: error between reference and measurement at which the reference stops
+            advancing, and at which the stop latches.
+        state_latch_s: time without a usable joint state after which the stop latches, s.
+        gripper_stiffness, gripper_damping: N/m and N s/m on the finger joint.
+    """
+
+    seam: str = "cross_fade"
+    fade_s: float = 0.1
+    velocity_share: float = 0.95
+    acceleration_share: float = 0.9
+    jerk_share: float = 0.12
+    future_s: float = 0.05
+    lead_s: float = 2.0
+    range_margin: float = 0.1
+    tracking_hold_rad: float = 0.12
+    tracking_stop_rad: float = 0.25
+    state_latch_s: float = 0.5
+    gripper_stiffness: float = 1000.0
+    gripper_damping: float = 10.0
+    ik: IkSettings = field(default_factory=IkSettings)
+
+    def __post_init__(self) -> None:
+        for name in ("velocity_share", "acceleration_share", "jerk_share"):
+            if not 0.0 < getattr(self, name) <= 1.0:
+                raise ContractError(f"executor.{name}", getattr(self, name), "a number in (0, 1]")
+        for name in ("fade_s", "future_s", "lead_s", "range_margin", "state_latch_s", "gripper_stiffness"):
+            if not getattr(self, name) >= 0.0:
+                raise ContractError(f"executor.{name}", getattr(self, name), "a number >= 0")
+        if not 0.0 < self.tracking_hold_rad <= self.tracking_stop_rad:
+            raise ContractError("executor.tracking_hold_rad", self.tracking_hold_rad, "in (0, tracking_stop_rad]")

@@ -1,0 +1,23 @@
+"""Inverse dynamics of the arm: recursive Newton-Euler (Luh, Walker, Paul 1980) as implemented in Pinocchio."""
+
+import pinocchio as pin
+
+from wam_core.contract import FloatArray
+from wam_core.robot.contract import RobotContract
+from wam_core.robot.kinematics import arm_model
+
+
+class Dynamics:
+    """Rigid-body torques of the arm, fingers locked. Not thread-safe: it owns one Pinocchio workspace."""
+
+    def __init__(self, robot: RobotContract) -> None:
+        self._model = arm_model(robot)
+        self._data = self._model.createData()
+
+    def inverse_dynamics(self, q: FloatArray, v: FloatArray, a: FloatArray) -> FloatArray:
+        """Torque ``[J]`` (N m) that produces ``a`` (rad/s^2) at ``q`` (rad), ``v`` (rad/s): inertia, Coriolis, gravity."""
+        return pin.rnea(self._model, self._data, q, v, a).copy()
+
+    def gravity(self, q: FloatArray) -> FloatArray:
+        """Torque ``[J]`` (N m) that holds the arm still at ``q`` (rad)."""
+        return pin.computeGeneralizedGravity(self._model, self._data, q).copy()

@@ -1,0 +1,96 @@
+"""Differential inverse kinematics: damped least squares with a posture task and joint limits.
+
+Resolved rates (Whitney 1969) with singularity damping (Nakamura and Hanafusa 1986), a null-space posture task, and
+joints that reach a bound taken out of the solution (Flacco, De Luca, Khatib 2012, one pass).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pinocchio as pin
+
+from wam_core.contract import FloatArray
+from wam_core.robot.contract import RobotContract
+from wam_core.robot.kinematics import Kinematics
+
+
+@dataclass(frozen=True)
+class IkSettings:
+    """Gains of the closed loop.
+
+    Attributes:
+        gain: 1/s on the pose error; ``linear_deceleration`` (m/s^2) and ``angular_deceleration`` (rad/s^2) lower it for
+            large errors, so that the approach can be braked.
+        posture: 1/s towards home in the null space.
+        damping: greatest damping factor, reached at a singularity; ``manipulability`` is the measure
+            ``sqrt(det(J J^T))`` below which it grows from zero.
+        limit_gain: 1/s; a joint may approach its bound no faster than ``limit_gain * distance``.
+    """
+
+    gain: float = 25.0
+    linear_deceleration: float = 3.0
+    angular_deceleration: float = 10.0
+    posture: float = 0.5
+    damping: float = 0.15
+    manipulability: float = 0.03
+    limit_gain: float = 10.0
+
+
+class DifferentialIK:
+    """Joint rates that bring the tool to a pose while moving with a given twist."""
+
+    def __init__(self, robot: RobotContract, kinematics: Kinematics, settings: IkSettings) -> None:
+        self._kinematics = kinematics
+        self._settings = settings
+        self._home = robot.home
+        self._lower, self._upper, self._velocity = robot.limits.lower, robot.limits.upper, robot.limits.velocity
+        self._speed = robot.workspace.speed
+        self._identity = np.eye(6)
+
+    def rates(
+        self, q: FloatArray, rotation: FloatArray, position: FloatArray, twist: FloatArray, scale: float
+    ) -> FloatArray:
+        """Joint rates ``[J]`` (rad/s), scaled as one so that joint and tool speed stay within ``scale`` of the limits.
+
+        Args:
+            q: ``[J]`` rad, where the rates apply.
+            rotation, position: target tool pose in the base frame.
+            twist: ``[6]`` velocity of the target, linear (m/s) then angular (rad/s), base axes.
+            scale: share of the velocity limits that may be used, 0..1.
+        """
+        s = self._settings
+        here_rotation, here, jacobian = self._kinematics.tool_and_jacobian(q)
+        wanted = twist.copy()
+        wanted[:3] += approach(position - here, s.gain, s.linear_deceleration)
+        wanted[3:] += approach(pin.log3(rotation @ here_rotation.T), s.gain, s.angular_deceleration)
+        top = scale * self._speed
+        speed = float(np.sqrt(wanted[:3] @ wanted[:3]))
+        if speed > top:
+            wanted *= top / speed
+        posture = s.posture * (self._home - q)
+        rates = posture + self._solve(jacobian, wanted - jacobian @ posture)
+        low = np.minimum(s.limit_gain * (self._lower - q), 0.0)
+        high = np.maximum(s.limit_gain * (self._upper - q), 0.0)
+        bounded = np.minimum(np.maximum(rates, low), high)
+        if not np.array_equal(bounded, rates):
+            free = bounded == rates
+            rest = wanted - jacobian[:, ~free] @ bounded[~free]
+            reduced = jacobian[:, free]
+            bounded[free] = posture[free] + self._solve(reduced, rest - reduced @ posture[free])
+            rates = np.minimum(np.maximum(bounded, low), high)
+        return rates * min(1.0, scale / max(float(np.max(np.abs(rates) / self._velocity)), 1e-9))
+
+    def _solve(self, jacobian: FloatArray, twist: FloatArray) -> FloatArray:
+        gram = jacobian @ jacobian.T
+        measure = float(np.sqrt(max(np.linalg.det(gram), 0.0)))
+        shortfall = max(0.0, 1.0 - measure / self._settings.manipulability)
+        damping = (self._settings.damping * shortfall) ** 2 + 1e-8
+        return jacobian.T @ np.linalg.solve(gram + damping * self._identity, twist)
+
+
+def approach(error: FloatArray, gain: float, deceleration: float) -> FloatArray:
+    """Velocity towards zero ``error`` (a vector): proportional when near, ``sqrt(2 d |error|)`` when far."""
+    distance = float(np.sqrt(error @ error))
+    if distance * gain * gain <= 2.0 * deceleration:
+        return gain * error
+    return error * float(np.sqrt(2.0 * deceleration / distance))

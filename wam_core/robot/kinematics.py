@@ -1,0 +1,66 @@
+"""Forward kinematics of the arm with Pinocchio, fingers locked (Featherstone, Rigid Body Dynamics Algorithms, 2008)."""
+
+import numpy as np
+import pinocchio as pin
+
+from wam_core.contract import FloatArray, RobotState
+from wam_core.errors import ContractError
+from wam_core.paths import share_path
+from wam_core.robot.contract import RobotContract
+from wam_core.robot.tool_pose import encode_tool_pose
+
+
+def arm_model(robot: RobotContract) -> pin.Model:
+    """The robot's URDF with every joint but the arm's locked (fingers at half opening), gravity -9.81 along base z.
+
+    Raises:
+        ContractError: the URDF's joints or frames are not those of the contract.
+    """
+    full = pin.buildModelFromUrdf(str(share_path(robot.urdf)))
+    posture = pin.neutral(full)
+    locked = [i for i in range(1, full.njoints) if full.names[i] not in robot.joints]
+    for index in locked:
+        joint = full.joints[index]
+        low, high = full.lowerPositionLimit[joint.idx_q], full.upperPositionLimit[joint.idx_q]
+        if np.isfinite(low + high):
+            posture[joint.idx_q] = 0.5 * (low + high)
+    model = pin.buildReducedModel(full, locked, posture)
+    if tuple(model.names)[1:] != robot.joints:
+        raise ContractError("robot.joints", robot.joints, f"the URDF's joints {tuple(full.names)[1:]} in this order")
+    if not model.existFrame(robot.tool_frame):
+        raise ContractError("robot.tool_frame", robot.tool_frame, f"a frame of {robot.urdf}")
+    return model
+
+
+class Kinematics:
+    """Pose and Jacobian of the tool frame in the base frame. Not thread-safe: it owns one Pinocchio workspace."""
+
+    def __init__(self, robot: RobotContract) -> None:
+        self.robot = robot
+        self._model = arm_model(robot)
+        self._data = self._model.createData()
+        self._frame = self._model.getFrameId(robot.tool_frame)
+
+    def tool(self, q: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """``(R [3, 3], p [3] m)`` of the tool in the base frame for joint positions ``q [J]`` (rad)."""
+        pin.forwardKinematics(self._model, self._data, q)
+        pose = pin.updateFramePlacement(self._model, self._data, self._frame)
+        return pose.rotation.copy(), pose.translation.copy()
+
+    def jacobian(self, q: FloatArray) -> FloatArray:
+        """``[6, J]``: joint rates to tool velocity at the tool point, base-aligned axes, linear (m) then angular."""
+        return self.tool_and_jacobian(q)[2]
+
+    def tool_and_jacobian(self, q: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """``(R, p, J)`` in one pass; see :meth:`tool` and :meth:`jacobian`."""
+        pin.computeJointJacobians(self._model, self._data, q)
+        pose = pin.updateFramePlacement(self._model, self._data, self._frame)
+        jacobian = pin.getFrameJacobian(self._model, self._data, self._frame, pin.LOCAL_WORLD_ALIGNED)
+        return pose.rotation.copy(), pose.translation.copy(), jacobian
+
+
+def proprioception(kinematics: Kinematics, state: RobotState) -> FloatArray:
+    """The measured ``ee_pose`` vector ``[7]`` of ``state`` (m, rad, gripper fraction)."""
+    robot = kinematics.robot
+    rotation, position = kinematics.tool(np.ascontiguousarray(state.position[: len(robot.joints)]))
+    return encode_tool_pose(robot, rotation, position, float(state.position[len(robot.joints)]))
