@@ -23,14 +23,14 @@ if [ "${WAM_ENV:-}" != "$WAM_ROOT" ]; then
     # The wheels would restart Python to set this; done here, every process starts once.
     wam_libraries="$VIRTUAL_ENV/lib"
     for wam_folder in "$VIRTUAL_ENV"/lib/python3.*/site-packages/ros_*.libs; do
-      wam_libraries="$wam_libraries:$wam_folder"
+      [ ! -d "$wam_folder" ] || wam_libraries="$wam_libraries:$wam_folder"
     done
     export LD_LIBRARY_PATH="$wam_libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
     export _ROS_WHEELS_BOOTSTRAP_COMPLETE=1
   fi
   export LD_LIBRARY_PATH="$wam_overlay/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
   for wam_folder in "$wam_overlay"/lib/python3*/site-packages; do
-    export PYTHONPATH="$wam_folder${PYTHONPATH:+:$PYTHONPATH}"
+    [ ! -d "$wam_folder" ] || export PYTHONPATH="$wam_folder${PYTHONPATH:+:$PYTHONPATH}"
   done
 
   # Camera images do not fit the default shared-memory segment.
@@ -38,6 +38,7 @@ if [ "${WAM_ENV:-}" != "$WAM_ROOT" ]; then
   export ROS_LOG_DIR="${ROS_LOG_DIR:-$WAM_ROOT/log/ros}"
   export RCUTILS_COLORIZED_OUTPUT="${RCUTILS_COLORIZED_OUTPUT:-0}"
   export PYTHONUNBUFFERED=1
-  export WAM_ENV="$WAM_ROOT"
+  # Before wam_msgs is built the next entry has more to add.
+  [ ! -d "$wam_overlay" ] || export WAM_ENV="$WAM_ROOT"
   unset wam_overlay wam_libraries wam_folder
 fi

@@ -1,0 +1,21 @@
+# make setup   everything wam needs, into this checkout     make demo   the main job, ten episodes over the ROS graph
+# make test    set up, then every test                      make fast   the fast tests only      make lint   ruff, mypy
+SHELL := /bin/bash
+ENTER := source scripts/env.sh &&
+
+.PHONY: setup demo test fast lint
+
+setup:
+	@scripts/setup.sh
+
+demo: setup
+	@$(ENTER) wam demo $(ARGS)
+
+test: setup
+	@$(ENTER) python -m pytest $(ARGS)
+
+fast: setup
+	@$(ENTER) python -m pytest -m "not slow" $(ARGS)
+
+lint: setup
+	@$(ENTER) ruff check . && mypy
