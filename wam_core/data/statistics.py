@@ -45,7 +45,8 @@ class ColumnStatistics:
             if order != sorted(order):
                 raise ContractError(f"statistics.{name}", order, "min <= q01 <= q99 <= max")
             if not self.constant[i] and self.std[i] <= 0:
-                raise ContractError(f"statistics.{name}.std", float(self.std[i]), "above 0, or a column declared constant")
+                expected = "above 0, or a column declared constant"
+                raise ContractError(f"statistics.{name}.std", float(self.std[i]), expected)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists; :func:`statistics_from_dict` reads them back without loss."""

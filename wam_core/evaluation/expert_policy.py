@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from wam_core.cell.cell import Cell
-from wam_core.cell.tasks import Expert, make_expert
+from wam_core.cell.experts import Expert, make_expert
 from wam_core.contract import ActionChunk, Observation, Prediction
 
 
