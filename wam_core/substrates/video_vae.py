@@ -18,7 +18,7 @@ SPACE_STRIDE = 8
 
 @dataclass(frozen=True)
 class VaeSize:
-    """Latent channels and the width of the first convolution (doubled twice on the way down)."""
+    """Latent channels and the width of the convolutions at stride 4 (doubled at stride 8)."""
 
     latent_channels: int
     width: int
@@ -48,26 +48,23 @@ class VideoVae(nn.Module):
         w, c = size.width, size.latent_channels
         self.size = size
         self.encoder = nn.Sequential(
-            nn.Conv2d(3, w, 4, stride=2, padding=1),
+            nn.Conv2d(3, w, 8, stride=4, padding=2),
             _Residual(w),
             nn.Conv2d(w, 2 * w, 4, stride=2, padding=1),
             _Residual(2 * w),
-            nn.Conv2d(2 * w, 3 * w, 4, stride=2, padding=1),
-            _Residual(3 * w),
-        )
-        self.to_latent = nn.Conv3d(3 * w, 2 * c, (TIME_STRIDE + 1, 1, 1), stride=(TIME_STRIDE, 1, 1))
-        self.from_first = nn.Conv2d(c, 3 * w, 1)
-        self.from_later = nn.Conv2d(2 * c, TIME_STRIDE * 3 * w, 1)
-        self.decoder = nn.Sequential(
-            _Residual(3 * w),
-            nn.Upsample(scale_factor=2),
-            nn.Conv2d(3 * w, 2 * w, 3, padding=1),
             _Residual(2 * w),
-            nn.Upsample(scale_factor=2),
-            nn.Conv2d(2 * w, w, 3, padding=1),
+        )
+        self.to_latent = nn.Conv3d(2 * w, 2 * c, (TIME_STRIDE + 1, 1, 1), stride=(TIME_STRIDE, 1, 1))
+        self.from_first = nn.Conv2d(c, 2 * w, 1)
+        self.from_later = nn.Conv2d(2 * c, TIME_STRIDE * 2 * w, 1)
+        self.decoder = nn.Sequential(
+            _Residual(2 * w),
+            _Residual(2 * w),
+            nn.Conv2d(2 * w, 4 * w, 3, padding=1),
+            nn.PixelShuffle(2),
             _Residual(w),
-            nn.Upsample(scale_factor=2),
-            nn.Conv2d(w, 3, 3, padding=1),
+            nn.Conv2d(w, 3 * 4 * 4, 3, padding=1),
+            nn.PixelShuffle(4),
         )
         self.register_buffer("latent_mean", torch.zeros(c))
         self.register_buffer("latent_std", torch.ones(c))

@@ -1,0 +1,98 @@
+"""A checkpoint folder: weights in safetensors beside the preset, robot contract and statistics they belong to."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from wam_core.data.statistics import ColumnStatistics, load_statistics, save_statistics
+from wam_core.errors import ContractError
+from wam_core.model.wam import WorldActionModel
+from wam_core.presets import Preset, from_dict, model_spec
+from wam_core.robot.contract import RobotContract
+from wam_core.robot.contract import from_dict as robot_from_dict
+from wam_core.substrates.video_vae import VideoVae
+
+FILES = ("model.safetensors", "vae.safetensors", "preset.yaml", "robot.yaml", "statistics.json", "training.json")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model and what it was trained under.
+
+    Attributes:
+        statistics: ``action`` and ``proprioception`` columns.
+        training: how it was made: command, seed, steps, data, vocabulary.
+    """
+
+    preset: Preset
+    robot: RobotContract
+    model: WorldActionModel
+    vae: VideoVae
+    statistics: Mapping[str, ColumnStatistics]
+    training: Mapping[str, Any]
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write all of :data:`FILES`; floating-point weights are stored as bfloat16."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(_half(checkpoint.model.state_dict()), folder / "model.safetensors")
+    save_file(_half(checkpoint.vae.state_dict()), folder / "vae.safetensors")
+    (folder / "preset.yaml").write_text(yaml.safe_dump(checkpoint.preset.to_dict(), sort_keys=False))
+    (folder / "robot.yaml").write_text(yaml.safe_dump(checkpoint.robot.to_dict(), sort_keys=False))
+    save_statistics(folder / "statistics.json", checkpoint.statistics)
+    (folder / "training.json").write_text(json.dumps(dict(checkpoint.training), indent=1))
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Read a checkpoint folder; weights are computed with in float32.
+
+    Raises:
+        ContractError: a file is missing or corrupt, or weights do not fit the preset beside them.
+    """
+    for name in FILES:
+        if not (folder / name).is_file():
+            raise ContractError(f"checkpoint.{name}", str(folder), "a checkpoint folder holding this file")
+    preset = from_dict(yaml.safe_load((folder / "preset.yaml").read_text()), f"{folder.name}/preset.yaml")
+    robot = robot_from_dict(yaml.safe_load((folder / "robot.yaml").read_text()), f"{folder.name}/robot.yaml")
+    training = json.loads((folder / "training.json").read_text())
+    model = WorldActionModel(model_spec(preset, robot, tuple(training["vocabulary"])))
+    vae = VideoVae(preset.vae)
+    load_weights(model, folder / "model.safetensors")
+    load_weights(vae, folder / "vae.safetensors")
+    statistics = load_statistics(folder / "statistics.json")
+    for name, columns in (("action", robot.action.names), ("proprioception", robot.proprioception)):
+        if name not in statistics or statistics[name].names != columns:
+            raise ContractError(f"checkpoint.statistics.{name}", sorted(statistics), f"statistics of {columns}")
+    return Checkpoint(preset, robot, model.eval(), vae.eval(), statistics, training)
+
+
+def load_weights(module: nn.Module, file: Path) -> None:
+    """Copy a safetensors file into ``module``; nothing is loaded partially.
+
+    Raises:
+        ContractError: unreadable file, or missing, unknown or misshaped keys (the first of each is named).
+    """
+    try:
+        stored = load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise ContractError(f"checkpoint.{file.name}", str(error), "a readable safetensors file") from error
+    own = module.state_dict()
+    for problem, keys in (("missing", own.keys() - stored.keys()), ("unknown", stored.keys() - own.keys())):
+        if keys:
+            raise ContractError(f"checkpoint.{file.name}.{sorted(keys)[0]}", problem, f"the {len(own)} keys of the preset")
+    for key, value in stored.items():
+        if value.shape != own[key].shape:
+            raise ContractError(f"checkpoint.{file.name}.{key}", tuple(value.shape), f"shape {tuple(own[key].shape)}")
+    module.load_state_dict({k: v.to(own[k].dtype) for k, v in stored.items()})
+
+
+def _half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k: (v.to(torch.bfloat16) if v.is_floating_point() else v).contiguous() for k, v in state.items()}

@@ -1,0 +1,122 @@
+"""The training loop: one optimiser, one schedule, randomness that depends on the seed and the step alone."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from wam_core.model.wam import WorldActionModel
+from wam_core.presets import TrainingSettings
+from wam_core.training.batches import Batches
+
+
+@dataclass
+class TrainingState:
+    """Everything an interrupted run needs to go on bit-equal to an unbroken one on the same machine."""
+
+    model: WorldActionModel
+    average: dict[str, Tensor]
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+
+
+def start(model: WorldActionModel, settings: TrainingSettings) -> TrainingState:
+    """A fresh state: AdamW (0.9, 0.95) without decay on vectors, and the averaged weights equal to the model's."""
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, settings.learning_rate, betas=(0.9, 0.95))
+    return TrainingState(model, {k: v.clone() for k, v in model.state_dict().items()}, optimizer)
+
+
+def learning_rate(settings: TrainingSettings, step: int) -> float:
+    """Linear warm-up, then a cosine to a hundredth."""
+    if step < settings.warmup:
+        return settings.learning_rate * (step + 1) / settings.warmup
+    done = (step - settings.warmup) / max(1, settings.steps - settings.warmup)
+    return settings.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+
+
+def step_rng(seed: int, step: int) -> torch.Generator:
+    """The random numbers of one step."""
+    return torch.Generator().manual_seed(seed * 1_000_003 + step)
+
+
+def train_step(state: TrainingState, settings: TrainingSettings, data: Batches, seed: int) -> dict[str, float]:
+    """One update of the model and its average; returns the loss of each generated group."""
+    rng = step_rng(seed, state.step)
+    for group in state.optimizer.param_groups:
+        group["lr"] = learning_rate(settings, state.step)
+    rows = torch.randint(len(data), (settings.batch,), generator=rng)
+    losses = _losses(state.model, data, rows, rng)
+    weights = {n: g.loss_weight for n, g in state.model.wiring.groups.items()}
+    total = sum(losses[n] * weights[n] for n in losses if weights[n])
+    state.optimizer.zero_grad()
+    total.backward()  # type: ignore[union-attr]
+    nn.utils.clip_grad_norm_(state.model.parameters(), settings.clip)
+    state.optimizer.step()
+    state.step += 1
+    decay = min(settings.ema, state.step / (state.step + 10.0))
+    with torch.no_grad():
+        for key, value in state.model.state_dict().items():
+            state.average[key].lerp_(value, 1.0 - decay)
+    return {n: float(v.detach()) for n, v in losses.items()}
+
+
+def _losses(model: WorldActionModel, data: Batches, rows: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    features, words, proprioception = data.pick(rows)
+    with torch.autocast("cpu", torch.bfloat16):
+        return model.losses(features, model.context(words, proprioception), rng)
+
+
+@torch.no_grad()
+def validate(state: TrainingState, data: Batches, seed: int, batch: int = 64) -> dict[str, float]:
+    """Loss of each group on held-out windows, with the averaged weights and always the same random numbers."""
+    live = {k: v.clone() for k, v in state.model.state_dict().items()}
+    state.model.load_state_dict(state.average)
+    sums: dict[str, float] = {}
+    chunks = torch.randperm(len(data), generator=step_rng(seed, 0))[: 8 * batch].split(batch)
+    for i, rows in enumerate(chunks):
+        for name, loss in _losses(state.model, data, rows, step_rng(seed, i)).items():
+            sums[name] = sums.get(name, 0.0) + float(loss) / len(chunks)
+    state.model.load_state_dict(live)
+    return sums
+
+
+def save_state(state: TrainingState, file: Path) -> None:
+    """Write atomically: a kill leaves the previous state."""
+    unfinished = file.with_suffix(".part")
+    content = {
+        "model": state.model.state_dict(),
+        "average": state.average,
+        "optimizer": state.optimizer.state_dict(),
+        "step": state.step,
+    }
+    torch.save(content, unfinished)
+    unfinished.replace(file)
+
+
+def load_state(state: TrainingState, file: Path) -> None:
+    """Go on from :func:`save_state`; nothing but tensors and plain values is unpickled."""
+    content: Mapping[str, object] = torch.load(file, weights_only=True)
+    state.model.load_state_dict(content["model"])  # type: ignore[arg-type]
+    state.average.update(content["average"])  # type: ignore[arg-type, call-overload]
+    state.optimizer.load_state_dict(content["optimizer"])  # type: ignore[arg-type]
+    state.step = int(content["step"])  # type: ignore[call-overload]
+
+
+def train(
+    state: TrainingState,
+    settings: TrainingSettings,
+    data: Batches,
+    seed: int,
+    report: Callable[[int, dict[str, float]], None],
+) -> None:
+    """Run to ``settings.steps``; ``report`` is called after each step with its number and losses."""
+    state.model.train()
+    while state.step < settings.steps:
+        losses = train_step(state, settings, data, seed)
+        report(state.step, losses)

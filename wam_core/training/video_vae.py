@@ -1,0 +1,66 @@
+"""Training of the small video VAE on recorded camera images."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from wam_core.data.frames import TrainingFrames
+from wam_core.presets import Preset
+from wam_core.substrates.video_vae import VideoVae, vae_loss
+
+KL_WEIGHT = 1e-3
+LEARNING_RATE = 1e-3
+CLIPS = 8
+
+
+def to_video(images: Tensor) -> Tensor:
+    """uint8 ``[B, T, H, W, 3]`` to float ``[B, 3, T, H, W]`` in [-1, 1]."""
+    return images.permute(0, 4, 1, 2, 3).float() / 127.5 - 1.0
+
+
+def train_vae(
+    preset: Preset, frames: TrainingFrames, steps: int, seed: int, report: Callable[[int, float], None]
+) -> VideoVae:
+    """Train on clips of ``frames``; the latent statistics are measured at the end.
+
+    Args:
+        report: called with (step, loss).
+    """
+    torch.manual_seed(seed)
+    vae = VideoVae(preset.vae).to(memory_format=torch.channels_last)
+    images = torch.from_numpy(frames.images)
+    windows = frames.windows(preset.horizon, preset.frame_stride)
+    rows = torch.cat((torch.from_numpy(windows.start)[:, None], torch.from_numpy(windows.frame)), dim=1)
+    rng = torch.Generator().manual_seed(seed)
+    some = torch.randint(len(images), (2000,), generator=rng)
+    background = to_video(images[some][:, None]).mean(dim=0)
+    optimizer = torch.optim.AdamW(vae.parameters(), LEARNING_RATE, weight_decay=1e-4)
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * min(1.0, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * step / steps))
+        chosen = rows[torch.randint(len(rows), (CLIPS,), generator=rng)]
+        loss = vae_loss(vae, to_video(images[chosen]), background, rng, KL_WEIGHT)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        optimizer.step()
+        report(step + 1, float(loss))
+    _measure_latents(vae, images, rows[torch.randint(len(rows), (512,), generator=rng)])
+    return vae.eval()
+
+
+@torch.no_grad()
+def _measure_latents(vae: VideoVae, images: Tensor, rows: Tensor) -> None:
+    means = torch.cat([vae.moments(to_video(images[r]))[0] for r in rows.split(16)])
+    vae.latent_mean.copy_(means.mean(dim=(0, 2, 3, 4)))
+    vae.latent_std.copy_(means.std(dim=(0, 2, 3, 4)))
+
+
+def save_vae(vae: VideoVae, file: Path) -> None:
+    """Weights and latent statistics as float32 safetensors."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save_file({k: v.contiguous() for k, v in vae.state_dict().items()}, file)
