@@ -1,9 +1,10 @@
 """``wam collect``: demonstrations by the scripted experts, one MCAP file per episode."""
 
+import argparse
 import json
 import multiprocessing
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -11,36 +12,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from wam_core.cell.cell import Cell
-from wam_core.cell.rendering import choose_renderer
+from wam_core.cell.rendering import RENDERERS, choose_renderer
 from wam_core.cell.tasks import TASKS
-from wam_core.cli.arguments import integer, names, parse_arguments, truth
 from wam_core.errors import look_up
 from wam_core.evaluation.demonstrations import episode_rng, record_demonstration
 from wam_core.executor.executor import Executor
 from wam_core.robot.contract import load_robot
-
-USAGE = """wam collect task:=push episodes:=100 seed:=0 out:=data/push
-  task           reach, push, drawer, pick_place, several with commas, or all
-  episodes       successful demonstrations wanted of each task
-  seed           seed of the first attempt; the next ones follow
-  out            folder of the files <task>_<seed>.mcap; finished ones are kept when run again
-  renderer       any (drawn per episode from OpenGL and ray casting), egl, osmesa or raycast
-  cameras        recorded cameras, by default all of the robot
-  jobs           processes
-  keep_failures  true also keeps unsuccessful attempts, labelled as such
-  robot          robot file"""
-
-DEFAULTS: dict[str, str | None] = {
-    "task": None,
-    "episodes": "100",
-    "seed": "0",
-    "out": None,
-    "renderer": "any",
-    "cameras": "",
-    "jobs": "1",
-    "keep_failures": "false",
-    "robot": "panda_cell",
-}
 
 #: Log of all attempts in the output folder, one JSON object per line.
 ATTEMPTS_FILE = "attempts.jsonl"
@@ -73,25 +50,39 @@ class Attempt:
     wall_s: float
 
 
-def main(words: Sequence[str]) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--task", required=True, help=f"{', '.join(TASKS)}, several with commas, or all")
+    parser.add_argument("--episodes", type=_positive, default=100, help="successful demonstrations wanted of each task")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the first attempt; the next ones follow")
+    parser.add_argument("--out", type=Path, required=True, help="folder; finished episodes in it are kept")
+    parser.add_argument("--renderer", default="any", help=f"{', '.join(RENDERERS)}; any draws from GL and raycast")
+    parser.add_argument("--cameras", default="", help="recorded cameras with commas; default: all of the robot")
+    parser.add_argument("--jobs", type=_positive, default=1, help="processes")
+    parser.add_argument("--keep-failures", action="store_true", help="also keep failures, labelled as such")
+    parser.add_argument("--robot", default="panda_cell", help="robot file")
+
+
+def run(arguments: argparse.Namespace) -> int:
     """Collect until every task has its number of successful demonstrations; 0 when each has."""
-    values = parse_arguments(words, DEFAULTS)
-    robot = load_robot(values["robot"])
-    tasks = tuple(TASKS) if values["task"] == "all" else names(values, "task")
+    robot = load_robot(arguments.robot)
+    tasks = tuple(TASKS) if arguments.task == "all" else tuple(arguments.task.split(","))
     for task in tasks:
         look_up(TASKS, task, "task")
-    cameras = names(values, "cameras") or tuple(c.name for c in robot.cameras)
+    cameras = tuple(name for name in arguments.cameras.split(",") if name) or tuple(c.name for c in robot.cameras)
     for camera in cameras:
         robot.camera(camera)
-    named = ("auto", "raycast") if values["renderer"] == "any" else (values["renderer"],)
+    named = ("auto", "raycast") if arguments.renderer == "any" else (arguments.renderer,)
     renderers = tuple(dict.fromkeys(choose_renderer(name) for name in named))
-    folder, keep = Path(values["out"]), truth(values, "keep_failures")
-    wanted, first = integer(values, "episodes", 1), integer(values, "seed", 0)
+    folder: Path = arguments.out
     folder.mkdir(parents=True, exist_ok=True)
     print(f"Rendering with {' and '.join(renderers)}; recording {', '.join(cameras)} into {folder}.", flush=True)
-    with multiprocessing.get_context("spawn").Pool(integer(values, "jobs", 1)) as pool:
+    with multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool:
         done = [
-            _collect(Job(values["robot"], task, first, str(folder), renderers, cameras, keep), wanted, pool.imap)
+            _collect(
+                Job(arguments.robot, task, arguments.seed, str(folder), renderers, cameras, arguments.keep_failures),
+                arguments.episodes,
+                pool.imap,
+            )
             for task in tasks
         ]
     return 0 if all(done) else 1
@@ -165,3 +156,10 @@ def _cell(robot: str, renderer: str) -> Cell:
 @cache
 def _executor(robot: str) -> Executor:
     return Executor(load_robot(robot))
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number

@@ -1,5 +1,6 @@
 """``wam data``: what is in a folder of recordings."""
 
+import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -8,35 +9,30 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from wam_core.cli.arguments import parse_arguments
 from wam_core.data.summary import FolderSummary, summarise
-from wam_core.errors import ContractError
 from wam_core.robot.contract import load_robot
-
-USAGE = """wam data <folder> [robot:=panda_cell] [--json]
-  folder  recordings: MCAP files or rosbag2 folders, searched below it
-  robot   robot file for recordings that embed no contract"""
 
 #: Instructions and gaps listed before the rest is only counted.
 LISTED = 12
 
 
-def main(words: Sequence[str]) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="MCAP files or rosbag2 folders, searched below it")
+    parser.add_argument("--robot", help="robot file for recordings that embed no contract")
+    parser.add_argument("--json", action="store_true", help="the figures as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
     """Print the summary; 1 when a recording could not be read."""
-    folders = [word for word in words if ":=" not in word and not word.startswith("--")]
-    if len(folders) != 1:
-        raise ContractError("folder", folders, "one folder of recordings")
-    named = [word for word in words if ":=" in word]
-    values = parse_arguments(named, {"robot": ""})
-    robot = load_robot(values["robot"]) if values["robot"] else None
+    robot = load_robot(arguments.robot) if arguments.robot else None
     with tqdm(desc="reading", unit="file", leave=False) as bar:
 
         def report(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        summary = summarise(Path(folders[0]), robot, report)
-    print(json.dumps(asdict(summary), indent=1) if "--json" in words else "\n".join(lines(summary)))
+        summary = summarise(arguments.folder, robot, report)
+    print(json.dumps(asdict(summary), indent=1) if arguments.json else "\n".join(lines(summary)))
     return 1 if summary.problems else 0
 
 
