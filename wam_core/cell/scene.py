@@ -50,9 +50,9 @@ class View:
 
 #: Views by camera name; a contract may use any of them.
 VIEWS: Mapping[str, View] = {
-    "front": View("world", (1.13, 0.0, 0.92), (0.46, 0.0, 0.04), (0.0, 0.0, 1.0), 42.0),
+    "front": View("world", (1.10, 0.0, 0.85), (0.505, 0.0, 0.0), (0.0, 0.0, 1.0), 36.0),
     "side": View("world", (0.50, 1.05, 0.55), (0.46, 0.0, 0.10), (0.0, 0.0, 1.0), 45.0),
-    "wrist": View("panda_hand", (0.075, 0.0, 0.0), (0.02, 0.0, 0.12), (1.0, 0.0, 0.0), 75.0),
+    "wrist": View("panda_hand", (0.11, 0.0, 0.0), (0.05, 0.0, 0.14), (1.0, 0.0, 0.0), 85.0),
 }
 
 
@@ -147,10 +147,10 @@ def add_solid(
     size: tuple[float, ...],
     position: tuple[float, float, float] = (0.0, 0.0, 0.0),
     grey: float = 0.5,
-    mass: float = 0.1,
+    mass: float = 0.0,
     friction: float = 0.6,
 ) -> None:
-    """Add a geom that collides with arm and cell; sizes are MuJoCo's half extents in m, mass in kg."""
+    """Add a geom that collides with arm and cell; half extents in m, mass in kg, sliding friction that rules."""
     body.add_geom(
         type=shape,
         size=[*size, *[0.0] * (3 - len(size))],
@@ -158,6 +158,7 @@ def add_solid(
         rgba=[grey, grey, grey, 1.0],
         mass=mass,
         friction=[friction, 0.005, 0.0001],
+        priority=1 if mass > 0 else 0,
         contype=CELL_BIT,
         conaffinity=ARM_BIT | CELL_BIT,
         condim=4,
