@@ -1,16 +1,18 @@
 """The `wam` command: one verb per file, loaded only when asked for."""
 
+import argparse
 import importlib
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from wam_core.cli import environment
+from wam_core.cli.parser import parse
 from wam_core.errors import ContractError, look_up
 
 
 class Verb(NamedTuple):
-    """A module with ``main(words) -> exit code``, where words follow the verb, and the verb's line in the help."""
+    """A module with ``add_arguments(parser)`` and ``run(arguments) -> exit code``, and its line in the help."""
 
     module: str
     help: str
@@ -39,13 +41,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(overview())
         return 0 if argv else 2
     try:
-        module = importlib.import_module(look_up(VERBS, argv[0], "verb").module)
-        return int(module.main(argv[1:]))
+        return run(argv[0], argv[1:])
     except ContractError as error:
         print(f"wam: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def run(verb: str, words: Sequence[str]) -> int:
+    """Run ``wam <verb> <words>``; returns its exit code.
+
+    Raises:
+        ContractError: unknown verb or argument, or whatever the verb finds wrong with its input.
+    """
+    module = importlib.import_module(look_up(VERBS, verb, "verb").module)
+    kind = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog=f"wam {verb}", description=module.__doc__, formatter_class=kind)
+    module.add_arguments(parser)
+    return int(module.run(parse(parser, words)))
 
 
 def overview() -> str:

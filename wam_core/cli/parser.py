@@ -11,12 +11,6 @@ from wam_core.errors import look_up
 _ASSIGNMENT = re.compile(r"^([A-Za-z_][\w.]*):=(.*)$", re.DOTALL)
 
 
-def make_parser(verb: str, description: str | None) -> argparse.ArgumentParser:
-    """A parser that prints ``description``, the verb module's docstring, as it is written."""
-    kind = argparse.RawDescriptionHelpFormatter
-    return argparse.ArgumentParser(prog=f"wam {verb}", description=description, formatter_class=kind)
-
-
 def parse(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
     """``parser.parse_args`` that also reads ``name:=value``.
 
