@@ -38,4 +38,4 @@ class SafetyEvent(NamedTuple):
     @property
     def message(self) -> str:
         where = f" of {self.joint}" if self.joint else ""
-        return f"{self.code}{where}: {self.value:.4g} {self.unit}, limit {self.limit:.4g} {self.unit}: {self.action.name}"
+        return f"{self.code}{where}: {self.value:.4g}, limit {self.limit:.4g} {self.unit}: {self.action.name}"

@@ -58,7 +58,6 @@ class Executor:
         self._source: Source | None = None
         self._space = robot.action.space
         self._motion: Motion | None = None
-        self._goal: Motion | None = None
         self._finger = Finger(0.0, 0.0)
         self._effort = np.zeros(len(robot.joint_names))
         self._tick_ns: int | None = None
@@ -105,20 +104,19 @@ class Executor:
         if good is not None and good.stamp_ns != self._good_stamp_ns:
             self._good_ns, self._good_stamp_ns = now_ns, good.stamp_ns
         before = self._motion
-        stop = self._shaper.stop(before, dt)
+        stop = self._shaper.stop(before)
+        brake = stop.at(dt)
         nominal, opening = self._nominal(before, now_ns, dt)
         context = Context(
-            self.robot, self.settings, self._kinematics, self._shaper, dt, before, stop, self._effort,
+            self.robot, self.settings, self._kinematics, self._shaper.stop, dt, before, brake, self._effort,
             (now_ns - self._good_stamp_ns) * 1e-9, (now_ns - self._good_ns) * 1e-9,
             None if self._source is None else (now_ns - end_ns(self._source)) * 1e-9,
         )  # fmt: skip
-        motion = stop.next if nominal is None else nominal
+        motion = brake if nominal is None else nominal
         events: tuple[SafetyEvent, ...] = ()
         for motion_filter in MOTION_FILTERS:
             motion, found = motion_filter(motion, state, context)
             events += found
-        if motion is not nominal:
-            self._goal = motion
         stopped = any(e.action == Action.STOPPED for e in events)
         self._motion = motion
         self._finger = advance(self.robot.gripper, self._finger, None if stopped else opening, dt)
@@ -200,7 +198,7 @@ class Executor:
 
     def _anchor(self, state: RobotState, now_ns: int) -> None:
         q = np.array(state.position[:-1], dtype=np.float64)
-        self._motion = self._goal = Motion(q, np.zeros_like(q), np.zeros_like(q))
+        self._motion = Motion(q, np.zeros_like(q), np.zeros_like(q))
         self._finger = Finger(float(state.position[-1]), 0.0)
         self._effort = np.append(self._dynamics.gravity(q), 0.0)
         self._good_ns, self._good_stamp_ns = now_ns, state.stamp_ns
@@ -217,12 +215,11 @@ class Executor:
         chunk, self._pending = self._pending, None
         if chunk is not None:
             self._adopt(chunk, before, now_ns)
-        if self._source is None or self._goal is None:
+        if self._source is None:
             return None, None
         target = self._source.sample(now_ns)
-        rates = self._spaces[self._space].rates(self._goal.q, target)
-        self._goal = Motion(self._goal.q + rates * dt, rates, (rates - self._goal.v) / dt)
-        return self._shaper.follow(before, self._goal, dt), float(target.values[-1])
+        rates = self._spaces[self._space].rates(before.q, target)
+        return self._shaper.follow(before, rates, dt), float(target.values[-1])
 
     def _adopt(self, chunk: ActionChunk, before: Motion, now_ns: int) -> None:
         if self._source is not None and chunk.space == self._space:

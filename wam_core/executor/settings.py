@@ -13,6 +13,7 @@ class ExecutorSettings:
     Attributes:
         seam: name in :data:`wam_core.executor.seams.SEAMS`.
         fade_s: time over which a new chunk takes over, s.
+        smoothing_s: time constant of joint rates after retargeting, s; a kink in a chunk becomes bounded jerk.
         velocity_share, acceleration_share, jerk_share: part of the robot's limits that planned motion uses, 0..1. The
             jerk share keeps the torque that a change of acceleration needs below the torque rate limit.
         future_s: how far a chunk's observation stamp may lie ahead of the tick clock, s.
@@ -27,9 +28,10 @@ class ExecutorSettings:
 
     seam: str = "cross_fade"
     fade_s: float = 0.1
+    smoothing_s: float = 0.02
     velocity_share: float = 0.95
     acceleration_share: float = 0.9
-    jerk_share: float = 0.12
+    jerk_share: float = 0.08
     future_s: float = 0.05
     lead_s: float = 2.0
     range_margin: float = 0.1
@@ -44,7 +46,7 @@ class ExecutorSettings:
         for name in ("velocity_share", "acceleration_share", "jerk_share"):
             if not 0.0 < getattr(self, name) <= 1.0:
                 raise ContractError(f"executor.{name}", getattr(self, name), "a number in (0, 1]")
-        for name in ("fade_s", "future_s", "lead_s", "range_margin", "state_latch_s", "gripper_stiffness"):
+        for name in ("fade_s", "smoothing_s", "future_s", "lead_s", "range_margin", "state_latch_s"):
             if not getattr(self, name) >= 0.0:
                 raise ContractError(f"executor.{name}", getattr(self, name), "a number >= 0")
         if not 0.0 < self.tracking_hold_rad <= self.tracking_stop_rad:

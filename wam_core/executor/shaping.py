@@ -1,5 +1,11 @@
-"""Jerk-limited shaping with Ruckig (Berscheid and Kroeger, RSS 2021): each tick re-plans from the last reference."""
+"""Jerk-limited shaping: the next reference from wanted joint rates, and the stop from any reference.
 
+Following uses a saturated linear law instead of a time-optimal one: re-planned every tick, a time-optimal path to a
+moving target switches between full positive and full negative jerk. Stopping is time-optimal (Ruckig; Berscheid and
+Kroeger, "Jerk-limited Real-time Trajectory Generation with Arbitrary Target States", RSS 2021).
+"""
+
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -18,82 +24,99 @@ class Motion(NamedTuple):
     a: FloatArray
 
 
-class StopPlan(NamedTuple):
-    """The time-optimal jerk-limited way to rest: the motion after ``dt``, where it ends, and its joint extrema."""
+@dataclass(frozen=True, eq=False)
+class StopPlan:
+    """The time-optimal jerk-limited way to rest.
 
-    next: Motion
+    Attributes:
+        rest: ``[J]`` rad, where it ends.
+        lower, upper: ``[J]`` rad, extremes of each joint on the way.
+        duration_s: time to rest.
+    """
+
     rest: FloatArray
     lower: FloatArray
     upper: FloatArray
     duration_s: float
+    path: Trajectory
+
+    def at(self, time_s: float) -> Motion:
+        """The motion ``time_s`` after the plan's start."""
+        if time_s >= self.duration_s:
+            return Motion(self.rest, np.zeros_like(self.rest), np.zeros_like(self.rest))
+        q, v, a = self.path.at_time(time_s)
+        return Motion(np.array(q), np.array(v), np.array(a))
 
 
 class Shaper:
-    """Plans single ticks of motion within the robot's velocity, acceleration and jerk limits."""
+    """Advances a reference within shares of the robot's velocity, acceleration and jerk limits."""
 
     def __init__(self, robot: RobotContract, settings: ExecutorSettings) -> None:
-        joints = len(robot.joints)
         limits = robot.limits
-        self.velocity = settings.velocity_share * limits.velocity
-        self.acceleration = settings.acceleration_share * limits.acceleration
-        self.jerk = settings.jerk_share * limits.jerk
+        self._velocity = settings.velocity_share * limits.velocity
+        self._acceleration = settings.acceleration_share * limits.acceleration
+        self._jerk = settings.jerk_share * limits.jerk
+        self._smoothing_s = settings.smoothing_s
+        joints = len(robot.joints)
         self._generator = Ruckig(joints)
-        self._path = Trajectory(joints)
-        self._follow = self._input(joints)
-        self._follow.max_velocity = self.velocity.tolist()
-        self._stop = self._input(joints)
-        self._stop.control_interface = ControlInterface.Velocity
-        self._stop.target_velocity = [0.0] * joints
-        self._stop.target_acceleration = [0.0] * joints
+        self._request = InputParameter(joints)
+        self._request.control_interface = ControlInterface.Velocity
+        self._request.synchronization = Synchronization.No
+        self._request.target_velocity = [0.0] * joints
+        self._request.target_acceleration = [0.0] * joints
+        self._request.max_acceleration = self._acceleration.tolist()
+        self._request.max_jerk = self._jerk.tolist()
 
     @property
     def stop_s(self) -> float:
-        """Longest time any reachable reference needs to come to rest, s."""
-        ramp = self.acceleration / self.jerk
-        return float(np.max(self.velocity / self.acceleration + 2.5 * ramp))
+        """Longest time any reference within the shaping limits needs to come to rest, s."""
+        ramp = self._acceleration / self._jerk
+        return float(np.max(self._velocity / self._acceleration + 2.5 * ramp))
 
-    def follow(self, motion: Motion, target: Motion, dt: float) -> Motion | None:
-        """The next motion, ``dt`` s on the time-optimal way to ``target``; None when no way exists."""
-        # Ruckig wants a target that can itself be braked within the velocity limit.
-        acceleration = np.minimum(np.maximum(target.a, -self.acceleration), self.acceleration)
-        top = self.velocity - acceleration * acceleration / (2.0 * self.jerk)
-        request = self._follow
-        request.current_position = motion.q.tolist()
-        request.current_velocity = motion.v.tolist()
-        request.current_acceleration = motion.a.tolist()
-        request.target_position = target.q.tolist()
-        request.target_velocity = np.minimum(np.maximum(target.v, -top), top).tolist()
-        request.target_acceleration = acceleration.tolist()
-        return self._plan(request, dt)
+    def follow(self, motion: Motion, rates: FloatArray, dt: float) -> Motion:
+        """The motion after ``dt`` s that tends to ``rates`` (rad/s) with the smoothing time constant.
 
-    def stop(self, motion: Motion, dt: float) -> StopPlan:
+        Jerk is constant over the tick; acceleration is bounded so that the velocity it still leads to,
+        ``v + a |a| / 2 j``, stays within the velocity limit.
+        """
+        q, v, a = motion
+        room = self._jerk * dt
+        high = np.minimum(self._acceleration, self._most(self._velocity - v - 0.5 * dt * a, dt))
+        low = np.maximum(-self._acceleration, -self._most(self._velocity + v + 0.5 * dt * a, dt))
+        wanted = (rates - v) / max(self._smoothing_s, dt)
+        wanted = np.minimum(np.maximum(wanted, low), high)
+        after = a + np.minimum(np.maximum(wanted - a, -room), room)
+        change = after - a
+        return Motion(q + dt * (v + dt * (0.5 * a + change / 6.0)), v + dt * (a + 0.5 * change), after)
+
+    def stop(self, motion: Motion) -> StopPlan:
         """The stop from ``motion``.
 
         Raises:
             ArithmeticError: ``motion`` is not finite.
         """
-        request = self._stop
+        request, path = self._request, Trajectory(len(motion.q))
         request.current_position = motion.q.tolist()
         request.current_velocity = motion.v.tolist()
         request.current_acceleration = motion.a.tolist()
-        step = self._plan(request, dt)
-        if step is None:
+        if self._generator.calculate(request, path) not in (Result.Working, Result.Finished):
             raise ArithmeticError(f"no stop from q={motion.q}, v={motion.v}, a={motion.a}")
-        rest, _, _ = self._path.at_time(self._path.duration)
-        if self._path.duration == 0.0:  # Ruckig reports extrema of zero for an empty trajectory
-            return StopPlan(step, motion.q, motion.q, motion.q, 0.0)
-        lower, upper = np.array([(e.min, e.max) for e in self._path.position_extrema]).T
-        return StopPlan(step, np.array(rest), lower, upper, self._path.duration)
+        rest = np.array(path.at_time(path.duration)[0])
+        lower, upper = np.minimum(motion.q, rest), np.maximum(motion.q, rest)
+        # Velocity changes sign on the way only where acceleration already carries it past zero; Ruckig's own
+        # position_extrema are zero for joints at rest.
+        turns = motion.v * (motion.v + motion.a * np.abs(motion.a) / (2.0 * self._jerk)) < 0.0
+        if turns.any():
+            turn = motion.q + self._before_turn(motion)
+            lower, upper = np.where(turns, np.minimum(lower, turn), lower), np.where(turns, np.maximum(upper, turn), upper)
+        return StopPlan(rest, lower, upper, path.duration, path)
 
-    def _plan(self, request: InputParameter, dt: float) -> Motion | None:
-        if self._generator.calculate(request, self._path) not in (Result.Working, Result.Finished):
-            return None
-        q, v, a = self._path.at_time(dt)
-        return Motion(np.array(q), np.array(v), np.array(a))
+    def _before_turn(self, motion: Motion) -> FloatArray:
+        """Travel until velocity is zero under full jerk against the acceleration, for joints where it gets there."""
+        v, a = -np.abs(motion.v), np.abs(motion.a)
+        time = (a - np.sqrt(np.maximum(a * a + 2.0 * self._jerk * v, 0.0))) / self._jerk
+        return np.sign(motion.v) * -time * (v + time * (0.5 * a - self._jerk * time / 6.0))
 
-    def _input(self, joints: int) -> InputParameter:
-        request = InputParameter(joints)
-        request.synchronization = Synchronization.No
-        request.max_acceleration = self.acceleration.tolist()
-        request.max_jerk = self.jerk.tolist()
-        return request
+    def _most(self, margin: FloatArray, dt: float) -> FloatArray:
+        """Greatest acceleration after ``dt`` from which velocity rises by no more than ``margin`` at full jerk."""
+        return self._jerk * (np.sqrt(np.maximum(0.25 * dt * dt + 2.0 * margin / self._jerk, 0.0)) - 0.5 * dt)

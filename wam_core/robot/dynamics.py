@@ -15,7 +15,8 @@ class Dynamics:
         self._data = self._model.createData()
 
     def inverse_dynamics(self, q: FloatArray, v: FloatArray, a: FloatArray) -> FloatArray:
-        """Torque ``[J]`` (N m) that produces ``a`` (rad/s^2) at ``q`` (rad), ``v`` (rad/s): inertia, Coriolis, gravity."""
+        """Torque ``[J]`` (N m) for acceleration ``a`` (rad/s^2) at ``q`` (rad), ``v`` (rad/s), gravity and Coriolis
+        included."""
         return pin.rnea(self._model, self._data, q, v, a).copy()
 
     def gravity(self, q: FloatArray) -> FloatArray:

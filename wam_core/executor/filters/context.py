@@ -1,10 +1,11 @@
 """What a safety filter may look at beside the command and the state."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from wam_core.contract import FloatArray
 from wam_core.executor.settings import ExecutorSettings
-from wam_core.executor.shaping import Motion, Shaper, StopPlan
+from wam_core.executor.shaping import Motion, StopPlan
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.kinematics import Kinematics
 
@@ -16,8 +17,9 @@ class Context(NamedTuple):
     """One tick.
 
     Attributes:
+        plan_stop: the time-optimal way to rest from a motion.
         dt: time since the last reference, s, as used for shaping.
-        previous: the last reference; ``stop`` leads from it to rest.
+        previous: the last reference; ``brake`` is the next one on its way to rest.
         previous_effort: ``[J + 1]`` last effort sent, N m (gripper N).
         state_age_s: since the last usable state was measured; negative for a stamp ahead of the clock.
         state_lost_s: since a usable state was last seen.
@@ -27,10 +29,10 @@ class Context(NamedTuple):
     robot: RobotContract
     settings: ExecutorSettings
     kinematics: Kinematics
-    shaper: Shaper
+    plan_stop: Callable[[Motion], StopPlan]
     dt: float
     previous: Motion
-    stop: StopPlan
+    brake: Motion
     previous_effort: FloatArray
     state_age_s: float
     state_lost_s: float

@@ -21,7 +21,7 @@ def finite(motion: Motion, state: RobotState | None, context: Context) -> Result
     bad = ~(np.isfinite(motion.q) & np.isfinite(motion.v) & np.isfinite(motion.a))
     joint = context.robot.joints[int(np.argmax(bad))]
     event = SafetyEvent("COMMAND_NOT_FINITE", "finite", joint, float("nan"), 0.0, "rad", Action.STOPPED)
-    return context.stop.next, (event,)
+    return context.brake, (event,)
 
 
 def position(motion: Motion, state: RobotState | None, context: Context) -> Result:
@@ -29,7 +29,7 @@ def position(motion: Motion, state: RobotState | None, context: Context) -> Resu
     limits = context.robot.limits
     low = np.minimum(limits.lower, context.previous.q) - SLACK
     high = np.maximum(limits.upper, context.previous.q) + SLACK
-    stop = context.shaper.stop(motion, context.dt)
+    stop = context.plan_stop(motion)
     above, below = stop.upper - high, low - stop.lower
     excess = np.maximum(above, below)
     if (excess <= 0.0).all():
@@ -46,18 +46,18 @@ def position(motion: Motion, state: RobotState | None, context: Context) -> Resu
         "rad",
         Action.HELD,
     )
-    return context.stop.next, (event,)
+    return context.brake, (event,)
 
 
 def velocity(motion: Motion, state: RobotState | None, context: Context) -> Result:
     """Joint velocity."""
-    return _scale("VELOCITY_LIMIT", "velocity", "rad/s", motion, context, motion.v, context.stop.next.v,
+    return _scale("VELOCITY_LIMIT", "velocity", "rad/s", motion, context, motion.v, context.brake.v,
                   context.robot.limits.velocity)  # fmt: skip
 
 
 def acceleration(motion: Motion, state: RobotState | None, context: Context) -> Result:
     """Joint acceleration."""
-    return _scale("ACCELERATION_LIMIT", "acceleration", "rad/s^2", motion, context, motion.a, context.stop.next.a,
+    return _scale("ACCELERATION_LIMIT", "acceleration", "rad/s^2", motion, context, motion.a, context.brake.a,
                   context.robot.limits.acceleration)  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def jerk(motion: Motion, state: RobotState | None, context: Context) -> Result:
     """Change of joint acceleration since the last reference."""
     before, per_second = context.previous.a, 1.0 / context.dt
     return _scale("JERK_LIMIT", "jerk", "rad/s^3", motion, context, (motion.a - before) * per_second,
-                  (context.stop.next.a - before) * per_second, context.robot.limits.jerk)  # fmt: skip
+                  (context.brake.a - before) * per_second, context.robot.limits.jerk)  # fmt: skip
 
 
 def workspace(motion: Motion, state: RobotState | None, context: Context) -> Result:
@@ -74,7 +74,7 @@ def workspace(motion: Motion, state: RobotState | None, context: Context) -> Res
     _, before = kinematics.tool(context.previous.q)
     low = np.minimum(box.lower, before) - SLACK
     high = np.maximum(box.upper, before) + SLACK
-    places = (motion.q, context.shaper.stop(motion, context.dt).rest)
+    places = (motion.q, context.plan_stop(motion).rest)
     for q in places:
         _, place = kinematics.tool(q)
         excess = np.maximum(place - high, low - place)
@@ -84,7 +84,7 @@ def workspace(motion: Motion, state: RobotState | None, context: Context) -> Res
             event = SafetyEvent(
                 "WORKSPACE", "workspace", "xyz"[axis], float(place[axis]), float(limit), "m", Action.HELD
             )
-            return context.stop.next, (event,)
+            return context.brake, (event,)
     return motion, ()
 
 
@@ -97,7 +97,7 @@ def tool_speed(motion: Motion, state: RobotState | None, context: Context) -> Re
     if square <= limit * limit + SLACK:
         return motion, ()
     # |slow + s (fast - slow)| = limit, the largest s in 0..1
-    slow = jacobian @ context.stop.next.v
+    slow = jacobian @ context.brake.v
     change = fast - slow
     a, b, c = float(change @ change), float(slow @ change), float(slow @ slow) - limit * limit
     root = b * b - a * c
@@ -105,7 +105,7 @@ def tool_speed(motion: Motion, state: RobotState | None, context: Context) -> Re
     event = SafetyEvent(
         "TOOL_SPEED", "tool_speed", context.robot.tool_frame, float(np.sqrt(square)), limit, "m/s", Action.SCALED
     )
-    return _mix(context.stop.next, motion, share), (event,)
+    return _mix(context.brake, motion, share), (event,)
 
 
 def _scale(
@@ -128,7 +128,7 @@ def _scale(
     event = SafetyEvent(
         code, name, context.robot.joints[joint], float(values[joint]), float(limit[joint]), unit, Action.SCALED
     )
-    return _mix(context.stop.next, motion, share), (event,)
+    return _mix(context.brake, motion, share), (event,)
 
 
 def _mix(stop: Motion, motion: Motion, share: float) -> Motion:

@@ -28,16 +28,16 @@ def state_finite(motion: Motion, state: RobotState | None, context: Context) -> 
     latch = context.state_lost_s > context.settings.state_latch_s
     if state is None:
         event = SafetyEvent("STATE_MISSING", "state_finite", "", context.state_lost_s, 0.0, "s", Action.STOPPED, latch)
-        return context.stop.next, (event,)
+        return context.brake, (event,)
     if state.position.shape != (len(names),) or state.velocity.shape != (len(names),):
         found = float(state.position.size)
         event = SafetyEvent("STATE_SHAPE", "state_finite", "", found, len(names), "joints", Action.STOPPED, latch)
-        return context.stop.next, (event,)
+        return context.brake, (event,)
     bad = ~(np.isfinite(state.position) & np.isfinite(state.velocity))
     joint = names[int(np.argmax(bad))]
     value = float(state.position[int(np.argmax(bad))])
     event = SafetyEvent("STATE_NOT_FINITE", "state_finite", joint, value, 0.0, "rad", Action.STOPPED, latch)
-    return context.stop.next, (event,)
+    return context.brake, (event,)
 
 
 def state_age(motion: Motion, state: RobotState | None, context: Context) -> Result:
@@ -47,7 +47,7 @@ def state_age(motion: Motion, state: RobotState | None, context: Context) -> Res
         return motion, ()
     code = "STATE_STALE" if age > limit else "STATE_FUTURE"
     latch = context.state_lost_s > context.settings.state_latch_s
-    return context.stop.next, (SafetyEvent(code, "state_age", "", age, limit, "s", Action.STOPPED, latch),)
+    return context.brake, (SafetyEvent(code, "state_age", "", age, limit, "s", Action.STOPPED, latch),)
 
 
 def chunk_age(motion: Motion, state: RobotState | None, context: Context) -> Result:
@@ -55,7 +55,7 @@ def chunk_age(motion: Motion, state: RobotState | None, context: Context) -> Res
     limit = context.robot.staleness.chunk_s
     if context.chunk_age_s is None or context.chunk_age_s <= limit:
         return motion, ()
-    return context.stop.next, (
+    return context.brake, (
         SafetyEvent("CHUNK_STALE", "chunk_age", "", context.chunk_age_s, limit, "s", Action.STOPPED),
     )
 
@@ -75,4 +75,4 @@ def tracking_error(motion: Motion, state: RobotState | None, context: Context) -
     event = SafetyEvent(
         "TRACKING_ERROR", "tracking_error", context.robot.joints[joint], value, limit, "rad", action, latch
     )
-    return context.stop.next, (event,)
+    return context.brake, (event,)
