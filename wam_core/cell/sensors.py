@@ -36,6 +36,7 @@ def read_wrench(model: mujoco.MjModel, data: mujoco.MjData) -> FloatArray:
 
     The weight of the gripper itself is taken out, as force-torque drivers do; its inertia is not.
     """
+    # MuJoCo reports what the arm exerts on the gripper: the opposite of what reaches the arm through it.
     raw = np.concatenate([data.sensor("wrist_force").data, data.sensor("wrist_torque").data])
     tool = data.site("tool")
     rotation = tool.xmat.reshape(3, 3)
@@ -44,7 +45,7 @@ def read_wrench(model: mujoco.MjModel, data: mujoco.MjData) -> FloatArray:
         force = model.body(name).mass[0] * model.opt.gravity
         arm = data.body(name).xipos - tool.xpos
         weight += np.concatenate([force, np.cross(arm, force)])
-    return raw - np.concatenate([rotation.T @ weight[:3], rotation.T @ weight[3:]])
+    return -raw - np.concatenate([rotation.T @ weight[:3], rotation.T @ weight[3:]])
 
 
 def read_tactile(data: mujoco.MjData, robot: RobotContract) -> FloatArray:

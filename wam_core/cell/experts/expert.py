@@ -9,6 +9,8 @@ from wam_core.contract import FloatArray
 
 #: Share of the remaining way taken in one step, near the goal: the approach is exponential, without overshoot.
 APPROACH = 0.6
+#: Greatest turn per step in rad.
+FASTEST_TURN = 0.12
 
 
 class Expert(Protocol):
@@ -26,10 +28,15 @@ class Stride:
         self._cell = cell
         self._longest = speed * cell.robot.step_ns * 1e-9
 
-    def towards(self, goal: FloatArray, gripper: float) -> FloatArray:
-        """Target ``[7]``: from the measured tool position towards ``goal`` (``[3]`` m), gripper fraction at once."""
-        here = self._cell.tool_pose()[:3]
-        way = goal - here
+    def towards(self, goal: FloatArray, gripper: float, yaw: float = 0.0) -> FloatArray:
+        """Target ``[7]``: from the measured pose towards ``goal`` (``[3]`` m), gripper fraction at once.
+
+        ``yaw`` (rad) turns the fingers about the base's z axis, from opening along y.
+        """
+        here = self._cell.tool_pose()
+        way = goal - here[:3]
         distance = float(np.linalg.norm(way))
         share = min(APPROACH, self._longest / distance) if distance > 0 else 0.0
-        return np.concatenate([here + share * way, np.zeros(3), [gripper]])
+        # The tool's z points down, so its rotation vector turns the other way round.
+        turn = np.clip(np.array([0.0, 0.0, -yaw]) - here[3:6], -FASTEST_TURN, FASTEST_TURN)
+        return np.concatenate([here[:3] + share * way, here[3:6] + APPROACH * turn, [gripper]])

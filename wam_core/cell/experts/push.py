@@ -9,11 +9,14 @@ from wam_core.contract import FloatArray
 #: Opening at which the fingers' inner edges are 5 cm apart.
 SPREAD = 0.625
 CRUISE, LOW = 0.14, 0.04
-#: Tool to block centre along x: when the block lies between the fingers, and where the tool comes down.
-SEATED, BEHIND = 0.036, 0.068
-#: How far off the middle the block may be when pushing starts, and when it is given up.
-ALIGNED, LOST = 0.015, 0.025
-ARRIVED = 0.008
+#: Tool to block centre along the push: when the block lies between the fingers, and where the tool comes down.
+SEATED, BEHIND = 0.027, 0.062
+#: How far off the start the tool may be to go down, and how far off the middle the block may be while pushed.
+ALIGNED, LOST = 0.012, 0.026
+#: How far the tool is sent ahead of the seated block, and the miss at which it stops.
+LEAD, ARRIVED = 0.06, 0.010
+#: Way to the zone (m) below which its direction says little: the tool keeps the heading it has.
+NEAR = 0.05
 
 
 class PushExpert:
@@ -22,26 +25,26 @@ class PushExpert:
 
     def act(self) -> FloatArray:
         scene, goal = self._cell.scene, self._cell.goal
-        block, zone = scene.position(goal.subject), scene.position(goal.target)
-        tool = scene.tool_position()
-        gap, aside = block[0] - tool[0], abs(block[1] - tool[1])
-        low = tool[2] < LOW + 0.03
-        if low and SEATED - 0.02 < gap < BEHIND + 0.03 and aside < LOST:
-            return self._stride.towards(self._push(block, zone, tool), SPREAD)
-        start = np.array([block[0] - BEHIND, block[1], CRUISE])
-        off = float(np.linalg.norm(start[:2] - tool[:2]))
-        if off < ALIGNED or (low and gap > SEATED + 0.015 and off < LOST):
-            return self._stride.towards(np.array([start[0], start[1], LOW]), SPREAD)
-        if tool[2] < CRUISE - 0.05:
-            start[:2] = tool[:2]
-        return self._stride.towards(start, SPREAD)
+        block, tool = scene.position(goal.subject)[:2], scene.tool_position()
+        way = scene.position(goal.target)[:2] - block
+        yaw = self._heading(way)
+        forward = np.array([np.cos(yaw), np.sin(yaw)])
+        along = float((block - tool[:2]) @ forward)
+        across = float(np.linalg.norm(block - tool[:2] - along * forward))
+        if tool[2] < LOW + 0.03 and SEATED - 0.02 < along < BEHIND + 0.02 and across < LOST:
+            left = max(float(way @ forward), 0.0)
+            ahead = min(left, LEAD) if left > ARRIVED else 0.0
+            return self._go(block + (ahead - SEATED) * forward, LOW, yaw)
+        start = block - BEHIND * forward
+        off = float(np.linalg.norm(start - tool[:2]))
+        if off < ALIGNED or (off < 2 * ALIGNED and tool[2] < CRUISE - 0.02):
+            return self._go(start, LOW, yaw)
+        return self._go(start if tool[2] > CRUISE - 0.04 else tool[:2], CRUISE, yaw)
 
-    def _push(self, block: FloatArray, zone: FloatArray, tool: FloatArray) -> FloatArray:
-        """Where to move the tool: first up to the block, then so that the block heads for the zone."""
-        seat = np.array([block[0] - SEATED, block[1], LOW])
-        if block[0] - tool[0] > SEATED + 0.012:
-            return seat
-        way = zone[:2] - block[:2]
-        if np.linalg.norm(way) < ARRIVED or way[0] < 0:
-            return np.array([tool[0], tool[1], LOW])
-        return np.array([tool[0] + way[0], tool[1] + way[1], LOW])
+    def _heading(self, way: FloatArray) -> float:
+        if np.linalg.norm(way) < NEAR:
+            return -float(self._cell.tool_pose()[5])
+        return float(np.arctan2(way[1], way[0]))
+
+    def _go(self, place: FloatArray, height: float, yaw: float) -> FloatArray:
+        return self._stride.towards(np.array([*place, height]), SPREAD, yaw)

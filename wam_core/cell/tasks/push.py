@@ -9,12 +9,12 @@ from wam_core.contract import FloatArray
 
 BLOCKS, ZONES = ("block_0", "block_1"), ("zone_0", "zone_1")
 #: Round blocks: two fingers apart hold one between them from any side, so that it is steered, not chased.
-BLOCK_RADIUS, BLOCK_HALF_HEIGHT, BLOCK_MASS, BLOCK_FRICTION = 0.035, 0.03, 0.15, 0.35
+BLOCK_RADIUS, BLOCK_HALF_HEIGHT, BLOCK_MASS, BLOCK_FRICTION = 0.030, 0.03, 0.15, 0.35
 ZONE_RADIUS = 0.06
 BLOCKS_LOWER, BLOCKS_UPPER = (0.39, -0.18), (0.46, 0.18)
 ZONES_LOWER, ZONES_UPPER = (0.60, -0.22), (0.68, 0.22)
 BLOCKS_APART, ZONES_APART = 0.14, 0.14
-#: Greatest angle of any push from the robot's forward direction: within it the fingers need not turn.
+#: Greatest angle of any push from the robot's forward direction.
 STEEPEST = np.radians(35.0)
 TOLERANCE = 0.045
 
