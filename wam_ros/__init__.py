@@ -1,0 +1,1 @@
+"""Thin ROS 2 nodes: messages in, one call into wam_core, messages out."""
