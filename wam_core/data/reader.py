@@ -23,9 +23,6 @@ JOINTS, ACTIONS = "joint_states", "actions"
 #: Message types read whole in the first pass.
 _SMALL = frozenset((messages.JOINT_STATE, messages.WRENCH, messages.TACTILE, messages.ACTION_CHUNK, messages.TEXT))
 
-#: A demonstrated action counts for the instant it answers and for jitter of half a step.
-ACTION_AGE_STEPS = 1.5
-
 
 @dataclass(frozen=True)
 class Episode:
@@ -89,14 +86,15 @@ def read_episode(path: Path, robot: RobotContract | None = None, cameras: Sequen
     robot = recorded_contract(recording, robot)
     metadata = recording.metadata.get(EPISODE_RECORD, {}) | recording.metadata.get(OUTCOME_RECORD, {})
     wanted = [robot.camera(name) for name in _camera_names(robot, metadata, cameras)]
-    image_age = round(robot.staleness.image_s * 1e9)
+    image_age, state_age = round(robot.staleness.image_s * 1e9), round(robot.staleness.state_s * 1e9)
     streams = {c.name: Stream(np.array(image_stamps.get(c.topic, []), np.int64), image_age) for c in wanted}
     rows: dict[str, FloatArray] = {}
     for name, (topic, decode) in row_streams(robot).items():
         if topic in small or name == JOINTS:
             stamps, rows[name] = _rows(recording, robot, small.get(topic, []), decode)
-            age_ns = ACTION_AGE_STEPS * robot.step_ns if name == ACTIONS else robot.staleness.state_s * 1e9
-            streams[name] = Stream(stamps, round(age_ns))
+            half = robot.step_ns // 2
+            # An action belongs to the instant nearest to the observation it answers, however the clock jitters.
+            streams[name] = Stream(stamps, half, half) if name == ACTIONS else Stream(stamps, state_age)
 
     anchor = streams[ACTIONS if ACTIONS in streams else next(iter(streams))].stamps_ns
     aligned = align(streams, int(anchor[0]) if len(anchor) else 0, robot.step_ns, path.name)

@@ -13,10 +13,16 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Stream:
-    """Stamps of one stream (ns, non-decreasing) and the greatest age at which its newest value still counts."""
+    """Stamps of one stream (ns, non-decreasing) and which value counts for an instant.
+
+    Attributes:
+        max_age_ns: greatest age at which the newest value still counts.
+        lookahead_ns: how far after the instant a value may lie; above 0 only for labels, never for what is sensed.
+    """
 
     stamps_ns: IntArray
     max_age_ns: int
+    lookahead_ns: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ def align(streams: Mapping[str, Stream], anchor_ns: int, step_ns: int, source: s
     """Instants ``anchor_ns + k * step_ns`` while any stream runs, kept where every stream has a fresh value.
 
     Instants before all streams have begun, or after the first one ended, are a gap only of a stream that is late, or
-    ended early, by more than its age limit.
+    ended early, by more than its age limit and a step.
 
     Args:
         source: what errors call the recording.
@@ -67,20 +73,22 @@ def align(streams: Mapping[str, Stream], anchor_ns: int, step_ns: int, source: s
         if not len(stream.stamps_ns):
             raise ContractError(f"{source}:{name}", "no valid message", "a recorded stream")
         check_stamps(f"{source}:{name}", stream.stamps_ns)
-    first = {name: int(s.stamps_ns[0]) for name, s in streams.items()}
+    first = {name: int(s.stamps_ns[0]) - s.lookahead_ns for name, s in streams.items()}
     last = {name: int(s.stamps_ns[-1]) for name, s in streams.items()}
     begin = -((anchor_ns - max(first.values())) // step_ns)
     end = (min(last.values()) - anchor_ns) // step_ns
     instants = anchor_ns + step_ns * np.arange(begin, end + 1, dtype=np.int64)
-    gaps = [Gap(n, min(first.values()), f) for n, f in first.items() if f - min(first.values()) > streams[n].max_age_ns]
+    allowed = {name: stream.max_age_ns + step_ns for name, stream in streams.items()}
+    earliest, latest = min(first.values()), max(last.values())
+    gaps = [Gap(name, earliest, f) for name, f in first.items() if f - earliest > allowed[name]]
     fresh = np.ones(len(instants), dtype=bool)
     index = {}
     for name, stream in streams.items():
-        index[name] = newest_not_after(stream.stamps_ns, instants)
+        index[name] = newest_not_after(stream.stamps_ns, instants + stream.lookahead_ns)
         stale = instants - stream.stamps_ns[index[name]] > stream.max_age_ns
         gaps += [Gap(name, int(instants[a]), int(instants[b - 1])) for a, b in runs(stale)]
         fresh &= ~stale
-    gaps += [Gap(n, e, max(last.values())) for n, e in last.items() if max(last.values()) - e > streams[n].max_age_ns]
+    gaps += [Gap(name, e, latest) for name, e in last.items() if latest - e > allowed[name]]
     return Alignment(instants[fresh], {name: i[fresh] for name, i in index.items()}, tuple(gaps))
 
 
