@@ -122,7 +122,7 @@ class Executor:
         self._finger = advance(self.robot.gripper, self._finger, None if stopped else opening, dt)
         trusted = None if any(e.filter in ("state_finite", "state_age") for e in events) else good
         effort = np.append(
-            computed_torque(self._dynamics, self.robot.gains, motion, trusted),
+            computed_torque(self._dynamics, self.robot.gains, motion, trusted, dt),
             force(self._finger, trusted, self.settings),
         )
         for effort_filter in EFFORT_FILTERS:

@@ -107,8 +107,8 @@ class Shaper:
         # position_extrema are zero for joints at rest.
         turns = motion.v * (motion.v + motion.a * np.abs(motion.a) / (2.0 * self._jerk)) < 0.0
         if turns.any():
-            turn = motion.q + self._before_turn(motion)
-            lower, upper = np.where(turns, np.minimum(lower, turn), lower), np.where(turns, np.maximum(upper, turn), upper)
+            turn = np.where(turns, motion.q + self._before_turn(motion), rest)
+            lower, upper = np.minimum(lower, turn), np.maximum(upper, turn)
         return StopPlan(rest, lower, upper, path.duration, path)
 
     def _before_turn(self, motion: Motion) -> FloatArray:

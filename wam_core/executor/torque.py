@@ -6,17 +6,22 @@ from wam_core.robot.contract import Gains
 from wam_core.robot.dynamics import Dynamics
 
 
-def computed_torque(dynamics: Dynamics, gains: Gains, motion: Motion, state: RobotState | None) -> FloatArray:
-    """Torque ``[J]`` (N m), gravity included, before any limit (Siciliano et al., Robotics, 2009, 8.5.1, with the
-    dynamics taken at the reference).
+def computed_torque(
+    dynamics: Dynamics, gains: Gains, motion: Motion, state: RobotState | None, dt: float
+) -> FloatArray:
+    """Torque ``[J]`` (N m), gravity included, before any limit.
+
+    Inverse dynamics along the reference, plus stiffness and damping on the error taken at the end of the tick, an
+    implicit step (Tan, Liu, Turk, "Stable Proportional-Derivative Controllers", 2011): explicit damping is unstable
+    where ``damping * dt`` exceeds twice a joint's inertia, as it does at a wrist.
 
     Without a usable state there is no feedback: only what the reference itself needs, which at rest is gravity.
     """
-    torque = dynamics.inverse_dynamics(*motion)
+    q, v, a = motion
     if state is None:
-        return torque
-    return (
-        torque
-        + gains.stiffness * (motion.q - state.position[:-1])
-        + gains.damping * (motion.v - state.velocity[:-1])
+        return dynamics.inverse_dynamics(q, v, a)
+    slip = v - state.velocity[:-1]
+    pull = gains.stiffness * (q - state.position[:-1] + dt * slip) + gains.damping * slip
+    return dynamics.inverse_dynamics(
+        q, v, a + dynamics.acceleration(q, pull, dt * (gains.damping + dt * gains.stiffness))
     )

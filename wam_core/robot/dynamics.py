@@ -1,6 +1,7 @@
 """Inverse dynamics of the arm: recursive Newton-Euler (Luh, Walker, Paul 1980) as implemented in Pinocchio."""
 
 import pinocchio as pin
+from scipy.linalg.lapack import dposv
 
 from wam_core.contract import FloatArray
 from wam_core.robot.contract import RobotContract
@@ -22,3 +23,9 @@ class Dynamics:
     def gravity(self, q: FloatArray) -> FloatArray:
         """Torque ``[J]`` (N m) that holds the arm still at ``q`` (rad)."""
         return pin.computeGeneralizedGravity(self._model, self._data, q).copy()
+
+    def acceleration(self, q: FloatArray, torque: FloatArray, added_inertia: FloatArray) -> FloatArray:
+        """``(M(q) + diag(added_inertia))^-1 torque``: rad/s^2 from N m with ``added_inertia [J]`` in kg m^2."""
+        mass = pin.crba(self._model, self._data, q)
+        mass[range(len(q)), range(len(q))] += added_inertia
+        return dposv(mass, torque, lower=0)[1]
