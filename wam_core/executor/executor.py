@@ -47,6 +47,8 @@ class Executor:
         self._dynamics = Dynamics(robot)
         self._shaper = Shaper(robot, self.settings)
         self._spaces = {name: make(robot, self._kinematics, self.settings) for name, make in SPACES.items()}
+        self._torque_limit = np.append(robot.limits.torque, robot.gripper.force)
+        self._torque_rate_limit = np.append(robot.limits.torque_rate, np.inf)
         self._latch = Latch()
         self._seen: dict[str, Seen] = {}
         self._counts: Counter[str] = Counter()
@@ -108,7 +110,8 @@ class Executor:
         brake = stop.at(dt)
         nominal, opening = self._nominal(before, now_ns, dt)
         context = Context(
-            self.robot, self.settings, self._kinematics, self._shaper.stop, dt, before, brake, self._effort,
+            self.robot, self.settings, self._kinematics, self._shaper.stop, self._torque_limit,
+            self._torque_rate_limit, dt, before, brake, self._effort, good is not None,
             (now_ns - self._good_stamp_ns) * 1e-9, (now_ns - self._good_ns) * 1e-9,
             None if self._source is None else (now_ns - end_ns(self._source)) * 1e-9,
         )  # fmt: skip

@@ -31,7 +31,7 @@ class ExecutorSettings:
     smoothing_s: float = 0.02
     velocity_share: float = 0.95
     acceleration_share: float = 0.9
-    jerk_share: float = 0.06
+    jerk_share: float = 0.08
     future_s: float = 0.05
     lead_s: float = 2.0
     range_margin: float = 0.1

@@ -66,6 +66,7 @@ class Shaper:
         self._request.target_acceleration = [0.0] * joints
         self._request.max_acceleration = self._acceleration.tolist()
         self._request.max_jerk = self._jerk.tolist()
+        self._planned: tuple[Motion, StopPlan] | None = None
 
     @property
     def stop_s(self) -> float:
@@ -90,11 +91,16 @@ class Shaper:
         return Motion(q + dt * (v + dt * (0.5 * a + change / 6.0)), v + dt * (a + 0.5 * change), after)
 
     def stop(self, motion: Motion) -> StopPlan:
-        """The stop from ``motion``.
+        """The stop from ``motion``; asking again for the motion last asked for costs nothing.
 
         Raises:
             ArithmeticError: ``motion`` is not finite.
         """
+        if self._planned is None or self._planned[0] is not motion:
+            self._planned = (motion, self._plan(motion))
+        return self._planned[1]
+
+    def _plan(self, motion: Motion) -> StopPlan:
         request, path = self._request, Trajectory(len(motion.q))
         request.current_position = motion.q.tolist()
         request.current_velocity = motion.v.tolist()

@@ -4,14 +4,19 @@ Resolved rates (Whitney 1969) with singularity damping (Nakamura and Hanafusa 19
 joints that reach a bound taken out of the solution (Flacco, De Luca, Khatib 2012, one pass).
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import pinocchio as pin
+from scipy.linalg.lapack import dposv
 
 from wam_core.contract import FloatArray
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.kinematics import Kinematics
+
+#: Added to ``J J^T`` everywhere, so that it can be factored at a singularity too.
+LEAST_DAMPING = 1e-8
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class DifferentialIK:
         wanted[:3] += approach(position - here, s.gain, s.linear_deceleration)
         wanted[3:] += approach(pin.log3(rotation @ here_rotation.T), s.gain, s.angular_deceleration)
         top = scale * self._speed
-        speed = float(np.sqrt(wanted[:3] @ wanted[:3]))
+        speed = math.sqrt(wanted[:3] @ wanted[:3])
         if speed > top:
             wanted *= top / speed
         posture = s.posture * (self._home - q)
@@ -72,25 +77,28 @@ class DifferentialIK:
         low = np.minimum(s.limit_gain * (self._lower - q), 0.0)
         high = np.maximum(s.limit_gain * (self._upper - q), 0.0)
         bounded = np.minimum(np.maximum(rates, low), high)
-        if not np.array_equal(bounded, rates):
-            free = bounded == rates
+        free = bounded == rates
+        if not free.all():
             rest = wanted - jacobian[:, ~free] @ bounded[~free]
             reduced = jacobian[:, free]
             bounded[free] = posture[free] + self._solve(reduced, rest - reduced @ posture[free])
             rates = np.minimum(np.maximum(bounded, low), high)
-        return rates * min(1.0, scale / max(float(np.max(np.abs(rates) / self._velocity)), 1e-9))
+        share = float((np.abs(rates) / self._velocity).max())
+        return rates if share <= scale else rates * (scale / share)
 
     def _solve(self, jacobian: FloatArray, twist: FloatArray) -> FloatArray:
-        gram = jacobian @ jacobian.T
-        measure = float(np.sqrt(max(np.linalg.det(gram), 0.0)))
-        shortfall = max(0.0, 1.0 - measure / self._settings.manipulability)
-        damping = (self._settings.damping * shortfall) ** 2 + 1e-8
-        return jacobian.T @ np.linalg.solve(gram + damping * self._identity, twist)
+        gram = jacobian @ jacobian.T + LEAST_DAMPING * self._identity
+        factor, solution, _ = dposv(gram, twist)
+        measure = math.prod(factor.diagonal().tolist())  # sqrt(det(J J^T)) off the Cholesky factor
+        shortfall = 1.0 - measure / self._settings.manipulability
+        if shortfall > 0.0:
+            solution = dposv(gram + (self._settings.damping * shortfall) ** 2 * self._identity, twist)[1]
+        return jacobian.T @ solution
 
 
 def approach(error: FloatArray, gain: float, deceleration: float) -> FloatArray:
     """Velocity towards zero ``error`` (a vector): proportional when near, ``sqrt(2 d |error|)`` when far."""
-    distance = float(np.sqrt(error @ error))
+    distance = math.sqrt(error @ error)
     if distance * gain * gain <= 2.0 * deceleration:
         return gain * error
-    return error * float(np.sqrt(2.0 * deceleration / distance))
+    return error * math.sqrt(2.0 * deceleration / distance)

@@ -18,9 +18,11 @@ class Context(NamedTuple):
 
     Attributes:
         plan_stop: the time-optimal way to rest from a motion.
+        torque_limit, torque_rate_limit: ``[J + 1]`` N m and N m/s; the gripper's in N, its rate unlimited.
         dt: time since the last reference, s, as used for shaping.
         previous: the last reference; ``brake`` is the next one on its way to rest.
         previous_effort: ``[J + 1]`` last effort sent, N m (gripper N).
+        state_usable: whether the state is finite and of the right shape.
         state_age_s: since the last usable state was measured; negative for a stamp ahead of the clock.
         state_lost_s: since a usable state was last seen.
         chunk_age_s: since the last step was due; None without a chunk.
@@ -30,10 +32,13 @@ class Context(NamedTuple):
     settings: ExecutorSettings
     kinematics: Kinematics
     plan_stop: Callable[[Motion], StopPlan]
+    torque_limit: FloatArray
+    torque_rate_limit: FloatArray
     dt: float
     previous: Motion
     brake: Motion
     previous_effort: FloatArray
+    state_usable: bool
     state_age_s: float
     state_lost_s: float
     chunk_age_s: float | None

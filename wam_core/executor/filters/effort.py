@@ -1,5 +1,7 @@
 """Filters on the efforts: not a number, greatest torque, greatest change of torque."""
 
+import math
+
 import numpy as np
 
 from wam_core.contract import FloatArray, RobotState
@@ -11,7 +13,7 @@ Result = tuple[FloatArray, tuple[SafetyEvent, ...]]
 
 def finite_effort(effort: FloatArray, state: RobotState | None, context: Context) -> Result:
     """An effort that is not a number is replaced by the last one sent."""
-    if np.isfinite(effort).all():
+    if math.isfinite(effort.sum()):
         return effort, ()
     joint = context.robot.joint_names[int(np.argmax(~np.isfinite(effort)))]
     event = SafetyEvent("EFFORT_NOT_FINITE", "finite_effort", joint, float("nan"), 0.0, "N m", Action.STOPPED, True)
@@ -20,15 +22,14 @@ def finite_effort(effort: FloatArray, state: RobotState | None, context: Context
 
 def torque(effort: FloatArray, state: RobotState | None, context: Context) -> Result:
     """Arm torque and gripper force clipped to their limits."""
-    limit = np.append(context.robot.limits.torque, context.robot.gripper.force)
-    return _clip("TORQUE_LIMIT", "torque", "N m", effort, np.zeros_like(effort), limit, limit, context)
+    limit = context.torque_limit
+    return _clip("TORQUE_LIMIT", "torque", "N m", effort, 0.0, limit, limit, context)
 
 
 def torque_rate(effort: FloatArray, state: RobotState | None, context: Context) -> Result:
     """Change of arm torque since the last effort clipped to the rate limit."""
-    rate = context.robot.limits.torque_rate
-    limit = np.append(rate * context.dt, np.inf)
-    return _clip("TORQUE_RATE", "torque_rate", "N m/s", effort, context.previous_effort, limit, np.append(rate, np.inf),
+    rate = context.torque_rate_limit
+    return _clip("TORQUE_RATE", "torque_rate", "N m/s", effort, context.previous_effort, rate * context.dt, rate,
                  context, 1.0 / context.dt)  # fmt: skip
 
 
@@ -37,7 +38,7 @@ def _clip(
     name: str,
     unit: str,
     effort: FloatArray,
-    centre: FloatArray,
+    centre: FloatArray | float,
     reach: FloatArray,
     limit: FloatArray,
     context: Context,
@@ -45,7 +46,7 @@ def _clip(
 ) -> Result:
     change = effort - centre
     excess = np.abs(change) - reach
-    if (excess <= SLACK).all():
+    if excess.max() <= SLACK:
         return effort, ()
     joint = int(np.argmax(excess))
     event = SafetyEvent(

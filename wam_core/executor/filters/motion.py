@@ -4,6 +4,8 @@ The planned stop's next motion starts from the same reference as the command, so
 limits that both keep; filters that scale move the command towards it.
 """
 
+import math
+
 import numpy as np
 
 from wam_core.contract import FloatArray, RobotState
@@ -16,7 +18,7 @@ Result = tuple[Motion, tuple[SafetyEvent, ...]]
 
 def finite(motion: Motion, state: RobotState | None, context: Context) -> Result:
     """A reference that is not a number is replaced by the stop."""
-    if np.isfinite(motion.q).all() and np.isfinite(motion.v).all() and np.isfinite(motion.a).all():
+    if math.isfinite((motion.q + motion.v + motion.a).sum()):
         return motion, ()
     bad = ~(np.isfinite(motion.q) & np.isfinite(motion.v) & np.isfinite(motion.a))
     joint = context.robot.joints[int(np.argmax(bad))]
@@ -27,12 +29,13 @@ def finite(motion: Motion, state: RobotState | None, context: Context) -> Result
 def position(motion: Motion, state: RobotState | None, context: Context) -> Result:
     """Joint position now and throughout the stop from here; an arm that starts outside may only move inwards."""
     limits = context.robot.limits
-    low = np.minimum(limits.lower, context.previous.q) - SLACK
-    high = np.maximum(limits.upper, context.previous.q) + SLACK
     stop = context.plan_stop(motion)
-    above, below = stop.upper - high, low - stop.lower
+    if np.maximum(stop.upper - limits.upper, limits.lower - stop.lower).max() <= SLACK:
+        return motion, ()
+    above = stop.upper - np.maximum(limits.upper, context.previous.q)
+    below = np.minimum(limits.lower, context.previous.q) - stop.lower
     excess = np.maximum(above, below)
-    if (excess <= 0.0).all():
+    if excess.max() <= SLACK:
         return motion, ()
     joint = int(np.argmax(excess))
     up = above[joint] > below[joint]
@@ -71,15 +74,15 @@ def jerk(motion: Motion, state: RobotState | None, context: Context) -> Result:
 def workspace(motion: Motion, state: RobotState | None, context: Context) -> Result:
     """Tool inside the box now and where the stop from here ends; a tool that starts outside may only move inwards."""
     box, kinematics = context.robot.workspace, context.kinematics
-    _, before = kinematics.tool(context.previous.q)
-    low = np.minimum(box.lower, before) - SLACK
-    high = np.maximum(box.upper, before) + SLACK
-    places = (motion.q, context.plan_stop(motion).rest)
-    for q in places:
-        _, place = kinematics.tool(q)
-        excess = np.maximum(place - high, low - place)
+    _, here, _ = kinematics.tool_and_jacobian(motion.q)
+    _, there = kinematics.tool(context.plan_stop(motion).rest)
+    for place in (here, there):
+        if np.maximum(place - box.upper, box.lower - place).max() <= SLACK:
+            continue
+        _, before = kinematics.tool(context.previous.q)
+        excess = np.maximum(place - np.maximum(box.upper, before), np.minimum(box.lower, before) - place)
         axis = int(np.argmax(excess))
-        if excess[axis] > 0.0:
+        if excess[axis] > SLACK:
             limit = box.upper[axis] if place[axis] > box.upper[axis] else box.lower[axis]
             event = SafetyEvent(
                 "WORKSPACE", "workspace", "xyz"[axis], float(place[axis]), float(limit), "m", Action.HELD
@@ -101,9 +104,9 @@ def tool_speed(motion: Motion, state: RobotState | None, context: Context) -> Re
     change = fast - slow
     a, b, c = float(change @ change), float(slow @ change), float(slow @ slow) - limit * limit
     root = b * b - a * c
-    share = (-b + float(np.sqrt(root))) / a if root >= 0.0 and a > 0.0 and c < 0.0 else 0.0
+    share = (-b + math.sqrt(root)) / a if root >= 0.0 and a > 0.0 and c < 0.0 else 0.0
     event = SafetyEvent(
-        "TOOL_SPEED", "tool_speed", context.robot.tool_frame, float(np.sqrt(square)), limit, "m/s", Action.SCALED
+        "TOOL_SPEED", "tool_speed", context.robot.tool_frame, math.sqrt(square), limit, "m/s", Action.SCALED
     )
     return _mix(context.brake, motion, share), (event,)
 
@@ -119,7 +122,7 @@ def _scale(
     limit: FloatArray,
 ) -> Result:
     excess = np.abs(values) - limit
-    if (excess <= SLACK).all():
+    if excess.max() <= SLACK:
         return motion, ()
     over = excess > SLACK
     joint = int(np.argmax(excess / limit))

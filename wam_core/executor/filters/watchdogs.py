@@ -1,5 +1,7 @@
 """Filters on what the command is based on: the measured state, the age of state and chunk, the tracking error."""
 
+import math
+
 import numpy as np
 
 from wam_core.contract import RobotState
@@ -16,14 +18,14 @@ def usable(state: RobotState | None, joints: int) -> bool:
         state is not None
         and state.position.shape == (joints,)
         and state.velocity.shape == (joints,)
-        and bool(np.isfinite(state.position).all() and np.isfinite(state.velocity).all())
+        and math.isfinite((state.position + state.velocity).sum())
     )
 
 
 def state_finite(motion: Motion, state: RobotState | None, context: Context) -> Result:
     """No state, a wrong shape or NaN: stop; latched once no usable state was seen for ``state_latch_s``."""
     names = context.robot.joint_names
-    if usable(state, len(names)):
+    if context.state_usable:
         return motion, ()
     latch = context.state_lost_s > context.settings.state_latch_s
     if state is None:
@@ -62,10 +64,10 @@ def chunk_age(motion: Motion, state: RobotState | None, context: Context) -> Res
 
 def tracking_error(motion: Motion, state: RobotState | None, context: Context) -> Result:
     """The arm is not where it was told to be: the reference waits; beyond the second limit the stop latches."""
-    if state is None or not usable(state, len(context.robot.joint_names)):
+    if state is None or not context.state_usable:
         return motion, ()
     error = np.abs(context.previous.q - state.position[:-1])
-    joint = int(np.argmax(error))
+    joint = int(error.argmax())
     value = float(error[joint])
     if value <= context.settings.tracking_hold_rad:
         return motion, ()
