@@ -115,4 +115,6 @@ if ! done_before wam "$wam_key" || [ ! -x .venv/bin/wam ]; then
   stamp wam "$wam_key"
 fi
 
-say "ready; camera images are rendered by $(entered python scripts/probe_rendering.py)"
+renderer="$(entered python -c 'from wam_core.cell.rendering import choose_renderer; print(choose_renderer("auto"))')"
+say "ready; camera images are rendered by $renderer"
+[ "$renderer" != raycast ] || say "  (no OpenGL: slower and plainer; Debian/Ubuntu: sudo apt install libegl1 libgl1-mesa-dri)"
