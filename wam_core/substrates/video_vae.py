@@ -79,14 +79,21 @@ class VideoVae(nn.Module):
         if t % TIME_STRIDE != 1 or h % SPACE_STRIDE or w % SPACE_STRIDE:
             raise ContractError("video", (t, h, w), "T % 4 == 1 and H, W multiples of 8")
         frames = self.encoder(video.transpose(1, 2).flatten(0, 1))
-        features = frames.unflatten(0, (b, t)).transpose(1, 2)
+        return self.moments_of_features(frames.unflatten(0, (b, t)))
+
+    def moments_of_features(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """As :meth:`moments`, from each frame's encoder output ``[B, T, 2 width, H / 8, W / 8]``."""
+        features = features.transpose(1, 2)
         padded = torch.cat((features[:, :, :1].expand(-1, -1, TIME_STRIDE, -1, -1), features), dim=2)
         mean, logvar = self.to_latent(padded).chunk(2, dim=1)
         return mean, logvar.clamp(-20.0, 10.0)
 
     def encode(self, video: Tensor) -> Tensor:
         """Normalised latent mean of ``video``."""
-        mean, _ = self.moments(video)
+        return self.normalise(self.moments(video)[0])
+
+    def normalise(self, mean: Tensor) -> Tensor:
+        """Latent means to zero mean and unit variance per channel."""
         return (mean - self._mean()) / self._std()
 
     def decode(self, latents: Tensor) -> Tensor:

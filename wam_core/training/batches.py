@@ -73,9 +73,11 @@ def make_batches(
     windows = frames.windows(preset.horizon, preset.frame_stride)
     rows = torch.from_numpy(np.concatenate((windows.start[:, None], windows.frame), axis=1))
     images = torch.from_numpy(frames.images)
+    # A frame is in many windows: its convolutions run once, only the temporal mixing runs per window.
+    encoded = torch.cat([vae.encoder(to_video(part[:, None])[:, :, 0]).half() for part in images.split(64)])
     first, future = [], []
     for part in rows.split(64):
-        latents = vae.encode(to_video(images[part]))
+        latents = vae.normalise(vae.moments_of_features(encoded[part].float())[0])
         first.append(patchify(latents[:, :, :1], preset.patch).half())
         future.append(patchify(latents[:, :, 1:], preset.patch).half())
     actions = normalised(statistics["action"], frames.actions)

@@ -31,7 +31,9 @@ def train_vae(
         report: called with (step, loss).
     """
     torch.manual_seed(seed)
-    vae = VideoVae(preset.vae).to(memory_format=torch.channels_last)
+    vae = VideoVae(preset.vae)
+    vae.encoder.to(memory_format=torch.channels_last)
+    vae.decoder.to(memory_format=torch.channels_last)
     images = torch.from_numpy(frames.images)
     windows = frames.windows(preset.horizon, preset.frame_stride)
     rows = torch.cat((torch.from_numpy(windows.start)[:, None], torch.from_numpy(windows.frame)), dim=1)
@@ -48,7 +50,7 @@ def train_vae(
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         optimizer.step()
-        report(step + 1, float(loss))
+        report(step + 1, float(loss.detach()))
     _measure_latents(vae, images, rows[torch.randint(len(rows), (512,), generator=rng)])
     return vae.eval()
 

@@ -1,0 +1,130 @@
+"""Train the video VAE (--part vae), then a preset on its latents (--part model); an interrupted run goes on."""
+
+import argparse
+import time
+from collections import deque
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from wam_core.data.frames import TrainingFrames, load_frames
+from wam_core.errors import ContractError
+from wam_core.model.wam import WorldActionModel
+from wam_core.presets import Preset, load_preset, model_spec
+from wam_core.substrates.video_vae import VideoVae
+from wam_core.training.batches import make_batches, statistics_of, vocabulary_of
+from wam_core.training.checkpoint import Checkpoint, load_weights, save_checkpoint
+from wam_core.training.pictures import save_future_picture, save_vae_picture
+from wam_core.training.trainer import load_state, save_state, start, train, validate
+from wam_core.training.video_vae import save_vae, train_vae
+
+SAVE_EVERY = 500
+#: One stretch in this many is held out for validation.
+HELD_OUT = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="fast_wam", help="preset: a name in config/wam or a parameter file")
+    parser.add_argument("--part", choices=("model", "vae"), default="model", help="what to train")
+    parser.add_argument("--data", type=Path, required=True, help="folder of recordings")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint and the training state")
+    parser.add_argument("--vae", type=Path, help="vae.safetensors that --part vae made (for --part model)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, help="updates, instead of the preset's")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0 for all")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train and leave a checkpoint folder (or ``vae.safetensors``) in ``--out``; the loss log lies beside it."""
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    preset = load_preset(arguments.model)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    print(f"Reading {arguments.data} ...", flush=True)
+    frames = load_frames(arguments.data, preset.layout, arguments.data / ".cache")
+    print(f"{len(frames.actions)} steps in {len(frames.bounds)} episodes", flush=True)
+    if arguments.part == "vae":
+        return _train_vae(arguments, preset, frames)
+    return _train_model(arguments, preset, frames)
+
+
+def _train_vae(arguments: argparse.Namespace, preset: Preset, frames: TrainingFrames) -> int:
+    bar = tqdm(total=arguments.steps or 2000, unit="step")
+    recent: deque[float] = deque(maxlen=100)
+
+    def report(step: int, loss: float) -> None:
+        recent.append(loss)
+        bar.update()
+        if step % 50 == 0:
+            bar.set_postfix(loss=f"{sum(recent) / len(recent):.4f}")
+
+    vae = train_vae(preset, frames, bar.total, arguments.seed, report)
+    bar.close()
+    save_vae(vae, arguments.out / "vae.safetensors")
+    save_vae_picture(preset, frames, vae, arguments.out / "vae.png")
+    print(f"{arguments.out / 'vae.safetensors'}, {arguments.out / 'vae.png'}")
+    return 0
+
+
+def _train_model(arguments: argparse.Namespace, preset: Preset, frames: TrainingFrames) -> int:
+    if arguments.vae is None:
+        raise ContractError("vae", None, "--vae <vae.safetensors>, made by wam train --part vae")
+    settings = preset.training
+    if arguments.steps:
+        settings = type(settings)(**{**vars(settings), "steps": arguments.steps})
+    vae = VideoVae(preset.vae).eval()
+    load_weights(vae, arguments.vae)
+    torch.manual_seed(arguments.seed)
+    vocabulary, statistics = vocabulary_of(frames), statistics_of(frames)
+    model = WorldActionModel(model_spec(preset, frames.robot, vocabulary))
+    held = [i for i in range(len(frames.bounds)) if i % HELD_OUT == 0]
+    kept = [i for i in range(len(frames.bounds)) if i % HELD_OUT]
+    data = make_batches(preset, frames.select(kept), vae, model.text, statistics)
+    unseen_frames = frames.select(held)
+    unseen = make_batches(preset, unseen_frames, vae, model.text, statistics)
+    state = start(model, settings)
+    state_file, log = arguments.out / "state.pt", arguments.out / "losses.csv"
+    if state_file.exists():
+        load_state(state, state_file)
+        print(f"going on from step {state.step}", flush=True)
+    bar = tqdm(total=settings.steps, initial=state.step, unit="step", mininterval=2.0)
+    recent: deque[dict[str, float]] = deque(maxlen=200)
+    began = time.monotonic()
+
+    def checkpoint() -> Checkpoint:
+        averaged = WorldActionModel(model.spec)
+        averaged.load_state_dict(state.average)
+        training = {
+            "vocabulary": vocabulary,
+            "seed": arguments.seed,
+            "step": state.step,
+            "episodes": len(kept),
+            "windows": len(data),
+            "settings": vars(settings),
+            "seconds": round(time.monotonic() - began),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        }
+        return Checkpoint(preset, frames.robot, averaged.eval(), vae, statistics, training)
+
+    def report(step: int, losses: dict[str, float]) -> None:
+        recent.append(losses)
+        bar.update()
+        if step % SAVE_EVERY and step != settings.steps:
+            return
+        held_out = validate(state, unseen, arguments.seed)
+        means = {n: sum(r[n] for r in recent) / len(recent) for n in losses}
+        bar.set_postfix({n: f"{means[n]:.3f}|{held_out[n]:.3f}" for n in losses})
+        with log.open("a") as out:
+            row = [str(step), *(f"{means[n]:.5f},{held_out[n]:.5f}" for n in sorted(losses))]
+            out.write(",".join(row) + "\n")
+        save_state(state, state_file)
+        saved = checkpoint()
+        save_checkpoint(arguments.out / "checkpoint", saved)
+        save_future_picture(saved, unseen_frames, arguments.out / "futures.png")
+
+    train(state, settings, data, arguments.seed, report)
+    bar.close()
+    print(f"{arguments.out / 'checkpoint'}")
+    return 0
