@@ -18,7 +18,7 @@ from wam_core.training.video_vae import to_video
 
 #: Normalised inputs are clamped to this many standard deviations, as Fast-WAM does.
 CLAMP = 5.0
-METHOD = "z_score"
+METHOD = "floored_z_score"
 
 
 @dataclass(frozen=True)
