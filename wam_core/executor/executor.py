@@ -1,70 +1,69 @@
 """The executor: chunks in, joint commands out, one tick at a time. The pipeline is :meth:`Executor.tick`."""
 
-from collections import Counter
+import threading
+from dataclasses import replace
 
 import numpy as np
 
-from wam_core.contract import ActionChunk, JointCommand, RobotState
-from wam_core.errors import look_up
+from wam_core.contract import ActionChunk, FloatArray, JointCommand, RobotState
+from wam_core.errors import ContractError
 from wam_core.executor.events import Action, SafetyEvent
-from wam_core.executor.filters import EFFORT_FILTERS, MOTION_FILTERS
+from wam_core.executor.filters import EFFORT_FILTERS, MOTION_FILTERS, STATE_FILTERS, apply
 from wam_core.executor.filters.context import Context
 from wam_core.executor.filters.watchdogs import usable
+from wam_core.executor.follower import Follower
 from wam_core.executor.gripper import Finger, advance, force
 from wam_core.executor.intake import Intake, Seen, check_chunk
+from wam_core.executor.journal import Journal
 from wam_core.executor.latch import Latch
-from wam_core.executor.retarget import SPACES
-from wam_core.executor.seams import SEAMS, Source, end_ns
 from wam_core.executor.settings import ExecutorSettings
 from wam_core.executor.shaping import Motion, Shaper
 from wam_core.executor.status import ExecutorStatus
-from wam_core.executor.timeline import track_of
 from wam_core.executor.torque import computed_torque
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.dynamics import Dynamics
+from wam_core.robot.ik import approach
 from wam_core.robot.kinematics import Kinematics
 
-#: Shaping never advances by more than this in one tick, however late the tick is, nor by less than the lower bound.
-SHORTEST_TICK_S, LONGEST_TICK_S = 0.0005, 0.02
+#: A tick sooner than this after the one before repeats its command.
+SHORTEST_TICK_NS = 400_000
+#: The reference never advances by more than this in one tick, however late the tick is.
+LONGEST_TICK_S = 0.02
 #: A clock that moves further than this between ticks, or backwards, has jumped: the chunk's stamps mean nothing then.
 CLOCK_JUMP_NS = 500_000_000
-#: Joint errors up to this are left to the controller when a latched stop is cleared (rad).
-SMALL_ERROR_RAD = 0.02
-LONGEST_EVENT_LIST = 1000
+#: After a latched tracking error the reference gives way until it is this close to the arm (rad).
+YIELD_RAD = 0.05
 
 
 class Executor:
     """Turns action chunks into torques within the robot contract's limits, or brings the arm to rest.
 
-    ``accept``, ``stop`` and ``clear`` may be called from another thread than ``tick``.
+    Methods may be called from different threads. A tick never waits longer than one :meth:`accept` takes, and
+    :meth:`stop` never waits.
     """
 
     def __init__(self, robot: RobotContract, settings: ExecutorSettings | None = None) -> None:
         self.robot = robot
         self.settings = settings or ExecutorSettings()
-        self._seam = look_up(SEAMS, self.settings.seam, "executor.seam")
         self._kinematics = Kinematics(robot)
         self._dynamics = Dynamics(robot)
         self._shaper = Shaper(robot, self.settings)
-        self._spaces = {name: make(robot, self._kinematics, self.settings) for name, make in SPACES.items()}
+        self._follower = Follower(robot, self._kinematics, self.settings)
         self._torque_limit = np.append(robot.limits.torque, robot.gripper.force)
         self._torque_rate_limit = np.append(robot.limits.torque_rate, np.inf)
+        self._lock = threading.Lock()
         self._latch = Latch()
         self._seen: dict[str, Seen] = {}
-        self._counts: Counter[str] = Counter()
-        self._events: list[SafetyEvent] = []
-        self._active: dict[tuple[str, str], SafetyEvent] = {}
+        self._journal = Journal()
         self._accepted = self._rejected = 0
         self._sequence = -1
-        self._pending: ActionChunk | None = None
-        self._source: Source | None = None
-        self._space = robot.action.space
         self._motion: Motion | None = None
         self._finger = Finger(0.0, 0.0)
         self._effort = np.zeros(len(robot.joint_names))
         self._tick_ns: int | None = None
+        self._command = self._no_command(0)
         self._good_ns = self._good_stamp_ns = 0
-        self._reanchor = False
+        self._yielding = self._following = False
         self._mode = "no_state"
         self._error = float("nan")
 
@@ -75,19 +74,22 @@ class Executor:
 
     def accept(self, chunk: ActionChunk, now_ns: int) -> Intake:
         """Take ``chunk`` over at the next tick, or say why not; while latched nothing is accepted."""
+        with self._lock:
+            return self._accept(chunk, now_ns)
+
+    def _accept(self, chunk: ActionChunk, now_ns: int) -> Intake:
         if self._latch.closed:
             result = Intake(False, "LATCHED", "", f"stopped: {self._latch.reason}; clear the stop first")
         else:
             result = check_chunk(chunk, now_ns, self.robot, self.settings, self._seen)
-        self._counts[result.reason] += 1
         if not result.accepted:
             self._rejected += 1
-            self._report(SafetyEvent(result.reason, "intake", result.field, np.nan, np.nan, "", Action.REJECTED))
+            self._journal.note(SafetyEvent(result.reason, "intake", result.field, np.nan, np.nan, "", Action.REJECTED))
             return result
         self._accepted += 1
         self._sequence = chunk.sequence
         self._seen[chunk.model] = Seen(chunk.stamp_ns, chunk.sequence, now_ns)
-        self._pending = chunk
+        self._follower.offer(chunk)
         return result
 
     def tick(self, state: RobotState | None, now_ns: int) -> JointCommand:
@@ -97,107 +99,127 @@ class Executor:
         and efforts zero. Without a usable state afterwards the reference stops and efforts are those of the reference
         alone, which at rest is gravity compensation; a loss longer than ``state_latch_s`` latches.
         """
+        with self._lock:
+            if self._tick_ns is not None and 0 <= now_ns - self._tick_ns < SHORTEST_TICK_NS:
+                return replace(self._command, stamp_ns=now_ns)
+            self._command = self._tick(state, now_ns)
+            return self._command
+
+    def _tick(self, state: RobotState | None, now_ns: int) -> JointCommand:
         good = state if usable(state, len(self.robot.joint_names)) else None
         dt = self._advance_clock(now_ns)
-        if good is not None and (self._motion is None or self._reanchor):
+        if good is not None and self._motion is None:
             self._anchor(good, now_ns)
         if self._motion is None:
             return self._no_command(now_ns)
         if good is not None and good.stamp_ns != self._good_stamp_ns:
             self._good_ns, self._good_stamp_ns = now_ns, good.stamp_ns
         before = self._motion
-        stop = self._shaper.stop(before)
-        brake = stop.at(dt)
-        nominal, opening = self._nominal(before, now_ns, dt)
+        brake = self._shaper.stop(before).at(dt)
+        nominal, opening = self._nominal(before, good, now_ns, dt)
+        slack = self._follower.slack_s(now_ns)
         context = Context(
-            self.robot, self.settings, self._kinematics, self._shaper.stop, self._torque_limit,
-            self._torque_rate_limit, dt, before, brake, self._effort, good is not None,
-            (now_ns - self._good_stamp_ns) * 1e-9, (now_ns - self._good_ns) * 1e-9,
-            None if self._source is None else (now_ns - end_ns(self._source)) * 1e-9,
-        )  # fmt: skip
-        motion = brake if nominal is None else nominal
-        events: tuple[SafetyEvent, ...] = ()
-        for motion_filter in MOTION_FILTERS:
-            motion, found = motion_filter(motion, state, context)
-            events += found
-        stopped = any(e.action == Action.STOPPED for e in events)
-        self._motion = motion
-        self._finger = advance(self.robot.gripper, self._finger, None if stopped else opening, dt)
-        trusted = None if any(e.filter in ("state_finite", "state_age") for e in events) else good
-        effort = np.append(
-            computed_torque(self._dynamics, self.robot.gains, motion, trusted, dt),
-            force(self._finger, trusted, self.settings),
+            robot=self.robot,
+            settings=self.settings,
+            kinematics=self._kinematics,
+            plan_stop=self._shaper.stop,
+            torque_limit=self._torque_limit,
+            torque_rate_limit=self._torque_rate_limit,
+            dt=dt,
+            previous=before,
+            brake=brake,
+            previous_effort=self._effort,
+            state_usable=good is not None,
+            state_age_s=(now_ns - self._good_stamp_ns) * 1e-9,
+            state_lost_s=(now_ns - self._good_ns) * 1e-9,
+            chunk_age_s=None if slack is None else -slack,
         )
-        for effort_filter in EFFORT_FILTERS:
-            effort, found = effort_filter(effort, state, context)
-            events += found
-        self._effort = effort
-        self._error = float("nan") if good is None else float(np.max(np.abs(motion.q - good.position[:-1])))
-        self._settle(events, nominal is not None and not stopped)
+        motion, events = apply(MOTION_FILTERS, brake if nominal is None else nominal, state, context)
+        stopped = any(e.action == Action.STOPPED for e in events)
+        finger = advance(self.robot.gripper, self._finger, None if stopped else opening, dt)
+        trusted = None if any(e.filter in STATE_FILTERS for e in events) else good
+        torque = computed_torque(self._dynamics, self.robot.gains, motion, trusted, dt)
+        wanted = with_gripper(torque, force(finger, trusted, self.settings))
+        effort, clipped = apply(EFFORT_FILTERS, wanted, state, context)
+        self._motion, self._finger, self._effort = motion, finger, effort
+        self._following = nominal is not None and not any(e.action >= Action.HELD for e in events)
+        self._error = float("nan") if good is None else float(np.abs(motion.q - good.position[:-1]).max())
+        self._settle(events + clipped)
         return JointCommand(
             now_ns,
-            np.append(motion.q, self._finger.position),
-            np.append(motion.v, self._finger.velocity),
-            np.append(motion.a, 0.0),
+            with_gripper(motion.q, finger.position),
+            with_gripper(motion.v, finger.velocity),
+            with_gripper(motion.a, 0.0),
             effort,
         )
 
     def stop(self, reason: str) -> None:
-        """Bring the arm to rest and hold it until :meth:`clear`."""
+        """Bring the arm to rest and hold it until :meth:`clear`.
+
+        After a latched tracking error the reference gives way to the arm instead of pressing on.
+        """
         self._latch.close(reason)
 
     def clear(self) -> None:
-        """Open the latch. Chunks accepted before are gone; if the arm was pushed away while it was latched, the
-        reference starts again from where it is."""
-        self._pending = self._source = None
-        if self._latch.closed and self._error > SMALL_ERROR_RAD:
-            self._reanchor = True
-        self._latch.clear()
+        """Open the latch; chunks accepted before are gone, and the next one starts from the held reference."""
+        with self._lock:
+            self._follower.drop()
+            self._yielding = False
+            self._latch.clear()
 
     def reset(self, state: RobotState) -> None:
-        """Start at rest from this measured state and forget all chunks; a closed latch stays closed."""
-        self._anchor(state, state.stamp_ns)
-        self._pending = self._source = None
-        self._seen.clear()
-        self._tick_ns = None
+        """Start at rest from this measured state and forget all chunks; a closed latch stays closed.
+
+        Raises:
+            ContractError: the state is not finite or of the wrong shape.
+        """
+        if not usable(state, len(self.robot.joint_names)):
+            raise ContractError("state", state, f"{len(self.robot.joint_names)} finite positions and velocities")
+        with self._lock:
+            self._anchor(state, state.stamp_ns)
+            self._follower.drop()
+            self._seen.clear()
+            self._tick_ns = None
 
     def status(self) -> ExecutorStatus:
         """State after the last tick."""
-        slack = float("nan")
-        source, tick_ns = self._source, self._tick_ns
-        if source is not None and tick_ns is not None:
-            slack = (end_ns(source) - tick_ns) * 1e-9
+        with self._lock:
+            return self._status()
+
+    def _status(self) -> ExecutorStatus:
+        slack = None if self._tick_ns is None else self._follower.slack_s(self._tick_ns)
         return ExecutorStatus(
             mode=self._mode,
             latched=self._latch.closed,
             latch_reason=self._latch.reason,
-            reasons=tuple(sorted({code for code, _ in self._active})),
-            reason_counts=dict(self._counts),
+            reasons=self._journal.active,
+            reason_counts=dict(self._journal.counts),
             chunks_accepted=self._accepted,
             chunks_rejected=self._rejected,
             sequence=self._sequence,
-            chunk_slack_s=slack,
+            chunk_slack_s=float("nan") if slack is None else slack,
             tracking_error_rad=self._error,
         )
 
     def take_events(self) -> list[SafetyEvent]:
         """Events that began since the last call; one that lasts over many ticks is listed once."""
-        events, self._events = self._events, []
-        return events
+        with self._lock:
+            return self._journal.take()
 
     def _advance_clock(self, now_ns: int) -> float:
         last, self._tick_ns = self._tick_ns, now_ns
+        nominal = 1.0 / self.robot.rates.control_hz
         if last is None:
-            return 1.0 / self.robot.rates.control_hz
+            return nominal
         if not 0 <= now_ns - last <= CLOCK_JUMP_NS:
-            self._pending = self._source = None
-            self._counts["CLOCK_JUMP"] += 1
-            self._report(SafetyEvent("CLOCK_JUMP", "clock", "", (now_ns - last) * 1e-9, CLOCK_JUMP_NS * 1e-9, "s",
-                                     Action.STOPPED))  # fmt: skip
-            if now_ns < last:
-                self._seen.clear()
-                self._good_ns = now_ns
-        return min(max((now_ns - last) * 1e-9, SHORTEST_TICK_S), LONGEST_TICK_S)
+            self._follower.drop()
+            jump_s, limit_s = (now_ns - last) * 1e-9, CLOCK_JUMP_NS * 1e-9
+            self._journal.note(SafetyEvent("CLOCK_JUMP", "clock", "", jump_s, limit_s, "s", Action.STOPPED))
+        if now_ns < last:
+            self._seen.clear()
+            self._good_ns = now_ns
+            return nominal
+        return min((now_ns - last) * 1e-9, LONGEST_TICK_S)
 
     def _anchor(self, state: RobotState, now_ns: int) -> None:
         q = np.array(state.position[:-1], dtype=np.float64)
@@ -205,58 +227,43 @@ class Executor:
         self._finger = Finger(float(state.position[-1]), 0.0)
         self._effort = np.append(self._dynamics.gravity(q), 0.0)
         self._good_ns, self._good_stamp_ns = now_ns, state.stamp_ns
-        self._reanchor = False
+        self._following = False
 
     def _no_command(self, now_ns: int) -> JointCommand:
         nothing = np.full(len(self.robot.joint_names), np.nan)
         return JointCommand(now_ns, nothing, nothing, nothing, np.zeros_like(nothing))
 
-    def _nominal(self, before: Motion, now_ns: int, dt: float) -> tuple[Motion | None, float | None]:
-        """The unfiltered next motion and gripper opening, or (None, None) when there is nothing to follow."""
-        if self._latch.closed:
-            self._pending = self._source = None
-        chunk, self._pending = self._pending, None
-        if chunk is not None:
-            self._adopt(chunk, before, now_ns)
-        if self._source is None:
+    def _nominal(
+        self, before: Motion, state: RobotState | None, now_ns: int, dt: float
+    ) -> tuple[Motion | None, float | None]:
+        """The unfiltered next motion and gripper opening; None where there is nothing to follow."""
+        if not self._latch.closed:
+            wanted = self._follower.wanted(before, self._finger, self._following, now_ns)
+            return (None, None) if wanted is None else (self._shaper.follow(before, wanted.rates, dt), wanted.opening)
+        self._follower.drop()
+        if not self._yielding or state is None:
             return None, None
-        target = self._source.sample(now_ns)
-        rates = self._spaces[self._space].rates(before.q, target)
-        return self._shaper.follow(before, rates, dt), float(target.values[-1])
+        gap = state.position[:-1] - before.q
+        ik = self.settings.ik
+        rates = approach(gap - np.clip(gap, -YIELD_RAD, YIELD_RAD), ik.gain, ik.angular_deceleration)
+        return self._shaper.follow(before, rates, dt), None
 
-    def _adopt(self, chunk: ActionChunk, before: Motion, now_ns: int) -> None:
-        if self._source is not None and chunk.space == self._space:
-            current = self._source.sample(now_ns)
-        else:
-            self._source = None
-            gripper = self.robot.gripper
-            opening = (self._finger.position - gripper.closed) / (gripper.open - gripper.closed)
-            current = self._spaces[chunk.space].sample(before.q, before.v, opening)
-        lead_ns = round(self.settings.fade_s * 1e9)
-        track = track_of(chunk, now_ns, current, lead_ns)
-        self._source = self._seam(self._source, track, current, now_ns, lead_ns)
-        self._space = chunk.space
-
-    def _settle(self, events: tuple[SafetyEvent, ...], following: bool) -> None:
+    def _settle(self, events: tuple[SafetyEvent, ...]) -> None:
+        self._journal.tick(events)
         for event in events:
-            self._counts[event.code] += 1
             if event.latch:
+                self._yielding |= event.code == "TRACKING_ERROR"
                 self._latch.close(event.message)
-            if event.code == "CHUNK_STALE":
-                self._source = None
-        now_active = {(e.code, e.joint): e for e in events}
-        for key, event in now_active.items():
-            if key not in self._active:
-                self._report(event)
-        self._active = now_active
-        moving = self._motion is not None and bool(np.any(self._motion.v))
         if self._latch.closed:
             self._mode = "latched"
-        elif following:
+        elif self._following:
             self._mode = "tracking"
         else:
-            self._mode = "stopping" if moving else "holding"
+            self._mode = "stopping" if self._motion is not None and self._motion.v.any() else "holding"
 
-    def _report(self, event: SafetyEvent) -> None:
-        if len(self._events) < LONGEST_EVENT_LIST:
-            self._events.append(event)
+
+def with_gripper(arm: FloatArray, gripper: float) -> FloatArray:
+    """``[J + 1]``: the arm's values, then the gripper's."""
+    out = np.empty(len(arm) + 1)
+    out[:-1], out[-1] = arm, gripper
+    return out

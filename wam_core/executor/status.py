@@ -13,7 +13,7 @@ class ExecutorStatus:
             ``stopping`` (coming to rest), ``latched`` (stopped until cleared).
         latched, latch_reason: the latch.
         reasons: codes active in the last tick.
-        reason_counts: ticks (filters) or chunks (intake) per code since the start.
+        reason_counts: how often each reason began (filters), or chunks it was given for (intake), since the start.
         chunks_accepted, chunks_rejected: since the start.
         sequence: of the newest accepted chunk, -1 before the first.
         chunk_slack_s: time until the last step of the newest chunk is due, NaN without a chunk.

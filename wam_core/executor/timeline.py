@@ -1,6 +1,7 @@
 """Time alignment: a chunk as a smooth function of time (cubic Hermite between steps, late steps dropped by stamp)."""
 
 from bisect import bisect_right
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -52,12 +53,6 @@ class Track(NamedTuple):
         return Sample(c0 + t * (c1 + t * (c2 + t * c3)), c1 + t * (2.0 * c2 + t * (3.0 * c3)))
 
 
-def still(values: FloatArray, now_ns: int) -> Track:
-    """A track that stays at ``values``."""
-    rest = Sample(values, np.zeros_like(values))
-    return Track((now_ns,), np.zeros((0, 4, len(values))), rest, rest)
-
-
 def coast(sample: Sample, now_ns: int) -> Track:
     """A track that settles from a moving sample."""
     return Track((now_ns,), np.zeros((0, 4, len(sample.values))), sample, sample)
@@ -101,7 +96,7 @@ def unwrap(space: str, values: FloatArray, near: FloatArray) -> FloatArray:
 
 
 def _hermite(times_ns: list[int], values: FloatArray, start: Sample | None) -> Track:
-    seconds = np.diff(np.asarray(times_ns, dtype=np.int64))[:, None] * 1e-9
+    seconds = np.array([b - a for a, b in pairwise(times_ns)])[:, None] * 1e-9
     secants = np.diff(values, axis=0) / seconds
     rates = np.empty_like(values)
     rates[0], rates[-1] = secants[0], secants[-1]

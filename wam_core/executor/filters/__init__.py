@@ -1,6 +1,7 @@
 """The safety filters, in the order in which they act. Each is ``(command, state, context) -> (command, events)``."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from wam_core.contract import FloatArray, RobotState
 from wam_core.executor.events import SafetyEvent
@@ -18,11 +19,11 @@ from wam_core.executor.filters.motion import (
 from wam_core.executor.filters.watchdogs import chunk_age, state_age, state_finite, tracking_error
 from wam_core.executor.shaping import Motion
 
-MotionFilter = Callable[[Motion, RobotState | None, Context], tuple[Motion, tuple[SafetyEvent, ...]]]
-EffortFilter = Callable[[FloatArray, RobotState | None, Context], tuple[FloatArray, tuple[SafetyEvent, ...]]]
+C = TypeVar("C")
+Filter = Callable[[C, RobotState | None, Context], tuple[C, tuple[SafetyEvent, ...]]]
 
 #: On the joint reference. Those that only scale come before those that verify the stop of the result.
-MOTION_FILTERS: tuple[MotionFilter, ...] = (
+MOTION_FILTERS: tuple[Filter[Motion], ...] = (
     state_finite,
     state_age,
     chunk_age,
@@ -37,4 +38,19 @@ MOTION_FILTERS: tuple[MotionFilter, ...] = (
 )
 
 #: On the efforts computed from the filtered reference.
-EFFORT_FILTERS: tuple[EffortFilter, ...] = (finite_effort, torque, torque_rate)
+EFFORT_FILTERS: tuple[Filter[FloatArray], ...] = (finite_effort, torque, torque_rate)
+
+#: Names of the filters after which the measured state is not used for feedback.
+STATE_FILTERS = (state_finite.__name__, state_age.__name__)
+
+
+def apply(
+    filters: tuple[Filter[C], ...], command: C, state: RobotState | None, context: Context
+) -> tuple[C, tuple[SafetyEvent, ...]]:
+    """Pass ``command`` through ``filters`` in order; the events of all of them."""
+    events: tuple[SafetyEvent, ...] = ()
+    for step in filters:
+        command, found = step(command, state, context)
+        if found:
+            events += found
+    return command, events

@@ -72,11 +72,14 @@ def jerk(motion: Motion, state: RobotState | None, context: Context) -> Result:
 
 
 def workspace(motion: Motion, state: RobotState | None, context: Context) -> Result:
-    """Tool inside the box now and where the stop from here ends; a tool that starts outside may only move inwards."""
+    """Tool inside the box now, halfway through the stop from here and at its end; one that starts outside may only
+    move inwards."""
     box, kinematics = context.robot.workspace, context.kinematics
     _, here, _ = kinematics.tool_and_jacobian(motion.q)
-    _, there = kinematics.tool(context.plan_stop(motion).rest)
-    for place in (here, there):
+    stop = context.plan_stop(motion)
+    _, halfway = kinematics.tool(stop.at(0.5 * stop.duration_s).q)
+    _, rest = kinematics.tool(stop.rest)
+    for place in (here, halfway, rest):
         if np.maximum(place - box.upper, box.lower - place).max() <= SLACK:
             continue
         _, before = kinematics.tool(context.previous.q)

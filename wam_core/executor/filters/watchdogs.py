@@ -63,7 +63,7 @@ def chunk_age(motion: Motion, state: RobotState | None, context: Context) -> Res
 
 
 def tracking_error(motion: Motion, state: RobotState | None, context: Context) -> Result:
-    """The arm is not where it was told to be: the reference waits; beyond the second limit the stop latches."""
+    """The arm is not where it was told to be: the reference may only move towards it; far off, the stop latches."""
     if state is None or not context.state_usable:
         return motion, ()
     error = np.abs(context.previous.q - state.position[:-1])
@@ -77,4 +77,5 @@ def tracking_error(motion: Motion, state: RobotState | None, context: Context) -
     event = SafetyEvent(
         "TRACKING_ERROR", "tracking_error", context.robot.joints[joint], value, limit, "rad", action, latch
     )
-    return context.brake, (event,)
+    nears = (np.abs(motion.q - state.position[:-1]) <= error).all()
+    return (motion if nears else context.brake), (event,)
