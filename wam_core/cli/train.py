@@ -97,6 +97,7 @@ def _train_model(arguments: argparse.Namespace, preset: Preset, frames: Training
         averaged.load_state_dict(state.average)
         training = {
             "vocabulary": vocabulary,
+            "instructions": sorted(set(frames.instructions)),
             "seed": arguments.seed,
             "step": state.step,
             "episodes": len(kept),
@@ -106,7 +107,7 @@ def _train_model(arguments: argparse.Namespace, preset: Preset, frames: Training
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         }
-        return Checkpoint(preset, frames.robot, averaged.eval(), vae, statistics, training)
+        return Checkpoint(preset, frames.robot, averaged.eval(), vae, statistics, training, frames.images[0])
 
     def report(step: int, losses: dict[str, float]) -> None:
         recent.append(losses)

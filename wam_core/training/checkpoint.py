@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import torch
 import yaml
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -20,7 +23,15 @@ from wam_core.robot.contract import RobotContract
 from wam_core.robot.contract import from_dict as robot_from_dict
 from wam_core.substrates.video_vae import VideoVae
 
-FILES = ("model.safetensors", "vae.safetensors", "preset.yaml", "robot.yaml", "statistics.json", "training.json")
+FILES = (
+    "model.safetensors",
+    "vae.safetensors",
+    "preset.yaml",
+    "robot.yaml",
+    "statistics.json",
+    "training.json",
+    "first_frame.png",
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +40,8 @@ class Checkpoint:
 
     Attributes:
         statistics: ``action`` and ``proprioception`` columns.
-        training: how it was made: command, seed, steps, data, vocabulary.
+        training: how it was made: seed, steps, data, vocabulary, instructions.
+        first_frame: uint8 ``[H, W*, 3]``, the first laid-out training image: what the blind control sees.
     """
 
     preset: Preset
@@ -38,6 +50,7 @@ class Checkpoint:
     vae: VideoVae
     statistics: Mapping[str, ColumnStatistics]
     training: Mapping[str, Any]
+    first_frame: NDArray[np.uint8]
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
@@ -49,6 +62,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     (folder / "robot.yaml").write_text(yaml.safe_dump(checkpoint.robot.to_dict(), sort_keys=False))
     save_statistics(folder / "statistics.json", checkpoint.statistics)
     (folder / "training.json").write_text(json.dumps(dict(checkpoint.training), indent=1))
+    cv2.imwrite(str(folder / "first_frame.png"), checkpoint.first_frame[:, :, ::-1])
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
@@ -71,7 +85,11 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     for name, columns in (("action", robot.action.names), ("proprioception", robot.proprioception)):
         if name not in statistics or statistics[name].names != columns:
             raise ContractError(f"checkpoint.statistics.{name}", sorted(statistics), f"statistics of {columns}")
-    return Checkpoint(preset, robot, model.eval(), vae.eval(), statistics, training)
+    first_frame = cv2.imread(str(folder / "first_frame.png"))
+    if first_frame is None or first_frame.shape != (*preset.layout.size, 3):
+        raise ContractError("checkpoint.first_frame.png", str(folder), f"a picture of {preset.layout.size} pixels")
+    first_frame = np.ascontiguousarray(first_frame[:, :, ::-1], dtype=np.uint8)
+    return Checkpoint(preset, robot, model.eval(), vae.eval(), statistics, training, first_frame)
 
 
 def load_weights(module: nn.Module, file: Path) -> None:

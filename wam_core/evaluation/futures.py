@@ -1,0 +1,102 @@
+"""How well predicted frames match recorded ones, against the frame that merely stays."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from wam_core.data.frames import TrainingFrames
+from wam_core.model.contents import patchify, unpatchify
+from wam_core.preprocess.images import to_pixels
+from wam_core.training.batches import normalised
+from wam_core.training.checkpoint import Checkpoint
+from wam_core.training.video_vae import to_video
+
+
+
+@dataclass(frozen=True)
+class FrameScores:
+    """Mean over windows, per predicted frame ``[T]``: PSNR in dB and SSIM of the prediction and of the copied frame.
+
+    ``psnr_gain_ci`` is the 95 % bootstrap interval (over episodes) of the mean PSNR difference.
+    """
+
+    psnr: list[float]
+    psnr_copy: list[float]
+    psnr_vae: list[float]
+    ssim: list[float]
+    ssim_copy: list[float]
+    psnr_gain: float
+    psnr_gain_ci: tuple[float, float]
+    windows: int
+    episodes: int
+
+
+@torch.no_grad()
+def score_futures(checkpoint: Checkpoint, frames: TrainingFrames, stride: int, seed: int) -> FrameScores:
+    """Predict from every ``stride``-th step of each episode of ``frames`` and compare with what was recorded."""
+    preset = checkpoint.preset
+    windows = frames.windows(preset.horizon, preset.frame_stride)
+    ends = frames.bounds[:, 1][frames.stretch]
+    chosen = np.flatnonzero((np.arange(len(ends)) % stride == 0) & (windows.frame[:, -1] < ends))
+    made, copied, coded = (np.empty((len(chosen), preset.frames - 1, 2)) for _ in range(3))
+    for i, row in enumerate(chosen):
+        clip = frames.images[np.concatenate(([row], windows.frame[row]))]
+        predicted, through_vae = _predict(checkpoint, frames, int(row), clip, seed)
+        for t in range(1, preset.frames):
+            made[i, t - 1] = _scores(clip[t], predicted[t])
+            copied[i, t - 1] = _scores(clip[t], clip[0])
+            coded[i, t - 1] = _scores(clip[t], through_vae[t])
+    gain = (made[:, :, 0] - copied[:, :, 0]).mean(axis=1)
+    return FrameScores(
+        psnr=made[:, :, 0].mean(axis=0).tolist(),
+        psnr_copy=copied[:, :, 0].mean(axis=0).tolist(),
+        psnr_vae=coded[:, :, 0].mean(axis=0).tolist(),
+        ssim=made[:, :, 1].mean(axis=0).tolist(),
+        ssim_copy=copied[:, :, 1].mean(axis=0).tolist(),
+        psnr_gain=float(gain.mean()),
+        psnr_gain_ci=_bootstrap(gain, frames.stretch[chosen], seed),
+        windows=len(chosen),
+        episodes=len(frames.bounds),
+    )
+
+
+def _predict(
+    checkpoint: Checkpoint, frames: TrainingFrames, row: int, clip: NDArray[np.uint8], seed: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Imagined clip, and the recorded clip through the VAE, uint8 ``[T, H, W, 3]`` each."""
+    preset, model, vae = checkpoint.preset, checkpoint.model, checkpoint.vae
+    whole = vae.encode(to_video(torch.from_numpy(clip)[None]))
+    first = whole[:, :, :1]
+    words = model.text.tokenize(frames.instructions[frames.stretch[row]])[None]
+    proprioception = normalised(checkpoint.statistics["proprioception"], frames.proprioception[row])[None]
+    made = model.generate(
+        {"first_frame": patchify(first, preset.patch)},
+        model.context(words, proprioception),
+        ["future"],
+        preset.steps,
+        torch.Generator().manual_seed(seed * 1_000_003 + row),
+    )
+    latents = torch.cat((first, unpatchify(made["future"], preset.patch, model.spec.sizes.latent)), dim=2)
+    imagined, coded = (to_pixels(vae.decode(z)[0].transpose(0, 1).numpy()) for z in (latents, whole))
+    return imagined, coded
+
+
+def _scores(truth: NDArray[np.uint8], other: NDArray[np.uint8]) -> tuple[float, float]:
+    if np.array_equal(truth, other):  # PSNR is infinite; an arm at rest is no evidence either way
+        return 60.0, 1.0
+    ssim = structural_similarity(truth, other, channel_axis=-1)
+    return min(60.0, peak_signal_noise_ratio(truth, other)), float(ssim)
+
+
+def _bootstrap(values: NDArray[np.float64], episode: NDArray[np.int64], seed: int) -> tuple[float, float]:
+    rng = np.random.default_rng(seed)
+    names = np.unique(episode)
+    by_episode = [values[episode == n] for n in names]
+    means = [
+        np.concatenate([by_episode[i] for i in rng.integers(len(names), size=len(names))]).mean() for _ in range(1000)
+    ]
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(low), float(high)

@@ -1,0 +1,69 @@
+"""Success rates of a policy in the cell, over seeds that no demonstration used."""
+
+import multiprocessing
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+
+from wam_core.cell.cell import Cell
+from wam_core.evaluation.controls import BlindPolicy, ShuffledInstruction
+from wam_core.evaluation.rollout import EpisodeResult, run_episode
+from wam_core.evaluation.rollout import Policy as ActingPolicy
+from wam_core.executor.executor import Executor
+from wam_core.policy import Policy, load_policy
+from wam_core.robot.contract import load_robot
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One episode to run; ``delay_ms`` is the inference delay to imitate, ``control`` a key of :data:`CONTROLS`."""
+
+    model: str
+    robot: str
+    task: str
+    seed: int
+    control: str
+    renderer: str
+    delay_ms: int
+    steps: int
+
+
+CONTROLS: dict[str, Callable[[Policy, int], ActingPolicy]] = {
+    "none": lambda policy, seed: policy,
+    "blind": lambda policy, seed: BlindPolicy(policy),
+    "shuffle_instruction": lambda policy, seed: ShuffledInstruction(policy, np.random.default_rng(seed)),
+}
+
+
+def run_trials(trials: Sequence[Trial], jobs: int, report: Callable[[EpisodeResult], None]) -> list[EpisodeResult]:
+    """Run all trials in ``jobs`` processes of one thread each; ``report`` is called as results come, in order."""
+    results = []
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        for result in pool.imap(run_trial, trials):
+            report(result)
+            results.append(result)
+    return results
+
+
+def run_trial(trial: Trial) -> EpisodeResult:
+    """One episode in this process."""
+    torch.set_num_threads(1)
+    cell, policy = _cell(trial.robot, trial.renderer), _policy(trial.model, trial.robot)
+    policy.steps = trial.steps or policy.steps
+    acting = CONTROLS[trial.control](policy, trial.seed)
+    return run_episode(
+        cell, Executor(cell.robot), acting, trial.task, trial.seed, delay_ns=trial.delay_ms * 1_000_000
+    )
+
+
+@cache
+def _cell(robot: str, renderer: str) -> Cell:
+    return Cell(load_robot(robot), renderer)
+
+
+@cache
+def _policy(model: str, robot: str) -> Policy:
+    return load_policy(model, load_robot(robot))
