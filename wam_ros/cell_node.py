@@ -1,0 +1,185 @@
+"""wam_cell: the embedded work cell as a robot. It publishes and subscribes exactly what a real arm would."""
+
+import sys
+import threading
+import time
+
+import numpy as np
+from geometry_msgs.msg import WrenchStamped
+from numpy.typing import NDArray
+from rclpy.node import Node
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import Bool, String
+
+from wam_core.cell.cell import Cell
+from wam_core.contract import FloatArray, Observation
+from wam_core.data.messages import DEMONSTRATION_TOPIC
+from wam_core.errors import ContractError
+from wam_core.evaluation.expert_policy import ExpertPolicy
+from wam_core.robot.contract import Camera, load_robot
+from wam_core.robot.dynamics import Dynamics
+from wam_msgs.msg import ActionChunk, TactileArray
+from wam_msgs.srv import Reset
+from wam_ros import conversion
+from wam_ros.cameras import CameraThread
+from wam_ros.parameters import declare
+from wam_ros.polled import PolledSubscription
+from wam_ros.process import run_node
+from wam_ros.qos import COMMAND, LATCHED, RELIABLE, SENSOR
+
+#: Without a command for this long the controller brakes.
+COMMAND_PATIENCE_S = 0.05
+#: Physics that is late by more than this lets the time slip instead of catching up.
+CATCH_UP_S = 0.02
+CLOCK_HZ, TOUCH_HZ, SUCCESS_HZ = 100.0, 50.0, 10.0
+
+
+class CellNode(Node):
+    def __init__(self) -> None:
+        super().__init__("wam_cell")
+        name = declare(self, "robot", "panda_cell", "Robot file in config/robots, or its path", read_only=True)
+        task = declare(self, "task", "reach", "Task of the first scene", read_only=True)
+        seed = declare(self, "seed", 0, "Seed of the first scene", (0, 2**31), read_only=True)
+        renderer = declare(self, "renderer", "auto", "egl, osmesa, raycast, or auto", read_only=True)
+        factor = declare(self, "real_time_factor", 1.0, "Simulated per real time", (0.01, 10.0), read_only=True)
+        state_hz = declare(self, "state_hz", 250.0, "Rate of joint states", (10.0, 500.0), read_only=True)
+        demonstrate = declare(self, "demonstrate", False, "Publish the scripted expert as chunks", read_only=True)
+        self.robot = load_robot(name)
+        self.cell = Cell(self.robot, renderer)
+        self.cell.reset(task, seed)
+        self.get_logger().info(f"{self.robot.name}: rendering with {self.cell.renderer}, {factor} x real time")
+        # Stamps are dates, so that recordings tell when they were made and a restarted cell does not turn time back.
+        self._epoch_ns = time.time_ns()
+        control_hz = self.robot.rates.control_hz
+        self._period_s = 1.0 / (control_hz * factor)
+        self._every = {
+            hz: max(1, round(control_hz / hz))
+            for hz in (state_hz, CLOCK_HZ, TOUCH_HZ, SUCCESS_HZ, self.robot.rates.camera_hz, self.robot.rates.action_hz)
+        }
+        self._state_hz = state_hz
+        self._patience = round(COMMAND_PATIENCE_S * control_hz)
+        self._dynamics = Dynamics(self.robot)
+        self._command: FloatArray | None = None
+        self._silent_ticks = 0
+        self._braking = False
+        self._ticks = 0
+        self._slipped_s = 0.0
+        self._physics = threading.Lock()
+
+        topics = self.robot.topics
+        self._clock_publisher = self.create_publisher(Clock, "/clock", COMMAND)
+        self._states = self.create_publisher(JointState, topics.joint_states, SENSOR)
+        self._wrench = self.create_publisher(WrenchStamped, topics.wrench, SENSOR)
+        self._tactile = self.create_publisher(TactileArray, topics.tactile, SENSOR)
+        self._images = {c.name: self.create_publisher(Image, c.topic, SENSOR) for c in self.robot.cameras}
+        self._success = self.create_publisher(Bool, "~/success", LATCHED)
+        self._instruction = self.create_publisher(String, "~/instruction", LATCHED)
+        self._demonstration = self.create_publisher(ActionChunk, DEMONSTRATION_TOPIC, RELIABLE) if demonstrate else None
+        self._expert = ExpertPolicy(self.cell, np.random.default_rng(seed))
+        self._instruction.publish(String(data=self.cell.goal.instruction))
+        self._commands = PolledSubscription(self, JointState, topics.joint_command, COMMAND)
+        self.create_service(Reset, "~/reset", self._on_reset)
+        self._cameras = CameraThread(self.cell, self._publish_image)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="physics", daemon=True)
+
+    def start(self) -> None:
+        self._cameras.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(timeout=5.0)
+        self._cameras.stop()
+
+    def _run(self) -> None:
+        due = time.monotonic()
+        while not self._stopping.is_set():
+            with self._physics:
+                self._tick()
+            due += self._period_s
+            wait = due - time.monotonic()
+            if wait > 0.0:
+                time.sleep(wait)
+            elif wait < -CATCH_UP_S:
+                self._slipped_s -= wait
+                due = time.monotonic()
+                self.get_logger().warning(
+                    f"physics is late: {self._slipped_s:.2f} s slower than real time so far", throttle_duration_sec=10.0
+                )
+
+    def _tick(self) -> None:
+        """Publish what is measured now, then take one step under the newest command."""
+        cell, stamp_ns = self.cell, self._epoch_ns + self.cell.time_ns
+        if self._is_due(CLOCK_HZ):
+            self._clock_publisher.publish(Clock(clock=conversion.time_message(stamp_ns)))
+        state = cell.robot_state()
+        if self._is_due(self._state_hz):
+            self._states.publish(conversion.joint_state_message(self.robot, state, stamp_ns))
+        if self._is_due(TOUCH_HZ):
+            self._wrench.publish(conversion.wrench_message(self.robot, state, stamp_ns))
+            self._tactile.publish(conversion.tactile_message(self.robot, state, stamp_ns))
+        if self._is_due(self.robot.rates.camera_hz):
+            self._cameras.shoot(stamp_ns)
+        if self._demonstration is not None and self._is_due(self.robot.rates.action_hz):
+            seen = Observation(stamp_ns, {}, cell.tool_pose(), cell.goal.instruction)
+            self._demonstration.publish(conversion.chunk_message(self.robot, self._expert.act(seen).chunk))
+        if self._is_due(SUCCESS_HZ):
+            self._success.publish(Bool(data=cell.success()))
+        if (command := self._commands.newest()) is not None:
+            self._take(command)
+        cell.step(self._effort(state.position, state.velocity))
+        self._ticks += 1
+
+    def _is_due(self, hz: float) -> bool:
+        return self._ticks % self._every[hz] == 0
+
+    def _effort(self, position: FloatArray, velocity: FloatArray) -> FloatArray:
+        self._silent_ticks += 1
+        if self._command is not None and self._silent_ticks <= self._patience:
+            self._braking = False
+            return self._command
+        if not self._braking:
+            self._braking = True
+            self.get_logger().warning("no joint command: the arm's own controller brakes and holds against gravity")
+        robot = self.robot
+        brake = np.zeros(len(robot.joint_names))
+        brake[:-1] = self._dynamics.gravity(position[:-1]) - robot.gains.damping * velocity[:-1]
+        return brake
+
+    def _take(self, message: JointState) -> None:
+        try:
+            self._command = conversion.command_effort(self.robot, message)
+        except ContractError as error:
+            self.get_logger().error(str(error), throttle_duration_sec=1.0)
+            return
+        self._silent_ticks = 0
+
+    def _on_reset(self, request: Reset.Request, response: Reset.Response) -> Reset.Response:
+        try:
+            with self._physics, self._cameras.rendering:
+                response.instruction = self.cell.reset(request.task, request.seed)
+                self._expert = ExpertPolicy(self.cell, np.random.default_rng(request.seed))
+                self._command = None
+                self._success.publish(Bool(data=False))
+        except ContractError as error:
+            response.message = str(error)
+            return response
+        response.success = True
+        self._instruction.publish(String(data=response.instruction))
+        self.get_logger().info(f"{request.task}, seed {request.seed}: {response.instruction}")
+        return response
+
+    def _publish_image(self, camera: Camera, image: NDArray[np.uint8], stamp_ns: int) -> None:
+        self._images[camera.name].publish(conversion.image_message(image, camera.frame, stamp_ns))
+
+
+def main(args: list[str] | None = None) -> None:
+    # The spin thread must not keep the physics thread waiting for the interpreter.
+    sys.setswitchinterval(0.0005)
+    run_node(CellNode, args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""The executor's own thread: one tick per control period on the steady clock, whatever the rest of the process does."""
+
+import ctypes
+import os
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from wam_core.contract import JointCommand, RobotState
+from wam_core.executor.executor import Executor
+from wam_ros.histogram import Histogram
+
+#: A loop that is behind by more than this skips the ticks it missed.
+CATCH_UP_S = 0.01
+_MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
+
+
+class ControlLoop:
+    """Runs :meth:`Executor.tick` between a state source and a command sink.
+
+    Attributes:
+        lateness, compute: seconds that ticks began late and took, since the loop was made.
+        moving: whether the reference of the last tick was moving.
+        missed: ticks that were skipped.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        read_state: Callable[[], RobotState | None],
+        now_ns: Callable[[], int],
+        send: Callable[[JointCommand], None],
+        priority: int,
+        say: Callable[[str], None],
+    ) -> None:
+        """``read_state`` returns the newest state and ``now_ns`` the ROS time; both are called from the loop's thread.
+
+        Args:
+            priority: real-time priority, 0 for none.
+            say: takes one sentence on what the operating system allowed.
+        """
+        self.lateness, self.compute = Histogram(), Histogram()
+        self.moving = False
+        self.missed = 0
+        self._executor = executor
+        self._read_state, self._now_ns, self._send = read_state, now_ns, send
+        self._priority, self._say = priority, say
+        self._stopping = threading.Event()
+        self._begin_ns: int | None = None
+        self._thread = threading.Thread(target=self._run, name="control", daemon=True)
+
+    @property
+    def has_state(self) -> bool:
+        """Whether the arm was seen since the loop was started."""
+        return self._begin_ns is None
+
+    def start(self, begin_ns: int) -> None:
+        """Start; the executor begins from the first state measured after ``begin_ns``."""
+        self._begin_ns = begin_ns
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; the arm's own controller takes over."""
+        self._stopping.set()
+        self._thread.join(timeout=2.0)
+
+    def _run(self) -> None:
+        if self._priority:
+            self._say(become_realtime(self._priority))
+        period = 1.0 / self._executor.robot.rates.control_hz
+        due = time.monotonic()
+        while not self._stopping.is_set():
+            begin = time.monotonic()
+            self._tick()
+            end = time.monotonic()
+            self.lateness.add(begin - due)
+            self.compute.add(end - begin)
+            due += period
+            if due > end:
+                time.sleep(due - end)
+            elif end - due > CATCH_UP_S:
+                skipped = int((end - due) / period)
+                self.missed += skipped
+                due += skipped * period
+
+    def _tick(self) -> None:
+        state, now_ns = self._read_state(), self._now_ns()
+        if self._begin_ns is not None:
+            if state is None or state.stamp_ns < self._begin_ns or not np.isfinite(state.position).all():
+                return
+            self._executor.reset(state)
+            self._begin_ns = None
+        command = self._executor.tick(state, now_ns)
+        self.moving = bool(np.any(command.velocity[:-1]))
+        if np.isfinite(command.position).all():
+            self._send(command)
+
+
+def become_realtime(priority: int) -> str:
+    """Give the calling thread ``SCHED_FIFO`` and lock the process's memory, where permitted; says what was achieved."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
+        scheduling = f"SCHED_FIFO priority {priority}"
+    except (PermissionError, OSError) as error:
+        scheduling = f"ordinary priority ({error.strerror}; allow it with rtprio in limits.conf)"
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT) == 0:
+        memory = "memory locked"
+    else:
+        memory = f"memory not locked ({os.strerror(ctypes.get_errno())}; allow it with memlock in limits.conf)"
+    return f"control thread: {scheduling}, {memory}"

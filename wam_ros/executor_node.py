@@ -1,0 +1,258 @@
+"""wam_executor: action chunks in, joint commands out, within the robot's limits or at rest."""
+
+import gc
+import sys
+import time
+
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from sensor_msgs.msg import JointState
+
+from wam_core.contract import JointCommand, RobotState
+from wam_core.errors import ContractError
+from wam_core.executor.events import Action
+from wam_core.executor.executor import Executor
+from wam_core.executor.settings import ExecutorSettings
+from wam_core.robot.contract import load_robot
+from wam_msgs.msg import ActionChunk, ExecutorStatus, SafetyEvent
+from wam_msgs.srv import ClearEStop, EStop
+from wam_ros import conversion, diagnostics
+from wam_ros.control_loop import ControlLoop
+from wam_ros.diagnostics import Diagnostics
+from wam_ros.parameters import declare
+from wam_ros.polled import PolledSubscription
+from wam_ros.process import run_node
+from wam_ros.qos import COMMAND, RELIABLE, SENSOR
+from wam_ros.ros_time import RosTime
+
+STATUS_HZ, DIAGNOSTICS_HZ = 10.0, 1.0
+DEACTIVATING = "deactivated"
+
+
+class ExecutorNode(LifecycleNode):
+    def __init__(self) -> None:
+        super().__init__("wam_executor")
+        declare(self, "robot", "panda_cell", "Robot file in config/robots, or its path", read_only=True)
+        declare(self, "chunk_topic", "/wam_inference/action_chunk", "Topic of the chunks to execute")
+        declare(self, "realtime_priority", 20, "SCHED_FIFO priority of the control thread, 0 for none", (0, 99))
+        defaults = ExecutorSettings()
+        declare(self, "seam", defaults.seam, "How a chunk takes over from the one before: cross_fade or replace")
+        declare(self, "fade_s", defaults.fade_s, "Time over which a new chunk takes over (s)", (0.0, 2.0))
+        for name in ("velocity_share", "acceleration_share", "jerk_share"):
+            limit = name.removesuffix("_share")
+            declare(self, name, getattr(defaults, name), f"Part of the {limit} limits that motion uses", (0.01, 1.0))
+        self._loop: ControlLoop | None = None
+        self._latest: RobotState | None = None
+        self._status_publisher = self.create_publisher(ExecutorStatus, "~/status", RELIABLE)
+        self._event_publisher = self.create_publisher(SafetyEvent, "~/safety_events", RELIABLE)
+
+    # ---- lifecycle ------------------------------------------------------------------------------------------------
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        value = {name: parameter.value for name, parameter in self.get_parameters_by_prefix("").items()}
+        try:
+            self.robot = load_robot(value["robot"])
+            settings = {n: value[n] for n in ("seam", "fade_s", "velocity_share", "acceleration_share", "jerk_share")}
+            self._executor = Executor(self.robot, ExecutorSettings(**settings))
+        except ContractError as error:
+            self.get_logger().error(str(error))
+            return TransitionCallbackReturn.FAILURE
+        self._time = RosTime(self)
+        self._states = PolledSubscription(self, JointState, self.robot.topics.joint_states, SENSOR)
+        self._commands = self.create_publisher(JointState, self.robot.topics.joint_command, COMMAND)
+        self._chunks = self.create_subscription(ActionChunk, value["chunk_topic"], self._on_chunk, RELIABLE)
+        self._own_services = (
+            self.create_service(EStop, "~/e_stop", self._on_e_stop),
+            self.create_service(ClearEStop, "~/clear_e_stop", self._on_clear_e_stop),
+        )
+        self._diagnostics = Diagnostics(self, self.robot.name)
+        self._own_timers = (
+            self.create_timer(1.0 / STATUS_HZ, self._publish_status),
+            self.create_timer(1.0 / DIAGNOSTICS_HZ, self._publish_diagnostics),
+        )
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._latest = None
+        self._loop = ControlLoop(
+            self._executor,
+            self._read_state,
+            self._time.now_ns,
+            self._send,
+            self.get_parameter("realtime_priority").value,
+            self.get_logger().info,
+        )
+        self._rest_from_garbage()
+        self._loop.start(self._time.now_ns())
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._stop_loop()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._stop_loop()
+        self._states.destroy()
+        self.destroy_subscription(self._chunks)
+        self.destroy_publisher(self._commands)
+        for service in self._own_services:
+            self.destroy_service(service)
+        for timer in self._own_timers:
+            self.destroy_timer(timer)
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._stop_loop()
+        return TransitionCallbackReturn.SUCCESS
+
+    def stop(self) -> None:
+        """End of the process: bring the arm to rest first."""
+        self._stop_loop()
+
+    def _stop_loop(self) -> None:
+        """Stop, wait until the arm is at rest, then leave it to its own controller; the latch stays as it was."""
+        if self._loop is None:
+            return
+        loop, self._loop = self._loop, None
+        latched = self._executor.status().latched
+        self._executor.stop(DEACTIVATING)
+        time.sleep(2.0 / self.robot.rates.control_hz)
+        give_up = time.monotonic() + self._executor.stop_s + 0.5
+        while loop.has_state and loop.moving and time.monotonic() < give_up:
+            time.sleep(0.005)
+        loop.stop()
+        if not latched:
+            self._executor.clear()
+        gc.enable()
+
+    def _rest_from_garbage(self) -> None:
+        """A full collection takes longer than a tick: what exists now is never looked at again, and the rest, which is
+        little, is collected in the spin thread."""
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+
+    # ---- control thread -------------------------------------------------------------------------------------------
+
+    def _read_state(self) -> RobotState | None:
+        message = self._states.newest()
+        if message is not None:
+            try:
+                self._latest = conversion.robot_state(self.robot, message)
+                self._time.saw(self._latest.stamp_ns)
+            except ContractError as error:
+                self.get_logger().error(str(error), throttle_duration_sec=1.0)
+        return self._latest
+
+    def _send(self, command: JointCommand) -> None:
+        self._commands.publish(conversion.command_message(self.robot, command))
+
+    # ---- spin thread ----------------------------------------------------------------------------------------------
+
+    def _on_chunk(self, message: ActionChunk) -> None:
+        if self._loop is None:
+            return
+        try:
+            intake = self._executor.accept(conversion.action_chunk(message), self._time.now_ns())
+        except ContractError as error:
+            self._refuse("SHAPE", error.field, str(error))
+            return
+        if not intake.accepted:
+            self._refuse(intake.reason, intake.field, intake.message)
+
+    def _refuse(self, code: str, field: str, message: str) -> None:
+        self.get_logger().error(f"chunk refused: {message}", throttle_duration_sec=1.0)
+        self._publish_event(code, "intake", field, float("nan"), float("nan"), "", Action.REJECTED, message)
+
+    def _on_e_stop(self, request: EStop.Request, response: EStop.Response) -> EStop.Response:
+        self._executor.stop(f"e_stop: {request.reason}" if request.reason else "e_stop")
+        response.success, response.message = True, self._executor.status().latch_reason
+        self.get_logger().warning(f"stopped: {response.message}")
+        return response
+
+    def _on_clear_e_stop(self, request: ClearEStop.Request, response: ClearEStop.Response) -> ClearEStop.Response:
+        status = self._executor.status()
+        self._executor.clear()
+        response.success, response.message = True, f"released: {status.latch_reason}" if status.latched else "no latch"
+        self.get_logger().warning(response.message)
+        return response
+
+    def _publish_status(self) -> None:
+        status, loop = self._executor.status(), self._loop
+        message = ExecutorStatus(
+            header=conversion.header(self._time.now_ns(), self.robot.base_frame),
+            mode="inactive" if loop is None else status.mode if loop.has_state else "no_state",
+            latched=status.latched,
+            latch_reason=status.latch_reason,
+            reasons=list(status.reasons),
+            reason_names=list(status.reason_counts),
+            reason_counts=list(status.reason_counts.values()),
+            chunks_accepted=status.chunks_accepted,
+            chunks_rejected=status.chunks_rejected,
+            sequence=max(status.sequence, 0),
+            chunk_slack_s=status.chunk_slack_s,
+            tracking_error_rad=status.tracking_error_rad,
+        )
+        if loop is not None:
+            for name, histogram in (("compute", loop.compute), ("lateness", loop.lateness)):
+                for percent in (50, 95, 99):
+                    setattr(message, f"tick_{name}_p{percent}_s", histogram.quantile(percent / 100))
+                setattr(message, f"tick_{name}_max_s", histogram.max_s)
+            gc.collect(1)
+        self._status_publisher.publish(message)
+        for event in self._executor.take_events():
+            if event.action != Action.REJECTED:
+                text = event.message
+                self._publish_event(
+                    event.code, event.filter, event.joint, event.value, event.limit, event.unit, event.action, text
+                )
+
+    def _publish_event(
+        self, code: str, source: str, joint: str, value: float, limit: float, unit: str, action: Action, message: str
+    ) -> None:
+        self._event_publisher.publish(
+            SafetyEvent(
+                header=conversion.header(self._time.now_ns(), self.robot.base_frame),
+                code=code,
+                filter=source,
+                joint=joint,
+                value=float(value),
+                limit=float(limit),
+                unit=unit,
+                action=int(action),
+                message=message,
+            )
+        )
+
+    def _publish_diagnostics(self) -> None:
+        status, loop = self._executor.status(), self._loop
+        if loop is None:
+            self._diagnostics.publish(diagnostics.STALE, "inactive", {})
+            return
+        level, text = diagnostics.OK, status.mode
+        if not loop.has_state:
+            level, text = diagnostics.ERROR, f"no joint states on {self.robot.topics.joint_states}"
+        elif status.latched:
+            level, text = diagnostics.ERROR, f"stopped: {status.latch_reason}"
+        elif status.reasons:
+            level, text = diagnostics.WARN, ", ".join(status.reasons)
+        values = {
+            "mode": status.mode,
+            "chunks accepted": status.chunks_accepted,
+            "chunks rejected": status.chunks_rejected,
+            "chunk slack (s)": status.chunk_slack_s,
+            "tracking error (rad)": status.tracking_error_rad,
+            "tick compute p99 (ms)": 1e3 * loop.compute.quantile(0.99),
+            "tick lateness p99 (ms)": 1e3 * loop.lateness.quantile(0.99),
+            "ticks missed": loop.missed,
+        }
+        self._diagnostics.publish(level, text, values)
+
+
+def main(args: list[str] | None = None) -> None:
+    # The spin thread must not keep the control thread waiting for the interpreter.
+    sys.setswitchinterval(0.0002)
+    run_node(ExecutorNode, args)
+
+
+if __name__ == "__main__":
+    main()
