@@ -138,7 +138,8 @@ class Executor:
         stopped = any(e.action == Action.STOPPED for e in events)
         finger = advance(self.robot.gripper, self._finger, None if stopped else opening, dt)
         trusted = None if any(e.filter in STATE_FILTERS for e in events) else good
-        torque = computed_torque(self._dynamics, self.robot.gains, motion, trusted, dt)
+        horizon = max(dt, self.settings.feedback_delay_s)
+        torque = computed_torque(self._dynamics, self.robot.gains, motion, trusted, horizon)
         wanted = with_gripper(torque, force(finger, trusted, self.settings))
         effort, clipped = apply(EFFORT_FILTERS, wanted, state, context)
         self._motion, self._finger, self._effort = motion, finger, effort

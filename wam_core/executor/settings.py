@@ -24,6 +24,8 @@ class ExecutorSettings:
             advancing, and at which the stop latches.
         state_latch_s: time without a usable joint state after which the stop latches, s.
         gripper_stiffness, gripper_damping: N/m and N s/m on the finger joint.
+        feedback_delay_s: longest time from a measurement until the torque that answers it acts, s; the feedback is
+            stable up to about that delay. With 0.002 s the arm diverges at a delay of two ticks.
     """
 
     seam: str = "cross_fade"
@@ -40,6 +42,7 @@ class ExecutorSettings:
     state_latch_s: float = 0.5
     gripper_stiffness: float = 1000.0
     gripper_damping: float = 10.0
+    feedback_delay_s: float = 0.01
     ik: IkSettings = field(default_factory=IkSettings)
 
     def __post_init__(self) -> None:

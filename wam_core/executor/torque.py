@@ -7,12 +7,12 @@ from wam_core.robot.dynamics import Dynamics
 
 
 def computed_torque(
-    dynamics: Dynamics, gains: Gains, motion: Motion, state: RobotState | None, dt: float
+    dynamics: Dynamics, gains: Gains, motion: Motion, state: RobotState | None, horizon: float
 ) -> FloatArray:
     """Torque ``[J]`` (N m), gravity included, before any limit.
 
-    Inverse dynamics along the reference, plus stiffness and damping on the error taken at the end of the tick, an
-    implicit step (Tan, Liu, Turk, "Stable Proportional-Derivative Controllers", 2011): explicit damping is unstable
+    Inverse dynamics along the reference, plus stiffness and damping on the error taken ``horizon`` s ahead, an implicit
+    step (Tan, Liu, Turk, "Stable Proportional-Derivative Controllers", 2011): explicit damping is unstable
     where ``damping * dt`` exceeds twice a joint's inertia, as it does at a wrist.
 
     Without a usable state there is no feedback: only what the reference itself needs, which at rest is gravity.
@@ -21,7 +21,7 @@ def computed_torque(
     if state is None:
         return dynamics.inverse_dynamics(q, v, a)
     slip = v - state.velocity[:-1]
-    pull = gains.stiffness * (q - state.position[:-1] + dt * slip) + gains.damping * slip
+    pull = gains.stiffness * (q - state.position[:-1] + horizon * slip) + gains.damping * slip
     return dynamics.inverse_dynamics(
-        q, v, a + dynamics.acceleration(q, pull, dt * (gains.damping + dt * gains.stiffness))
+        q, v, a + dynamics.acceleration(q, pull, horizon * (gains.damping + horizon * gains.stiffness))
     )
