@@ -18,7 +18,10 @@ from wam_msgs.msg import ActionChunk, PredictedFuture, SafetyEvent, Tensor
 PACKAGE = Path(__file__).parent.parent / "wam_msgs"
 FILES = sorted(f for kind in ("msg", "srv", "action") for f in (PACKAGE / kind).iterdir())
 NUMBER = re.compile(r"^(u?int\d+|float\d+|builtin_interfaces/(Time|Duration))")
-UNIT = re.compile(r"\((s|s, ns|s of .*|N|rad|count|rows|pixels .*|ticks or chunks|ROS clock|0 \.\. 1)\)|\bunits?\b|constants|seed of")
+UNIT = re.compile(
+    r"\((s|s, ns|s of .*|N|rad|count|rows|pixels .*|ticks or chunks|ROS clock|0 \.\. 1)\)"
+    r"|\bunits?\b|constants|seed of"
+)
 
 
 def fields(path: Path) -> dict[str, tuple[str, str]]:
