@@ -9,6 +9,9 @@ from wam_core.cell.cell import Cell
 from wam_core.cell.experts import Expert, make_expert
 from wam_core.contract import ActionChunk, Observation, Prediction
 
+#: Steps of the expert at least this long carry all of the noise; its share never falls below the second number.
+FULL_NOISE_STEP_M, LEAST_NOISE = 0.02, 0.2
+
 
 class ExpertPolicy:
     """Asks the task's expert at every step. One object per episode; the expert is made at its first observation."""
@@ -42,22 +45,24 @@ class ExpertPolicy:
 
 def position_noise(
     rng: np.random.Generator, sd_m: float = 0.01, correlation: float = 0.8
-) -> Callable[[ActionChunk], ActionChunk]:
+) -> Callable[[Observation, ActionChunk], ActionChunk]:
     """Add first-order autoregressive noise to x y z of every executed one-step ``ee_pose`` chunk.
 
-    The arm then leaves the expert's path while the recorded actions lead back to it (DART, Laskey et al. 2017).
+    The arm then leaves the expert's path while the recorded actions lead back to it (DART, Laskey et al. 2017). The
+    noise shrinks with the length of the step, so that what is done slowly, such as closing in on a grasp, succeeds.
 
     Args:
-        sd_m: stationary standard deviation per axis in m.
+        sd_m: stationary standard deviation per axis in m, at steps of :data:`FULL_NOISE_STEP_M` or more.
         correlation: of consecutive steps.
     """
     offset = rng.normal(0.0, sd_m, 3)
 
-    def perturb(chunk: ActionChunk) -> ActionChunk:
+    def perturb(observation: Observation, chunk: ActionChunk) -> ActionChunk:
         nonlocal offset
         offset = correlation * offset + np.sqrt(1.0 - correlation**2) * rng.normal(0.0, sd_m, 3)
         values = chunk.values.copy()
-        values[:, :3] += offset
+        step = float(np.linalg.norm(values[0, :3] - observation.proprioception[:3]))
+        values[:, :3] += offset * np.clip(step / FULL_NOISE_STEP_M, LEAST_NOISE, 1.0)
         return replace(chunk, values=values)
 
     return perturb

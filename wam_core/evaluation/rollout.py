@@ -66,7 +66,7 @@ def run_episode(
     writer: EpisodeWriter | None = None,
     recorded_cameras: Sequence[str] = (),
     chunk_topic: str = POLICY_TOPIC,
-    perturb: Callable[[ActionChunk], ActionChunk] | None = None,
+    perturb: Callable[[Observation, ActionChunk], ActionChunk] | None = None,
     delay_ns: int = 0,
 ) -> EpisodeResult:
     """Reset the cell to ``task`` and ``seed`` and run ``policy`` until shortly after success or until time is over.
@@ -98,11 +98,12 @@ def run_episode(
         if steps % policy.replan_steps == 0:
             seen = {name: images[name] for name in policy.cameras}
             state = cell.robot_state()
-            prediction = policy.act(Observation(cell.time_ns, seen, cell.tool_pose(), instruction, state.tactile))
+            observation = Observation(cell.time_ns, seen, cell.tool_pose(), instruction, state.tactile)
+            prediction = policy.act(observation)
             if prediction is not None:
                 if writer:
                     writer.chunk(chunk_topic, prediction.chunk, cell.time_ns)
-                executed = perturb(prediction.chunk) if perturb else prediction.chunk
+                executed = perturb(observation, prediction.chunk) if perturb else prediction.chunk
                 on_the_way.append((cell.time_ns + delay_ns, executed))
         for tick in range(ticks):
             now_ns = cell.time_ns
