@@ -1,0 +1,48 @@
+"""The presets: what each is made of, and whether a checkpoint is here."""
+
+import argparse
+import json
+
+from wam_core.errors import ContractError
+from wam_core.model.groups import Wiring
+from wam_core.policy import checkpoint_folder
+from wam_core.presets import Preset, load_preset, preset_names
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List all presets of ``config/wam``."""
+    rows = [describe(load_preset(name)) for name in preset_names()]
+    if arguments.json:
+        print(json.dumps(rows, indent=1))
+        return 0
+    for row in rows:
+        trained = "trained" if row["checkpoint"] else "untrained"
+        print(f"{row['name']:<22} {trained:<10} {row['summary']}")
+        print(f"{'':<22} an action needs {', '.join(row['action_needs'])}; stages {row['stages']}")  # type: ignore[arg-type]
+    return 0
+
+
+def describe(preset: Preset) -> dict[str, object]:
+    """A preset's parts, read off its wiring."""
+    wiring = Wiring(preset.groups)
+    return {
+        "name": preset.name,
+        "summary": preset.summary,
+        "robot": preset.robot,
+        "cameras": list(preset.layout.cameras),
+        "horizon": preset.horizon,
+        "action_needs": list(wiring.needed(["action"])),
+        "stages": [list(stage) for stage in wiring.stages(["action"])],
+        "checkpoint": _checkpoint(preset.name),
+    }
+
+
+def _checkpoint(name: str) -> str | None:
+    try:
+        return str(checkpoint_folder(name))
+    except ContractError:
+        return None
