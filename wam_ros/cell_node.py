@@ -27,11 +27,13 @@ from wam_ros.parameters import declare
 from wam_ros.polled import PolledSubscription
 from wam_ros.process import run_node
 from wam_ros.qos import COMMAND, LATCHED, RELIABLE, SENSOR
+from wam_ros.realtime import favour_process, favour_thread
 
 #: Without a command for this long the controller brakes.
 COMMAND_PATIENCE_S = 0.05
-#: Physics that is late by more than this lets the time slip instead of catching up.
-CATCH_UP_S = 0.02
+#: Physics that is late by more than this lets time slip instead of catching up: steps in a burst would all be taken
+#: under one command.
+CATCH_UP_S = 0.004
 CLOCK_HZ, TOUCH_HZ, SUCCESS_HZ = 100.0, 50.0, 10.0
 
 
@@ -45,6 +47,7 @@ class CellNode(Node):
         factor = declare(self, "real_time_factor", 1.0, "Simulated per real time", (0.01, 10.0), read_only=True)
         state_hz = declare(self, "state_hz", 250.0, "Rate of joint states", (10.0, 500.0), read_only=True)
         demonstrate = declare(self, "demonstrate", False, "Publish the scripted expert as chunks", read_only=True)
+        self._priority = declare(self, "realtime_priority", 10, "SCHED_FIFO priority of physics, 0 for none", (0, 99))
         self.robot = load_robot(name)
         self.cell = Cell(self.robot, renderer)
         self.cell.reset(task, seed)
@@ -94,6 +97,7 @@ class CellNode(Node):
         self._cameras.stop()
 
     def _run(self) -> None:
+        self.get_logger().info(f"physics thread: {favour_thread(self._priority)}")
         due = time.monotonic()
         while not self._stopping.is_set():
             with self._physics:
@@ -178,6 +182,7 @@ class CellNode(Node):
 def main(args: list[str] | None = None) -> None:
     # The spin thread must not keep the physics thread waiting for the interpreter.
     sys.setswitchinterval(0.0005)
+    print(f"wam_cell {favour_process()}", flush=True)
     run_node(CellNode, args)
 
 

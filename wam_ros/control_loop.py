@@ -1,7 +1,5 @@
 """The executor's own thread: one tick per control period on the steady clock, whatever the rest of the process does."""
 
-import ctypes
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -11,10 +9,10 @@ import numpy as np
 from wam_core.contract import JointCommand, RobotState
 from wam_core.executor.executor import Executor
 from wam_ros.histogram import Histogram
+from wam_ros.realtime import favour_thread
 
 #: A loop that is behind by more than this skips the ticks it missed.
 CATCH_UP_S = 0.01
-_MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 
 
 class ControlLoop:
@@ -67,8 +65,7 @@ class ControlLoop:
         self._thread.join(timeout=2.0)
 
     def _run(self) -> None:
-        if self._priority:
-            self._say(become_realtime(self._priority))
+        self._say(f"control thread: {favour_thread(self._priority)}")
         period = 1.0 / self._executor.robot.rates.control_hz
         due = time.monotonic()
         while not self._stopping.is_set():
@@ -96,18 +93,3 @@ class ControlLoop:
         self.moving = bool(np.any(command.velocity[:-1]))
         if np.isfinite(command.position).all():
             self._send(command)
-
-
-def become_realtime(priority: int) -> str:
-    """Give the calling thread ``SCHED_FIFO`` and lock the process's memory, where permitted; says what was achieved."""
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
-        scheduling = f"SCHED_FIFO priority {priority}"
-    except (PermissionError, OSError) as error:
-        scheduling = f"ordinary priority ({error.strerror}; allow it with rtprio in limits.conf)"
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT) == 0:
-        memory = "memory locked"
-    else:
-        memory = f"memory not locked ({os.strerror(ctypes.get_errno())}; allow it with memlock in limits.conf)"
-    return f"control thread: {scheduling}, {memory}"

@@ -3,33 +3,32 @@
 import signal
 import sys
 from collections.abc import Callable
-from typing import Protocol
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 from wam_core.errors import ContractError
 
-
-class OwnThreads(Protocol):
-    """A node with threads of its own."""
-
-    def start(self) -> None: ...
-
-    def stop(self) -> None: ...
+#: A signal is noticed within this time.
+LOOK_UP_S = 0.1
 
 
 def run_node(make: Callable[[], Node], args: list[str] | None = None) -> None:
-    """Spin a node in a single-threaded executor until shut down; exits with 1 on bad parameters.
+    """Spin a node in a single-threaded executor until SIGINT or SIGTERM; exits with 1 on bad parameters.
 
-    ``start`` and ``stop`` of a node that has them frame the spinning.
+    ``start`` and ``stop`` of a node that has them frame the spinning. ROS itself stays up until ``stop`` has returned,
+    so that an arm can be brought to rest; further signals change nothing.
     """
-    rclpy.init(args=args)
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    told: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: told.append(number))
     try:
         node = make()
     except ContractError as error:
-        print(f"{error}", file=sys.stderr)
+        print(error, file=sys.stderr)
         rclpy.try_shutdown()
         raise SystemExit(1) from error
     executor = SingleThreadedExecutor()
@@ -37,13 +36,9 @@ def run_node(make: Callable[[], Node], args: list[str] | None = None) -> None:
     try:
         if hasattr(node, "start"):
             node.start()
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        while not told:
+            executor.spin_once(timeout_sec=LOOK_UP_S)
     finally:
-        # A second Ctrl-C while entities are destroyed raises inside rclpy.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
         if hasattr(node, "stop"):
             node.stop()
         executor.shutdown(timeout_sec=1.0)
