@@ -7,12 +7,13 @@ from wam_core.cell.experts.expert import Stride
 from wam_core.cell.tasks.drawer import DEPTH, HANDLE_GAP
 from wam_core.contract import FloatArray
 
-CRUISE, LOW = 0.13, 0.05
-#: Clearances of closed fingers in the handle along x and y, with a margin.
-CLEAR = np.array([0.018, 0.028])
-#: How precisely the tool is above the handle before it goes down.
-ABOVE = 0.010
-ENOUGH = 0.10
+LOW, LOW_ENOUGH = 0.04, 0.055
+#: Clearance of the closed fingers in the handle along x and y.
+CLEARANCE = np.array([0.030, 0.030])
+TOLERANCE = 0.012
+#: Opening at which the pull ends.
+ENOUGH = 0.105
+CLOSED = 0.0
 
 
 class DrawerExpert:
@@ -23,15 +24,8 @@ class DrawerExpert:
         scene, goal = self._cell.scene, self._cell.goal
         tool = scene.tool_position()
         handle = scene.position(goal.subject) - [DEPTH + HANDLE_GAP / 2, 0.0, 0.0]
-        offset = np.abs(tool[:2] - handle[:2])
-        inside = bool(np.all(offset < CLEAR + 0.008)) and tool[2] < LOW + 0.012
-        if inside:
-            remaining = ENOUGH + 0.01 - scene.slide(goal.subject)
-            return self._stride.towards(np.array([tool[0] - max(remaining, 0.0), handle[1], LOW]), 0.0)
-        sinking = tool[2] < CRUISE - 0.02 and bool(np.all(offset < CLEAR))
-        if sinking or np.linalg.norm(offset) < ABOVE:
-            return self._stride.towards(np.array([handle[0], handle[1], LOW]), 0.0)
-        above = np.array([handle[0], handle[1], CRUISE])
-        if tool[2] < CRUISE - 0.04:
-            above[:2] = tool[:2]
-        return self._stride.towards(above, 0.0)
+        inside = bool(np.all(np.abs(tool[:2] - handle[:2]) < CLEARANCE)) and tool[2] < LOW_ENOUGH
+        left = ENOUGH - scene.slide(goal.subject)
+        if inside or left < 0:
+            return self._stride.towards(np.array([tool[0] - max(left, 0.0), handle[1], LOW]), CLOSED)
+        return self._stride.down_to(np.array([*handle[:2], LOW]), TOLERANCE, CLOSED)

@@ -1,4 +1,4 @@
-"""What an expert is, and the one way all of them move."""
+"""What an expert is, and the ways all of them move."""
 
 from typing import Protocol
 
@@ -8,9 +8,13 @@ from wam_core.cell.cell import Cell
 from wam_core.contract import FloatArray
 
 #: Share of the remaining way taken in one step, near the goal: the approach is exponential, without overshoot.
-APPROACH = 0.6
+APPROACH = 0.8
 #: Greatest turn per step in rad.
 FASTEST_TURN = 0.12
+#: Height of sideways moves in m, and how far below its due height the tool may be and still move sideways.
+CRUISE, SAG = 0.14, 0.03
+#: Height per horizontal miss on the way down: the flank of the funnel above a place.
+STEEPNESS = 5.0
 
 
 class Expert(Protocol):
@@ -40,3 +44,15 @@ class Stride:
         # The tool's z points down, so its rotation vector turns the other way round.
         turn = np.clip(np.array([0.0, 0.0, -yaw]) - here[3:6], -FASTEST_TURN, FASTEST_TURN)
         return np.concatenate([here[:3] + share * way, here[3:6] + APPROACH * turn, [gripper]])
+
+    def down_to(self, place: FloatArray, tolerance: float, gripper: float, yaw: float = 0.0) -> FloatArray:
+        """Target ``[7]`` on the way to ``place`` (``[3]`` m) from above.
+
+        The tool stays in a funnel: at ``place``'s height within ``tolerance`` (m, horizontal) of it, higher the further
+        off it is, up to :data:`CRUISE`; below the funnel it rises before it moves sideways.
+        """
+        here = self._cell.scene.tool_position()
+        miss = float(np.linalg.norm(place[:2] - here[:2]))
+        height = min(place[2] + STEEPNESS * max(miss - tolerance, 0.0), max(CRUISE, place[2]))
+        aside = here[:2] if here[2] < height - SAG else place[:2]
+        return self.towards(np.array([*aside, height]), gripper, yaw)

@@ -13,7 +13,7 @@ WIDTH, DEPTH, HEIGHT, WALL = 0.052, 0.09, 0.030, 0.005
 PITCH = 2 * (WIDTH + WALL) + 0.002
 TRAVEL = 0.14
 #: The handle is a bar across two posts; between bar and front there is room for closed fingers from above.
-HANDLE_GAP, HANDLE_HALF_WIDTH, BAR = 0.06, 0.045, 0.006
+HANDLE_GAP, HANDLE_HALF_WIDTH, BAR = 0.07, 0.047, 0.005
 HANDLE_HEIGHT = 0.052
 LOWER, UPPER = (0.64, -0.10), (0.70, 0.10)
 OPEN, SHUT = 0.08, 0.03
