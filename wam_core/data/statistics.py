@@ -14,8 +14,8 @@ from wam_core.errors import ContractError, look_up
 #: A column whose values differ by less than this does not vary; it normalises to 0 and comes back as its mean.
 CONSTANT_RANGE = 1e-6
 
-#: ``floored_z_score`` divides by no less than this (m, rad, fraction): a column that merely trembles, such as the tilt of
-#: a tool held upright, would otherwise weigh as much as the motion.
+#: ``floored_z_score`` divides by no less than this (m, rad, fraction): a column that merely trembles, such as the
+#: tilt of a tool held upright, would otherwise weigh as much as the motion.
 LEAST_STD = 0.05
 
 
@@ -107,7 +107,8 @@ def _floored_z_score(s: ColumnStatistics) -> tuple[FloatArray, FloatArray]:
     return s.mean, np.maximum(s.std, LEAST_STD)
 
 
-#: Method -> (offset, scale): ``z_score`` has mean 0 and std 1, ``floored_z_score`` at most 1; the others map their range to [-1, 1].
+#: Method -> (offset, scale): ``z_score`` has mean 0 and std 1, ``floored_z_score`` mean 0 and std at most 1; the others
+#: map their range to [-1, 1].
 METHODS: Mapping[str, Callable[[ColumnStatistics], tuple[FloatArray, FloatArray]]] = {
     "z_score": _z_score,
     "floored_z_score": _floored_z_score,

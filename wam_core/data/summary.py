@@ -10,6 +10,7 @@ import numpy as np
 from wam_core.contract import FloatArray
 from wam_core.data.frames import recordings_in
 from wam_core.data.reader import Episode, read_episode
+from wam_core.data.synchronise import IntArray
 from wam_core.errors import ContractError
 from wam_core.robot.contract import RobotContract
 
@@ -99,7 +100,7 @@ def summarise(
     )
 
 
-def _rate(stamps_ns: FloatArray) -> float:
+def _rate(stamps_ns: IntArray) -> float:
     """Hz of distinct stamps; 0 when there is only one."""
     distinct = np.unique(stamps_ns)
     return (len(distinct) - 1) / (distinct[-1] - distinct[0]) * 1e9 if len(distinct) > 1 else 0.0

@@ -18,15 +18,15 @@ STATE_TICKS = 10
 
 
 class Policy(Protocol):
-    """Anything that answers observations with chunks.
+    """Anything that answers observations with chunks."""
 
-    Attributes:
-        cameras: names of the images it looks at.
-        replan_steps: chunk steps between two observations it is asked about.
-    """
+    @property
+    def cameras(self) -> Sequence[str]:
+        """Names of the images it looks at."""
 
-    cameras: Sequence[str]
-    replan_steps: int
+    @property
+    def replan_steps(self) -> int:
+        """Steps between two observations it is asked about."""
 
     def act(self, observation: Observation) -> Prediction | None:
         """Answer one observation, or None to go on with the chunk in progress."""

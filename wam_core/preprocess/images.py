@@ -76,7 +76,7 @@ def decode_image(
         expected = f"{height} rows of at least {width * channels} bytes for {encoding} {width}x{height}"
         raise ContractError(f"{name}.data", f"{data.size} bytes in rows of {row_bytes}", expected)
     pixels = data.reshape(height, row_bytes)[:, : width * channels].reshape(height, width, channels)
-    return np.ascontiguousarray(pixels) if conversion is None else cv2.cvtColor(pixels, conversion)
+    return np.ascontiguousarray(pixels if conversion is None else cv2.cvtColor(pixels, conversion), np.uint8)
 
 
 def check_images(robot: RobotContract, images: Mapping[str, NDArray[np.uint8]], cameras: Sequence[str]) -> None:
