@@ -1,0 +1,106 @@
+"""The parts of the model: flow matching, patches, text, the video VAE."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional as F
+from tiny import WORDS, tiny_model
+
+from wam_core.errors import ContractError
+from wam_core.model import flow
+from wam_core.model.contents import patchify, unpatchify
+from wam_core.model.generators import GENERATORS
+from wam_core.model.text import TextEncoder
+from wam_core.substrates.video_vae import VaeSize, VideoVae
+
+
+@given(st.floats(1.0, 10.0), st.integers(1, 50))
+def test_noise_levels_fall_from_one_to_zero(shift: float, steps: int) -> None:
+    """A shifted schedule that did not end at 0 left noise in the chunk."""
+    levels = flow.step_levels(steps, shift)
+    assert levels[0] == 1 and levels[-1] == 0 and len(levels) == steps + 1
+    assert bool((levels.diff() < 0).all())
+
+
+@given(st.integers(0, 1000), st.integers(1, 12), st.floats(1.0, 8.0))
+def test_euler_steps_follow_the_straight_path_exactly(seed: int, steps: int, shift: float) -> None:
+    """The sign of the velocity was flipped, and sampling ran away from the data."""
+    rng = torch.Generator().manual_seed(seed)
+    data, noise = torch.randn(1, 3, 2, generator=rng), torch.randn(1, 3, 2, generator=rng)
+    maker = GENERATORS["flow_matching"]
+    x, levels = maker.start(noise), maker.levels(steps, shift)
+    for now, following in zip(levels[:-1], levels[1:], strict=True):
+        shown, target, _ = maker.show(data, noise, now[None])
+        assert torch.allclose(x, shown, atol=1e-5)
+        x = maker.advance(x, target, float(now), float(following))
+    assert torch.allclose(x, data, atol=1e-5)
+
+
+def test_bell_weight_averages_one() -> None:
+    """The weighting silently rescaled the learning rate."""
+    assert abs(float(flow.bell_weight(torch.linspace(0, 1, 10001)).mean()) - 1) < 1e-3
+
+
+@given(st.integers(1, 3), st.integers(1, 3), st.sampled_from([1, 2, 4]))
+def test_patches_come_back(channels: int, frames: int, patch: int) -> None:
+    """Rows and columns were swapped between cutting and joining patches."""
+    video = torch.arange(2 * channels * frames * 8 * 4.0).reshape(2, channels, frames, 8, 4)
+    assert torch.equal(unpatchify(patchify(video, patch), patch, (channels, 8, 4)), video)
+
+
+def test_words_the_model_never_saw_are_named() -> None:
+    """An unknown colour was read as padding, and the arm went for another object."""
+    encoder = TextEncoder(WORDS, 6, 16)
+    with pytest.raises(ContractError, match="purple.*ball, block, blue"):
+        encoder.tokenize("reach the purple ball")
+    with pytest.raises(ContractError, match="1 to 6 words"):
+        encoder.tokenize("")
+    with pytest.raises(ContractError, match="1 to 6 words"):
+        encoder.tokenize("push the red block to the blue zone")
+
+
+def test_word_order_matters() -> None:
+    """"Red block to blue zone" and "blue block to red zone" were the same bag of words."""
+    encoder = TextEncoder(WORDS, 8, 16).eval()
+    texts = ("push red block to blue zone", "push blue block to red zone")
+    ids = torch.stack([encoder.tokenize(t) for t in texts])
+    encoded = encoder(ids)
+    assert (encoded[0].sum(0) - encoded[1].sum(0)).abs().max() > 1e-3
+    assert bool((encoded[:, 6:] == 0).all())
+
+
+def test_first_latent_knows_only_the_first_frame() -> None:
+    """A VAE that is not causal lets the observed latent contain the future it should predict."""
+    torch.manual_seed(0)
+    vae = VideoVae(VaeSize(4, 8)).eval()
+    video = torch.rand(1, 3, 5, 16, 16)
+    changed = torch.cat((video[:, :, :1], torch.rand(1, 3, 4, 16, 16)), dim=2)
+    with torch.no_grad():
+        one, alone, other = vae.encode(video), vae.encode(video[:, :, :1]), vae.encode(changed)
+    assert torch.allclose(one[:, :, :1], alone, atol=1e-6) and torch.equal(one[:, :, 0], other[:, :, 0])
+    assert not torch.allclose(one[:, :, 1], other[:, :, 1])
+    assert vae.decode(one).shape == video.shape
+    with pytest.raises(ContractError, match="T % 4 == 1"):
+        vae.encode(video[:, :, :4])
+
+
+def test_grouped_attention_equals_one_masked_attention() -> None:
+    """Attention by groups concatenated keys in another order than their values."""
+    model = tiny_model("fast_wam")
+    block, size = model.trunk.mixtures["video"].blocks[0], model.trunk.size
+    counts = {"first_frame": 3, "future": 4, "action": 2}
+    sees = {n: model.wiring.groups[n].sees for n in counts}
+    q, k, v = (
+        {n: torch.randn(1, c, size.heads, size.head_dim) for n, c in counts.items()} for _ in range(3)
+    )
+    owner = [n for n, c in counts.items() for _ in range(c)]
+    mask = torch.tensor([[key in sees[query] for key in owner] for query in owner])
+    joined = (torch.cat(list(x.values()), dim=1).transpose(1, 2) for x in (q, k, v))
+    reference = F.scaled_dot_product_attention(*joined, attn_mask=mask).transpose(1, 2).flatten(-2)
+    begin = 0
+    for name, count in counts.items():
+        keys, values = (torch.cat([x[s] for s in sees[name]], dim=1) for x in (k, v))
+        own = block.self_attn.attend(q[name], keys, values)
+        assert torch.allclose(own, block.self_attn.o(reference[:, begin : begin + count]), atol=1e-5)
+        begin += count

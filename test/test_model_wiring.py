@@ -1,0 +1,110 @@
+"""Wirings: what depends on what, what is generated when, and what is refused."""
+
+import pytest
+import torch
+from tiny import tiny_model
+
+from wam_core.errors import ContractError
+from wam_core.model.groups import TokenGroup, Wiring
+from wam_core.presets import load_preset, preset_names
+
+NEEDS = {
+    "fast_wam": {"first_frame", "action"},
+    "fast_wam_no_cotrain": {"first_frame", "action"},
+    "behaviour_cloning": {"first_frame", "action"},
+    "fast_wam_joint": {"first_frame", "future", "action"},
+    "fast_wam_idm": {"first_frame", "future", "future_copy", "action"},
+}
+STAGES = {
+    "fast_wam": (("action",),),
+    "fast_wam_no_cotrain": (("action",),),
+    "behaviour_cloning": (("action",),),
+    "fast_wam_joint": (("future", "action"),),
+    "fast_wam_idm": (("future",), ("action",)),
+}
+
+
+def group(name: str, source: str, sees: str, copy_of: str = "") -> TokenGroup:
+    generator = "flow_matching" if source == "generated" else ""
+    return TokenGroup(name, "future_video", source, "video", tuple(sees.split()), generator, copy_of=copy_of)
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_only_what_an_action_needs_is_run(name: str) -> None:
+    """The future was generated although nothing that was asked for could see it."""
+    wiring = Wiring(load_preset(name).groups)
+    assert set(wiring.needed(["action"])) == NEEDS[name]
+    assert wiring.stages(["action"]) == STAGES[name]
+
+
+def test_wirings_that_cannot_run_are_refused() -> None:
+    """A cycle of copies looped for ever; a clean group that saw noise was cached as if it were clean."""
+    waiting = [group("a", "generated", "b2", ""), group("b", "generated", "a2")]
+    copies = [group("a2", "copy", "a2", "a"), group("b2", "copy", "b2", "b")]
+    with pytest.raises(ContractError, match="order of generation"):
+        Wiring([*waiting, *copies])
+    with pytest.raises(ContractError, match="the group is clean"):
+        Wiring([group("first", "observed", "first later"), group("later", "generated", "later")])
+    with pytest.raises(ContractError, match="nobody"):
+        Wiring([group("a", "generated", "a nobody")])
+    with pytest.raises(ContractError, match=r"groups\.a\.generator"):
+        Wiring([TokenGroup("a", "action", "generated", "action", ("a",))])
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_gradients_flow_exactly_where_the_wiring_says(name: str) -> None:
+    """A wrong mask let the action peek at the true future in training, and success collapsed on the robot."""
+    model = tiny_model(name)
+    features, sigmas = {}, {}
+    for key in model.wiring.groups:
+        tokens = len(getattr(model, f"cos_{key}"))
+        features[key] = torch.randn(2, tokens, model.feature_dim(key), requires_grad=True)
+        sigmas[key] = torch.rand(2)
+    context = model.context(torch.ones(2, 12, dtype=torch.long), torch.randn(2, 7))
+    heads, _ = model.run(features, sigmas, model.text_cache(features, context), {})
+    for target, head in heads.items():
+        gradients = torch.autograd.grad(head.sum(), list(features.values()), retain_graph=True, allow_unused=True)
+        direct = {target}
+        while True:
+            wider = direct | {s for g in direct for s in model.wiring.groups[g].sees}
+            if wider == direct:
+                break
+            direct = wider
+        for key, gradient in zip(features, gradients, strict=True):
+            reached = gradient is not None and bool(gradient.abs().max() > 0)
+            assert reached == (key in direct), (target, key)
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_reuse_changes_nothing(name: str) -> None:
+    """Keys and values cached across denoising steps went stale and bent the chunk."""
+    model = tiny_model(name)
+    observed = {"first_frame": torch.randn(2, len(model.cos_first_frame), model.feature_dim("first_frame"))}
+    context = model.context(torch.ones(2, 12, dtype=torch.long), torch.randn(2, 7))
+    outputs = [o for o in ("action", "future") if o in model.wiring.groups]
+    made = [
+        model.generate(observed, context, outputs, 4, torch.Generator().manual_seed(7), reuse) for reuse in (True, False)
+    ]
+    assert set(made[0]) == set(made[1]) >= set(outputs)
+    for key in made[0]:
+        assert (made[0][key] - made[1][key]).abs().max() < 1e-5
+
+
+def test_fast_wam_acts_the_same_whatever_it_imagines() -> None:
+    """The action changed when the imagined future was asked for as well, although it must not see it."""
+    model = tiny_model("fast_wam")
+    observed = {"first_frame": torch.randn(1, len(model.cos_first_frame), model.feature_dim("first_frame"))}
+    context = model.context(torch.ones(1, 12, dtype=torch.long), torch.randn(1, 7))
+    alone = model.generate(observed, context, ["action"], 4, torch.Generator().manual_seed(7))
+    features = {
+        "first_frame": observed["first_frame"],
+        "future": torch.randn(1, len(model.cos_future), model.feature_dim("future")),
+        "action": alone["action"],
+    }
+    sigmas = {"first_frame": torch.zeros(1), "future": torch.rand(1), "action": torch.zeros(1)}
+    text = model.text_cache(features, context)
+    first, _ = model.run(features, sigmas, text, {})
+    features["future"] = torch.randn_like(features["future"])
+    second, _ = model.run(features, sigmas, text, {})
+    assert torch.equal(first["action"], second["action"])
+    assert not torch.equal(first["future"], second["future"])

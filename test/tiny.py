@@ -1,0 +1,69 @@
+"""A preset, frames and a checkpoint small enough to build in milliseconds."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from wam_core.data.frames import TrainingFrames
+from wam_core.model.trunk import ExpertSize, TrunkSize
+from wam_core.model.wam import WorldActionModel
+from wam_core.preprocess.images import ImageLayout
+from wam_core.presets import Preset, load_preset, model_spec
+from wam_core.robot.contract import load_robot
+from wam_core.substrates.video_vae import VaeSize, VideoVae
+from wam_core.training.batches import statistics_of, vocabulary_of
+from wam_core.training.checkpoint import Checkpoint
+
+WORDS = ("ball", "block", "blue", "green", "push", "reach", "red", "the", "to", "zone")
+
+
+def tiny_preset(name: str) -> Preset:
+    """A shipped preset with its wiring untouched and everything else shrunk."""
+    return replace(
+        load_preset(name),
+        layout=ImageLayout(("front", "wrist"), 32, 32),
+        steps=3,
+        vae=VaeSize(latent_channels=4, width=8),
+        trunk=TrunkSize(layers=2, heads=2, head_dim=12, text_dim=16, time_dim=16),
+        experts={"video": ExpertSize(32, 64), "action": ExpertSize(24, 48)},
+    )
+
+
+def tiny_model(name: str, seed: int = 0) -> WorldActionModel:
+    torch.manual_seed(seed)
+    return WorldActionModel(model_spec(tiny_preset(name), load_robot("panda_cell"), WORDS)).eval()
+
+
+def tiny_frames(episodes: int = 4, length: int = 20, seed: int = 0) -> TrainingFrames:
+    """Episodes in which a bright square moves where the actions say."""
+    rng = np.random.default_rng(seed)
+    layout = tiny_preset("fast_wam").layout
+    rows = episodes * length
+    images = rng.integers(100, 120, (rows, *layout.size, 3), dtype=np.uint8)
+    poses = np.cumsum(rng.normal(0, 0.02, (rows, 7)), axis=0)
+    for row in range(rows):
+        column = row % (layout.size[1] - 6)
+        images[row, 10:16, column : column + 6] = (250, 20, 20)
+    ends = np.arange(1, episodes + 1) * length
+    return TrainingFrames(
+        images=images,
+        proprioception=poses,
+        actions=poses + rng.normal(0, 0.01, poses.shape),
+        bounds=np.stack([ends - length, ends], axis=1),
+        instructions=tuple(("reach the red ball", "push the blue block to the green zone")[i % 2] for i in range(episodes)),
+        files=tuple(f"episode_{i}" for i in range(episodes)),
+        robot=load_robot("panda_cell"),
+        layout=layout,
+    )
+
+
+def tiny_checkpoint(name: str = "fast_wam", seed: int = 0) -> Checkpoint:
+    """Untrained, but whole."""
+    preset, frames = tiny_preset(name), tiny_frames()
+    torch.manual_seed(seed)
+    vocabulary = vocabulary_of(frames)
+    model = WorldActionModel(model_spec(preset, frames.robot, vocabulary)).eval()
+    training = {"vocabulary": vocabulary, "instructions": sorted(set(frames.instructions)), "step": 0, "seed": seed}
+    vae = VideoVae(preset.vae).eval()
+    return Checkpoint(preset, frames.robot, model, vae, statistics_of(frames), training, frames.images[0])
