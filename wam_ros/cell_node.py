@@ -182,7 +182,7 @@ class CellNode(Node):
 def main(args: list[str] | None = None) -> None:
     # The spin thread must not keep the physics thread waiting for the interpreter.
     sys.setswitchinterval(0.0005)
-    print(f"wam_cell {favour_process()}", flush=True)
+    print(f"wam_cell: {favour_process(-10)}", flush=True)
     run_node(CellNode, args)
 
 

@@ -22,7 +22,7 @@ from wam_ros.parameters import declare
 from wam_ros.polled import PolledSubscription
 from wam_ros.process import run_node
 from wam_ros.qos import COMMAND, RELIABLE, SENSOR
-from wam_ros.realtime import favour_process
+from wam_ros.realtime import favour_process, lock_memory
 from wam_ros.ros_time import RosTime
 
 STATUS_HZ, DIAGNOSTICS_HZ = 10.0, 1.0
@@ -252,7 +252,7 @@ class ExecutorNode(LifecycleNode):
 def main(args: list[str] | None = None) -> None:
     # The spin thread must not keep the control thread waiting for the interpreter.
     sys.setswitchinterval(0.0002)
-    print(f"wam_executor {favour_process()}", flush=True)
+    print(f"wam_executor: {favour_process(-10)}, {lock_memory()}", flush=True)
     run_node(ExecutorNode, args)
 
 

@@ -14,6 +14,8 @@ def _profile(depth: int, reliable: bool, latched: bool = False) -> QoSProfile:
 
 #: Camera images, joint states, wrench, touch.
 SENSOR = _profile(5, reliable=False)
+#: Sensors that are read later than they come: the queue reaches back far enough to find the value of an instant.
+HISTORY = _profile(128, reliable=False)
 #: Joint commands: only the newest counts.
 COMMAND = _profile(1, reliable=False)
 #: Action chunks, status, safety events, what a person looks at.

@@ -3,24 +3,25 @@
 import ctypes
 import os
 
-NICENESS = -10
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 
 
-def favour_process() -> str:
-    """Raise the priority of this process and of the threads it will start, the middleware's among them, and lock its
-    memory; says what was achieved."""
+def favour_process(niceness: int) -> str:
+    """Raise the priority of this process and of the threads it will start, the middleware's among them; says what was
+    achieved."""
     try:
-        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
-        priority = f"niceness {NICENESS}"
+        os.setpriority(os.PRIO_PROCESS, 0, niceness)
     except OSError as error:
-        priority = f"ordinary niceness ({error.strerror}; allow it with nice in limits.conf)"
+        return f"ordinary niceness ({error.strerror}; allow it with nice in limits.conf)"
+    return f"niceness {niceness}"
+
+
+def lock_memory() -> str:
+    """Keep this process's memory from being paged out; says what was achieved."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT) == 0:
-        memory = "memory locked"
-    else:
-        memory = f"memory not locked ({os.strerror(ctypes.get_errno())}; allow it with memlock in limits.conf)"
-    return f"process: {priority}, {memory}"
+        return "memory locked"
+    return f"memory not locked ({os.strerror(ctypes.get_errno())}; allow it with memlock in limits.conf)"
 
 
 def favour_thread(priority: int) -> str:

@@ -1,0 +1,44 @@
+"""An untrained model of the smallest size in a checkpoint folder: its chunks keep the tool near a pose, with noise."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from wam_core.data.statistics import column_statistics
+from wam_core.model.wam import WorldActionModel
+from wam_core.presets import load_preset, model_spec
+from wam_core.robot.contract import load_robot
+from wam_core.substrates.video_vae import VaeSize, VideoVae
+from wam_core.training.checkpoint import Checkpoint, save_checkpoint
+
+WORDS = ("ball", "blue", "green", "reach", "red", "the", "yellow")
+
+
+def make_tiny_checkpoint(
+    folder: Path, centre: tuple[float, float, float] = (0.5, 0.0, 0.35), spread: float = 0.02
+) -> Path:
+    """Chunks of this checkpoint stay about ``spread`` m around ``centre`` (m, base frame), gripper open."""
+    torch.manual_seed(0)
+    robot = load_robot("panda_cell")
+    preset = load_preset("fast_wam")
+    size = {"width": 16, "ffn": 32}
+    preset = replace(
+        preset,
+        vae=VaeSize(latent_channels=4, width=8),
+        trunk=replace(preset.trunk, layers=1, heads=2, head_dim=12, text_dim=16, time_dim=16),
+        experts={name: replace(expert, **size) for name, expert in preset.experts.items()},
+        steps=2,
+    )
+    rng = np.random.default_rng(0)
+    poses = rng.normal([*centre, 0, 0, 0, 1], [spread] * 3 + [0.02] * 3 + [0.01], (256, 7))
+    statistics = {
+        "action": column_statistics(robot.action.names, poses),
+        "proprioception": column_statistics(robot.proprioception, poses),
+    }
+    model = WorldActionModel(model_spec(preset, robot, WORDS))
+    first_frame = np.zeros((*preset.layout.size, 3), np.uint8)
+    training = {"vocabulary": list(WORDS), "instructions": ["reach the red ball"], "seed": 0}
+    save_checkpoint(folder, Checkpoint(preset, robot, model, VideoVae(preset.vae), statistics, training, first_frame))
+    return folder

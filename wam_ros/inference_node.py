@@ -1,0 +1,312 @@
+"""wam_inference: sensors and an instruction in, action chunks and imagined futures out."""
+
+import threading
+import time
+from dataclasses import replace
+from functools import partial
+
+import torch
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import String
+
+from wam_core.contract import ActionChunk, Observation, Prediction
+from wam_core.errors import ContractError
+from wam_core.policy import Policy, load_policy
+from wam_core.robot.contract import load_robot
+from wam_msgs.msg import ActionChunk as ActionChunkMessage
+from wam_msgs.msg import PredictedFuture, TactileArray
+from wam_msgs.srv import LoadModel, SetInstruction
+from wam_ros import conversion, diagnostics
+from wam_ros.diagnostics import Diagnostics
+from wam_ros.histogram import Histogram
+from wam_ros.parameters import declare
+from wam_ros.polled import PolledSubscription
+from wam_ros.process import run_node
+from wam_ros.qos import HISTORY, LATCHED, RELIABLE, SENSOR
+from wam_ros.realtime import favour_process
+from wam_ros.streams import Stream, StreamError, Streams, receive
+from wam_ros.task_server import TaskServer
+
+DIAGNOSTICS_HZ = 1.0
+IMAGINE = ("auto", "always", "never")
+#: Share of the newest latency in the running estimate that decides when the next inference begins.
+LATENCY_WEIGHT = 0.2
+
+
+class InferenceNode(LifecycleNode):
+    def __init__(self) -> None:
+        super().__init__("wam_inference")
+        declare(self, "robot", "panda_cell", "Robot file in config/robots, or its path", read_only=True)
+        declare(self, "model", "", "Preset in config/wam or checkpoint folder; empty: the preset of the parameter file")
+        declare(self, "name", "fast_wam", "Name of the preset whose parameter file was given", read_only=True)
+        declare(self, "imagine", "auto", "When to predict the future: auto (when somebody listens), always, never")
+        declare(self, "replan_steps", 0, "Chunk steps until the next chunk takes over, 0: as the model", (0, 1024))
+        declare(self, "threads", 1, "CPU threads of the model, 0: as torch chooses", (0, 256))
+        declare(self, "success_topic", "/wam_cell/success", "std_msgs/Bool that says whether the task is done")
+        declare(self, "status_topic", "/wam_executor/status", "Status of the executor; a latched stop ends the task")
+        self._policy: Policy | None = None
+        self._instruction = ""
+        self._active = False
+        self._wake = threading.Condition()
+        self._model_lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    # ---- lifecycle ------------------------------------------------------------------------------------------------
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        value = {name: parameter.value for name, parameter in self.get_parameters_by_prefix("").items()}
+        try:
+            if value["imagine"] not in IMAGINE:
+                raise ContractError("imagine", value["imagine"], f"one of {', '.join(IMAGINE)}")
+            if value["threads"]:
+                torch.set_num_threads(value["threads"])
+            self._robot = load_robot(value["robot"])
+            self._policy = self._load(value["model"] or value["name"])
+        except ContractError as error:
+            self.get_logger().error(str(error))
+            return TransitionCallbackReturn.FAILURE
+        self._chunks = self.create_lifecycle_publisher(ActionChunkMessage, "~/action_chunk", RELIABLE)
+        self._futures = self.create_lifecycle_publisher(PredictedFuture, "~/future", RELIABLE)
+        self._told = self.create_publisher(String, "/instruction", LATCHED)
+        self._diagnostics = Diagnostics(self, self._robot.name)
+        self._listen()
+        self._own_services = (
+            self.create_service(LoadModel, "~/load_model", self._on_load_model),
+            self.create_service(SetInstruction, "~/set_instruction", self._on_set_instruction),
+        )
+        self._tasks = TaskServer(
+            self, self._begin_task, lambda: self._count, value["success_topic"], value["status_topic"]
+        )
+        self._timer = self.create_timer(1.0 / DIAGNOSTICS_HZ, self._publish_diagnostics)
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        result = super().on_activate(state)
+        self._active = True
+        self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
+        self._thread.start()
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._halt()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._halt()
+        self._deafen()
+        self._tasks.destroy()
+        for service in self._own_services:
+            self.destroy_service(service)
+        self.destroy_timer(self._timer)
+        for publisher in (self._chunks, self._futures, self._told):
+            self.destroy_publisher(publisher)
+        self._policy = None
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._halt()
+        return TransitionCallbackReturn.SUCCESS
+
+    def stop(self) -> None:
+        """End of the process."""
+        self._halt()
+
+    def _halt(self) -> None:
+        with self._wake:
+            self._active = False
+            self._instruction = ""
+            self._wake.notify()
+        if self._thread is not None:
+            self._thread.join(timeout=10.0)
+            self._thread = None
+
+    def _load(self, model: str) -> Policy:
+        begin = time.monotonic()
+        policy = load_policy(model, self._robot)
+        threads = torch.get_num_threads()
+        took = time.monotonic() - begin
+        self.get_logger().info(
+            f"{policy.name}: cameras {', '.join(policy.cameras)}; {threads} threads; {took:.1f} s to load"
+        )
+        return policy
+
+    # ---- sensors (spin thread) ------------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        """Subscribe to what the model looks at."""
+        assert self._policy is not None
+        self._latency, self._count = Histogram(), 0
+        self._latency_s = 0.0
+        self._newest: ActionChunk | None = None
+        self._problem = ""
+        streams = Streams(self._robot, self._policy.cameras)
+        self._streams = streams
+        self._images = [
+            self.create_subscription(Image, stream.topic, partial(self._on_image, name), SENSOR)
+            for name, stream in streams.images.items()
+        ]
+        self._joint_states = PolledSubscription(self, JointState, streams.states.topic, HISTORY)
+        self._touch = PolledSubscription(self, TactileArray, streams.tactile.topic, HISTORY)
+
+    def _deafen(self) -> None:
+        for subscription in self._images:
+            self.destroy_subscription(subscription)
+        self._joint_states.destroy()
+        self._touch.destroy()
+
+    def _on_image(self, name: str, message: Image) -> None:
+        camera = self._robot.camera(name)
+        with self._wake:
+            self._receive(self._streams.images[name], message, partial(conversion.image_pixels, camera, message))
+            if self._streams.complete():
+                self._wake.notify()
+
+    def _receive(self, stream: Stream, message: Image | JointState | TactileArray, read: partial) -> None:
+        stamp_ns = conversion.nanoseconds(message.header.stamp)
+        problem = receive(stream, stamp_ns, self._now_ns(), read)
+        if problem is not None:
+            self.get_logger().error(str(problem), throttle_duration_sec=1.0)
+
+    def _now_ns(self) -> int:
+        return self.get_clock().now().nanoseconds
+
+    # ---- inference thread -----------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while self._active:
+            with self._wake:
+                self._wake.wait(timeout=self._robot.staleness.image_s)
+            instruction = self._instruction
+            try:
+                with self._model_lock:
+                    self._read_queues()
+                    if self._active and instruction:
+                        self._step(instruction)
+                self._problem = ""
+            except (StreamError, ContractError) as error:
+                self._problem = str(error)
+                self.get_logger().error(f"no chunk: {error}", throttle_duration_sec=1.0)
+
+    def _read_queues(self) -> None:
+        while (message := self._joint_states.take()) is not None:
+            self._receive(self._streams.states, message, partial(conversion.robot_state, self._robot, message))
+        while (message := self._touch.take()) is not None:
+            self._receive(self._streams.tactile, message, partial(conversion.tactile_force, self._robot, message))
+
+    def _step(self, instruction: str) -> None:
+        with self._wake:
+            observation = self._streams.observe(instruction, self._now_ns())
+        if self._is_due(observation.stamp_ns):
+            self._predict(observation)
+
+    def _is_due(self, stamp_ns: int) -> bool:
+        """Whether this is the last observation whose chunk can arrive before the steps in progress are used up."""
+        before, policy = self._newest, self._policy
+        if before is None or policy is None or stamp_ns < before.stamp_ns:
+            return True
+        replan_steps = self.get_parameter("replan_steps").value or policy.replan_steps
+        needed_ns = before.stamp_ns + replan_steps * before.step_ns
+        next_image_ns = round(1e9 / self._robot.rates.camera_hz)
+        return stamp_ns > before.stamp_ns and stamp_ns + next_image_ns + round(self._latency_s * 1e9) > needed_ns
+
+    def _predict(self, observation: Observation) -> None:
+        assert self._policy is not None
+        mode = self.get_parameter("imagine").value
+        imagine = mode == "always" or (mode == "auto" and self._futures.get_subscription_count() > 0)
+        begin = time.monotonic()
+        prediction = self._policy.act(observation, imagine=imagine)
+        took = time.monotonic() - begin
+        self._latency.add(took)
+        self._latency_s += (LATENCY_WEIGHT if self._count else 1.0) * (took - self._latency_s)
+        self._publish(prediction, observation.instruction, took)
+
+    def _publish(self, prediction: Prediction, instruction: str, took_s: float) -> None:
+        with self._wake:
+            if not self._active or self._instruction != instruction:
+                return
+            chunk = replace(prediction.chunk, inference_ns=round(took_s * 1e9))
+            self._chunks.publish(conversion.chunk_message(self._robot, chunk))
+            self._newest = chunk
+            self._count += 1
+        for future in prediction.futures:
+            self._futures.publish(conversion.future_message(self._robot, future, chunk.model))
+
+    # ---- services and tasks (spin thread) -------------------------------------------------------------------------
+
+    def _on_load_model(self, request: LoadModel.Request, response: LoadModel.Response) -> LoadModel.Response:
+        try:
+            policy = self._load(request.model)
+        except ContractError as error:
+            response.message = str(error)
+            self.get_logger().error(f"model not changed: {error}")
+            return response
+        with self._model_lock:
+            self._deafen()
+            self._policy = policy
+            self._listen()
+        response.success, response.message = True, f"{policy.name}: cameras {', '.join(policy.cameras)}"
+        return response
+
+    def _on_set_instruction(
+        self, request: SetInstruction.Request, response: SetInstruction.Response
+    ) -> SetInstruction.Response:
+        before = self._instruction
+        problem = self._instruct(request.instruction)
+        response.success = not problem
+        response.message = problem or (f"replaces {before!r}" if before else "")
+        return response
+
+    def _begin_task(self, instruction: str) -> str:
+        if not self._active:
+            return "wam_inference is not active"
+        return self._instruct(instruction)
+
+    def _instruct(self, instruction: str) -> str:
+        """Follow ``instruction`` from the next observation on, or none when empty; returns why not."""
+        assert self._policy is not None
+        try:
+            if instruction:
+                self._policy.check_instruction(instruction)
+        except ContractError as error:
+            return str(error)
+        with self._wake:
+            self._instruction = instruction
+            self._newest = None
+        self._told.publish(String(data=instruction))
+        return ""
+
+    def _publish_diagnostics(self) -> None:
+        now_ns = self._now_ns()
+        name = self._policy.name if self._policy else ""
+        values: dict[str, object] = {"model": name, "instruction": self._instruction}
+        problems = [self._problem] if self._problem else []
+        # Queues are read once per image: what came since does not count as missing.
+        settled_ns = now_ns - round(self._robot.staleness.image_s * 1e9)
+        for stream in self._streams.all():
+            if (problem := stream.trouble(settled_ns)) is not None:
+                problems.append(str(problem))
+            values[f"{stream.name} age (s)"] = stream.age_s(now_ns)
+            values[f"{stream.name} rate (Hz)"] = stream.rate_hz()
+            values[f"{stream.name} refused"] = stream.refused
+        values |= {
+            "chunks": self._count,
+            "inference p50 (ms)": 1e3 * self._latency.quantile(0.5),
+            "inference p95 (ms)": 1e3 * self._latency.quantile(0.95),
+        }
+        if not self._active:
+            self._diagnostics.publish(diagnostics.STALE, "inactive", values)
+        elif problems:
+            level = diagnostics.ERROR if self._instruction else diagnostics.WARN
+            self._diagnostics.publish(level, problems[0], values)
+        else:
+            self._diagnostics.publish(diagnostics.OK, "running" if self._instruction else "no instruction", values)
+
+
+def main(args: list[str] | None = None) -> None:
+    print(f"wam_inference: {favour_process(-5)}", flush=True)
+    run_node(InferenceNode, args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""What the sensors sent, checked and brought together as one observation; whatever is wrong has a name and a stream."""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wam_core.contract import FloatArray, Observation, RobotState
+from wam_core.robot.contract import RobotContract
+from wam_core.robot.kinematics import Kinematics, proprioception
+
+T = TypeVar("T")
+
+#: Values kept per stream: enough to find the one that belongs to an image that took long to arrive.
+HISTORY = 128
+
+
+class Fault(StrEnum):
+    """Why a stream gives no observation."""
+
+    MISSING = "missing"
+    STALE = "stale"
+    BACKWARD = "backward stamp"
+    UNFIT = "does not fit the robot file"
+    NOT_FINITE = "not finite"
+    APART = "cameras not taken together"
+
+
+class StreamError(ValueError):
+    """One stream stands in the way of an observation; nothing is filled in for it."""
+
+    def __init__(self, stream: str, fault: Fault, detail: str) -> None:
+        self.stream, self.fault = stream, fault
+        super().__init__(f"{stream}: {fault}: {detail}")
+
+
+@dataclass
+class Stream(Generic[T]):
+    """The newest values of one topic by stamp. ``problem`` says what was wrong with the last message, if it was."""
+
+    name: str
+    topic: str
+    longest_age_ns: int
+    values: deque[tuple[int, T]] = field(default_factory=lambda: deque(maxlen=HISTORY))
+    problem: StreamError | None = None
+    refused: int = 0
+
+    def put(self, stamp_ns: int, value: T, now_ns: int) -> None:
+        """Take a value over; one that is older than the newest is refused.
+
+        Raises:
+            StreamError: the stamp went backwards.
+        """
+        if self.values and stamp_ns < self.values[-1][0]:
+            newest_ns = self.values[-1][0]
+            if newest_ns <= now_ns + self.longest_age_ns:
+                raise StreamError(self.name, Fault.BACKWARD, f"{stamp_ns} ns after {newest_ns} ns on {self.topic}")
+            self.values.clear()  # the clock itself was turned back
+        self.values.append((stamp_ns, value))
+        self.problem = None
+
+    def refuse(self, error: StreamError) -> None:
+        """Remember what was wrong with a message that was not taken over."""
+        self.refused += 1
+        self.problem = error
+
+    def at(self, stamp_ns: int) -> tuple[int, T]:
+        """The newest value not after ``stamp_ns``, or the oldest one there is.
+
+        Raises:
+            StreamError: nothing was received, or nothing fresh for that instant.
+        """
+        if not self.values:
+            raise self.problem or StreamError(self.name, Fault.MISSING, f"nothing received on {self.topic}")
+        found = next((entry for entry in reversed(self.values) if entry[0] <= stamp_ns), self.values[0])
+        age_ns = abs(stamp_ns - found[0])
+        if age_ns > self.longest_age_ns:
+            raise self.problem or StreamError(
+                self.name,
+                Fault.STALE,
+                f"{age_ns / 1e9:.3f} s old, at most {self.longest_age_ns / 1e9:.3f} s, on {self.topic}",
+            )
+        return found
+
+    def trouble(self, now_ns: int) -> StreamError | None:
+        """Why there is no value for now, or what was wrong with the last message."""
+        try:
+            self.at(now_ns)
+        except StreamError as error:
+            return error
+        return self.problem
+
+    def age_s(self, now_ns: int) -> float:
+        """Age of the newest value, infinite before the first."""
+        return (now_ns - self.values[-1][0]) / 1e9 if self.values else float("inf")
+
+    def rate_hz(self) -> float:
+        """Mean rate over the kept values."""
+        if len(self.values) < 2:
+            return 0.0
+        span_ns = self.values[-1][0] - self.values[0][0]
+        return (len(self.values) - 1) * 1e9 / span_ns if span_ns > 0 else 0.0
+
+
+class Streams:
+    """The streams a model looks at, and the observation they make together."""
+
+    def __init__(self, robot: RobotContract, cameras: Sequence[str]) -> None:
+        self._robot = robot
+        self._kinematics = Kinematics(robot)
+        image_ns, state_ns = round(robot.staleness.image_s * 1e9), round(robot.staleness.state_s * 1e9)
+        self.images: Mapping[str, Stream[NDArray[np.uint8]]] = {
+            name: Stream(name, robot.camera(name).topic, image_ns) for name in cameras
+        }
+        self.states: Stream[RobotState] = Stream("joint_states", robot.topics.joint_states, state_ns)
+        self.tactile: Stream[FloatArray] = Stream("tactile", robot.topics.tactile, image_ns)
+        self._apart_ns = round(0.5e9 / robot.rates.camera_hz)
+
+    def all(self) -> list[Stream[Any]]:
+        """Every stream that must be there."""
+        return [*self.images.values(), self.states]
+
+    def complete(self) -> bool:
+        """Whether each camera's newest image was taken together with the newest of all."""
+        stamps = [stream.values[-1][0] for stream in self.images.values() if stream.values]
+        return len(stamps) == len(self.images) and max(stamps) - min(stamps) <= self._apart_ns
+
+    def observe(self, instruction: str, now_ns: int) -> Observation:
+        """The newest images, taken together, and the joint state of that instant.
+
+        Raises:
+            StreamError: a stream is missing, stale or broken.
+        """
+        for stream in self.images.values():
+            stream.at(now_ns)
+        newest = {name: stream.values[-1] for name, stream in self.images.items()}
+        stamp_ns = max(stamp for stamp, _ in newest.values())
+        for name, (own_ns, _) in newest.items():
+            if stamp_ns - own_ns > self._apart_ns:
+                detail = f"{(stamp_ns - own_ns) / 1e9:.3f} s before the newest image"
+                raise StreamError(name, Fault.APART, detail)
+        self.states.at(now_ns)
+        _, state = self.states.at(stamp_ns)
+        for joint, position, velocity in zip(self._robot.joint_names, state.position, state.velocity, strict=True):
+            if not np.isfinite(position + velocity):
+                raise StreamError(
+                    "joint_states", Fault.NOT_FINITE, f"{joint}: position {position}, velocity {velocity}"
+                )
+        return Observation(
+            stamp_ns=stamp_ns,
+            images={name: image for name, (_, image) in newest.items()},
+            proprioception=proprioception(self._kinematics, state),
+            instruction=instruction,
+            tactile=self._touch(stamp_ns),
+        )
+
+    def _touch(self, stamp_ns: int) -> FloatArray | None:
+        try:
+            return self.tactile.at(stamp_ns)[1]
+        except StreamError:
+            return None
+
+
+def receive(stream: Stream[T], stamp_ns: int, now_ns: int, read: Callable[[], T]) -> StreamError | None:
+    """Read one message into its stream; returns what was wrong with it."""
+    try:
+        stream.put(stamp_ns, read(), now_ns)
+    except StreamError as error:
+        stream.refuse(error)
+    except ValueError as error:
+        stream.refuse(StreamError(stream.name, Fault.UNFIT, str(error)))
+    return stream.problem
