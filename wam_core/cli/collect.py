@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"Rendering with {' and '.join(renderers)}; recording {', '.join(cameras)} into {folder}.", flush=True)
     with multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool:
         done = [
-            _collect(
+            collect_task(
                 Job(arguments.robot, task, arguments.seed, str(folder), renderers, cameras, arguments.keep_failures),
                 arguments.episodes,
                 pool.imap,
@@ -88,10 +88,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if all(done) else 1
 
 
-def _collect(
+def collect_task(
     first: Job, wanted: int, run: Callable[[Callable[[Job], Attempt], Iterable[Job]], Iterable[Attempt]]
 ) -> bool:
-    """Attempt seeds from ``first.seed`` on until ``wanted`` succeeded, whatever earlier runs already attempted."""
+    """Attempt seeds from ``first.seed`` on until ``wanted`` succeeded; whether they did.
+
+    Which seeds end up in the folder does not depend on the number of processes or on interruptions.
+
+    Args:
+        run: a map that keeps the order, over processes or not; seeds that earlier runs attempted are left out.
+    """
     log = Path(first.folder) / ATTEMPTS_FILE
     known = _earlier_attempts(log, first)
     seed, good, failures, failed_in_a_row = first.seed, 0, 0, 0
@@ -132,9 +138,10 @@ def _earlier_attempts(log: Path, job: Job) -> dict[int, Attempt]:
     """Attempts of this task by earlier runs whose file, if there should be one, is still there."""
     found = {}
     for line in log.read_text().splitlines() if log.exists() else []:
-        if not line.endswith("}"):  # cut off by a kill
+        try:
+            old = Attempt(**json.loads(line))
+        except json.JSONDecodeError:  # cut off by a kill, perhaps with the next run's line behind it
             continue
-        old = Attempt(**json.loads(line))
         there = episode_path(log.parent, old.task, old.seed).exists()
         if old.task == job.task and (there or not (old.success or job.keep_failures)):
             found[old.seed] = old

@@ -81,47 +81,32 @@ def run_episode(
     executor.clear()
     executor.reset(cell.robot_state())
     before = Counter(executor.status().reason_counts)
-    start_ns, ticks = cell.time_ns, round(robot.rates.control_hz / robot.rates.action_hz)
+    link = _Link(executor, delay_ns)
     cameras = tuple(dict.fromkeys((*policy.cameras, *(recorded_cameras if writer else ()))))
+    start_ns = cell.time_ns
     if writer:
         writer.instruction(instruction, start_ns)
-    on_the_way: deque[tuple[int, ActionChunk]] = deque()
-    rejected: Counter[str] = Counter()
-    accepted = steps = 0
     success_ns: int | None = None
-    last_step = round(cell.max_seconds * robot.rates.action_hz)
+    steps, last_step = 0, round(cell.max_seconds * robot.rates.action_hz)
     while steps < last_step:
-        images = {name: cell.image(name) for name in cameras}
+        now_ns, images = cell.time_ns, {name: cell.image(name) for name in cameras}
         if writer:
             for name in recorded_cameras:
-                writer.image(name, images[name], cell.time_ns)
+                writer.image(name, images[name], now_ns)
         if steps % policy.replan_steps == 0:
             seen = {name: images[name] for name in policy.cameras}
-            state = cell.robot_state()
-            observation = Observation(cell.time_ns, seen, cell.tool_pose(), instruction, state.tactile)
+            observation = Observation(now_ns, seen, cell.tool_pose(), instruction, cell.robot_state().tactile)
             prediction = policy.act(observation)
             if prediction is not None:
                 if writer:
-                    writer.chunk(chunk_topic, prediction.chunk, cell.time_ns)
-                executed = perturb(observation, prediction.chunk) if perturb else prediction.chunk
-                on_the_way.append((cell.time_ns + delay_ns, executed))
-        for tick in range(ticks):
-            now_ns = cell.time_ns
-            while on_the_way and on_the_way[0][0] <= now_ns:
-                intake = executor.accept(on_the_way.popleft()[1], now_ns)
-                accepted += intake.accepted
-                if not intake.accepted:
-                    rejected[intake.reason] += 1
-            state = cell.robot_state()
-            if writer and tick % STATE_TICKS == 0:
-                writer.state(state)
-            cell.step(executor.tick(state, now_ns).effort)
+                    writer.chunk(chunk_topic, prediction.chunk, now_ns)
+                link.send(perturb(observation, prediction.chunk) if perturb else prediction.chunk, now_ns)
+        _control_for_one_step(cell, executor, link, writer)
         steps += 1
         if success_ns is None and cell.success():
             success_ns = cell.time_ns
             last_step = min(last_step, steps + HOLD_STEPS)
     end_ns = cell.time_ns if success_ns is None else success_ns
-    safety = Counter(executor.status().reason_counts) - before
     return EpisodeResult(
         task=task,
         seed=seed,
@@ -129,7 +114,39 @@ def run_episode(
         success=success_ns is not None,
         duration_s=(end_ns - start_ns) / 1e9,
         steps=steps,
-        chunks=accepted,
-        rejected=dict(rejected),
-        safety=dict(safety),
+        chunks=link.accepted,
+        rejected=dict(link.rejected),
+        safety=dict(Counter(executor.status().reason_counts) - before),
     )
+
+
+class _Link:
+    """Carries chunks from the policy to the executor, each ``delay_ns`` late, and counts how they are received."""
+
+    def __init__(self, executor: Executor, delay_ns: int) -> None:
+        self._executor = executor
+        self._delay_ns = delay_ns
+        self._on_the_way: deque[tuple[int, ActionChunk]] = deque()
+        self.accepted = 0
+        self.rejected: Counter[str] = Counter()
+
+    def send(self, chunk: ActionChunk, now_ns: int) -> None:
+        self._on_the_way.append((now_ns + self._delay_ns, chunk))
+
+    def deliver(self, now_ns: int) -> None:
+        while self._on_the_way and self._on_the_way[0][0] <= now_ns:
+            intake = self._executor.accept(self._on_the_way.popleft()[1], now_ns)
+            self.accepted += intake.accepted
+            if not intake.accepted:
+                self.rejected[intake.reason] += 1
+
+
+def _control_for_one_step(cell: Cell, executor: Executor, link: _Link, writer: EpisodeWriter | None) -> None:
+    """Run the control loop from one observation to the next."""
+    rates = cell.robot.rates
+    for tick in range(round(rates.control_hz / rates.action_hz)):
+        link.deliver(cell.time_ns)
+        state = cell.robot_state()
+        if writer and tick % STATE_TICKS == 0:
+            writer.state(state)
+        cell.step(executor.tick(state, cell.time_ns).effort)
