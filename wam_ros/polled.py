@@ -4,6 +4,7 @@ An rclpy executor rebuilds its wait set for every message, which at hundreds of 
 of a core and keeps the interpreter from the threads that matter. Reading the middleware's queue costs microseconds.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from rclpy.callback_groups import CallbackGroup
@@ -34,9 +35,13 @@ class PolledSubscription:
             kind, topic, _unexpected, qos, raw=raw, callback_group=_NeverReady()
         )
 
+    def take_with_info(self) -> tuple[Any, Mapping[str, Any]] | None:
+        """The oldest message that was not taken yet and what the middleware says about it, or None."""
+        return self._subscription.handle.take_message(self._kind, self._raw)
+
     def take(self) -> Any | None:
         """The oldest message that was not taken yet, or None."""
-        taken = self._subscription.handle.take_message(self._kind, self._raw)
+        taken = self.take_with_info()
         return None if taken is None else taken[0]
 
     def newest(self) -> Any | None:

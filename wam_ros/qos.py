@@ -22,3 +22,6 @@ COMMAND = _profile(1, reliable=False)
 RELIABLE = _profile(10, reliable=True)
 #: What late joiners need as well: instruction, success, robot description.
 LATCHED = _profile(1, reliable=True, latched=True)
+#: What a recorder takes in bursts.
+RECORDED_SENSOR = _profile(1024, reliable=False)
+RECORDED_RELIABLE = _profile(1024, reliable=True)
