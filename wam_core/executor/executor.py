@@ -58,6 +58,7 @@ class Executor:
         self._accepted = self._rejected = 0
         self._sequence = -1
         self._motion: Motion | None = None
+        self._stop_s = 0.0
         self._finger = Finger(0.0, 0.0)
         self._effort = np.zeros(len(robot.joint_names))
         self._tick_ns: int | None = None
@@ -115,7 +116,7 @@ class Executor:
         if good is not None and good.stamp_ns != self._good_stamp_ns:
             self._good_ns, self._good_stamp_ns = now_ns, good.stamp_ns
         before = self._motion
-        brake = self._shaper.stop(before).at(dt)
+        brake = self._stop.at(self._stop_s + dt)
         nominal, opening = self._nominal(before, good, now_ns, dt)
         slack = self._follower.slack_s(now_ns)
         context = Context(
@@ -142,6 +143,10 @@ class Executor:
         torque = computed_torque(self._dynamics, self.robot.gains, motion, trusted, horizon)
         wanted = with_gripper(torque, force(finger, trusted, self.settings))
         effort, clipped = apply(EFFORT_FILTERS, wanted, state, context)
+        if motion is brake:
+            self._stop_s += dt
+        else:
+            self._stop, self._stop_s = self._shaper.stop(motion), 0.0
         self._motion, self._finger, self._effort = motion, finger, effort
         self._following = nominal is not None and not any(e.action >= Action.HELD for e in events)
         self._error = float("nan") if good is None else float(np.abs(motion.q - good.position[:-1]).max())
@@ -225,6 +230,7 @@ class Executor:
     def _anchor(self, state: RobotState, now_ns: int) -> None:
         q = np.array(state.position[:-1], dtype=np.float64)
         self._motion = Motion(q, np.zeros_like(q), np.zeros_like(q))
+        self._stop, self._stop_s = self._shaper.stop(self._motion), 0.0
         self._finger = Finger(float(state.position[-1]), 0.0)
         self._effort = np.append(self._dynamics.gravity(q), 0.0)
         self._good_ns, self._good_stamp_ns = now_ns, state.stamp_ns

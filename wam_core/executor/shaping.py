@@ -26,7 +26,8 @@ class Motion(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class StopPlan:
-    """The time-optimal jerk-limited way to rest.
+    """A jerk-limited way to rest, as fast as the slowest joint allows and together for all: joints that stopped
+    each on their own would leave the path and could speed the tool up.
 
     Attributes:
         rest: ``[J]`` rad, where it ends.
@@ -61,7 +62,7 @@ class Shaper:
         self._generator = Ruckig(joints)
         self._request = InputParameter(joints)
         self._request.control_interface = ControlInterface.Velocity
-        self._request.synchronization = Synchronization.No
+        self._request.synchronization = Synchronization.Time
         self._request.target_velocity = [0.0] * joints
         self._request.target_acceleration = [0.0] * joints
         self._request.max_acceleration = self._acceleration.tolist()

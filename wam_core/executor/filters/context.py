@@ -20,7 +20,8 @@ class Context(NamedTuple):
         plan_stop: the time-optimal way to rest from a motion.
         torque_limit, torque_rate_limit: ``[J + 1]`` N m and N m/s; the gripper's in N, its rate unlimited.
         dt: time since the last reference, s, as used for shaping.
-        previous: the last reference; ``brake`` is the next one on its way to rest.
+        previous: the last reference.
+        brake: the next reference on the stop that was verified last; filters may fall back on it as it is.
         previous_effort: ``[J + 1]`` last effort sent, N m (gripper N).
         state_usable: whether the state is finite and of the right shape.
         state_age_s: since the last usable state was measured; negative for a stamp ahead of the clock.

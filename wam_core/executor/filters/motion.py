@@ -1,7 +1,8 @@
 """Filters on the joint reference: position, velocity, acceleration, jerk, workspace box, tool speed.
 
-The planned stop's next motion starts from the same reference as the command, so any mix of the two keeps the
-limits that both keep; filters that scale move the command towards it.
+The brake starts from the same reference as the command, so any mix of the two keeps the limits that both keep;
+filters that scale move the command towards it. Filters that look ahead plan the stop from the command: from every
+reference that is sent a verified stop is known, and it is what is executed when the next command has none.
 """
 
 import math
@@ -12,6 +13,13 @@ from wam_core.contract import FloatArray, RobotState
 from wam_core.executor.events import Action, SafetyEvent
 from wam_core.executor.filters.context import SLACK, Context
 from wam_core.executor.shaping import Motion
+
+#: A stop is at its fastest while it takes back the acceleration it began with; looked at at these times (s).
+EARLY_STOP_S = (0.004, 0.009, 0.016)
+#: Share of the tool speed that a stop may use, as it is looked at between samples; and below which it cannot matter.
+STOP_SHARE, SAFE_SHARE = 0.99, 0.85
+#: A stop that ends this far inside the workspace box does not leave it on the way (m).
+WELL_INSIDE = 0.03
 
 Result = tuple[Motion, tuple[SafetyEvent, ...]]
 
@@ -28,6 +36,8 @@ def finite(motion: Motion, state: RobotState | None, context: Context) -> Result
 
 def position(motion: Motion, state: RobotState | None, context: Context) -> Result:
     """Joint position now and throughout the stop from here; an arm that starts outside may only move inwards."""
+    if motion is context.brake:
+        return motion, ()
     limits = context.robot.limits
     stop = context.plan_stop(motion)
     if np.maximum(stop.upper - limits.upper, limits.lower - stop.lower).max() <= SLACK:
@@ -74,11 +84,15 @@ def jerk(motion: Motion, state: RobotState | None, context: Context) -> Result:
 def workspace(motion: Motion, state: RobotState | None, context: Context) -> Result:
     """Tool inside the box now, halfway through the stop from here and at its end; one that starts outside may only
     move inwards."""
+    if motion is context.brake:
+        return motion, ()
     box, kinematics = context.robot.workspace, context.kinematics
-    _, here, _ = kinematics.tool_and_jacobian(motion.q)
+    _, here = kinematics.tool(motion.q)
     stop = context.plan_stop(motion)
-    _, halfway = kinematics.tool(stop.at(0.5 * stop.duration_s).q)
     _, rest = kinematics.tool(stop.rest)
+    if np.maximum(np.maximum(here, rest) - box.upper, box.lower - np.minimum(here, rest)).max() <= -WELL_INSIDE:
+        return motion, ()
+    _, halfway = kinematics.tool(stop.at(0.5 * stop.duration_s).q)
     for place in (here, halfway, rest):
         if np.maximum(place - box.upper, box.lower - place).max() <= SLACK:
             continue
@@ -95,23 +109,40 @@ def workspace(motion: Motion, state: RobotState | None, context: Context) -> Res
 
 
 def tool_speed(motion: Motion, state: RobotState | None, context: Context) -> Result:
-    """Linear speed of the tool: scaled towards the stop until it is within the limit."""
+    """Linear speed of the tool: now, scaled towards the brake until it is within the limit, and on the stop ahead."""
+    if motion is context.brake:
+        return motion, ()
     limit = context.robot.workspace.speed
     jacobian = context.kinematics.jacobian(motion.q)[:3]
     fast = jacobian @ motion.v
     square = float(fast @ fast)
-    if square <= limit * limit + SLACK:
+    events: tuple[SafetyEvent, ...] = ()
+    if square > limit * limit + SLACK:
+        slow = jacobian @ context.brake.v
+        events = (_too_fast(context, math.sqrt(square), Action.SCALED),)
+        motion = _mix(context.brake, motion, _share_at_speed(slow, fast, STOP_SHARE * limit))
+    change = jacobian @ motion.a
+    if math.sqrt(square) + EARLY_STOP_S[-1] * math.sqrt(change @ change) <= SAFE_SHARE * limit:
         return motion, ()
-    # |slow + s (fast - slow)| = limit, the largest s in 0..1
-    slow = jacobian @ context.brake.v
+    stop = context.plan_stop(motion)
+    for time_s in EARLY_STOP_S:
+        ahead = stop.at(time_s)
+        speed = context.kinematics.jacobian(ahead.q)[:3] @ ahead.v
+        if speed @ speed > (STOP_SHARE * limit) ** 2:
+            return context.brake, (_too_fast(context, math.sqrt(speed @ speed), Action.HELD),)
+    return motion, events
+
+
+def _too_fast(context: Context, speed: float, action: Action) -> SafetyEvent:
+    limit = context.robot.workspace.speed
+    return SafetyEvent("TOOL_SPEED", "tool_speed", context.robot.tool_frame, speed, limit, "m/s", action)
+
+
+def _share_at_speed(slow: FloatArray, fast: FloatArray, limit: float) -> float:
+    """The greatest s in 0..1 with ``|slow + s (fast - slow)| <= limit``, 0 when ``slow`` itself is beyond it."""
     change = fast - slow
     a, b, c = float(change @ change), float(slow @ change), float(slow @ slow) - limit * limit
-    root = b * b - a * c
-    share = (-b + math.sqrt(root)) / a if root >= 0.0 and a > 0.0 and c < 0.0 else 0.0
-    event = SafetyEvent(
-        "TOOL_SPEED", "tool_speed", context.robot.tool_frame, math.sqrt(square), limit, "m/s", Action.SCALED
-    )
-    return _mix(context.brake, motion, share), (event,)
+    return (-b + math.sqrt(b * b - a * c)) / a if c < 0.0 else 0.0
 
 
 def _scale(

@@ -1,0 +1,215 @@
+"""Each safety filter: what it does to a bad command, and that nothing else in the list would have done it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+from executor_harness import HOME, KINEMATICS, ROBOT
+
+from wam_core.contract import RobotState
+from wam_core.executor.events import Action
+from wam_core.executor.filters import EFFORT_FILTERS, MOTION_FILTERS, apply
+from wam_core.executor.filters.context import Context
+from wam_core.executor.settings import ExecutorSettings
+from wam_core.executor.shaping import Motion, Shaper
+from wam_core.robot.ik import DifferentialIK, IkSettings
+
+DT = 0.002
+SETTINGS = ExecutorSettings()
+STILL = np.zeros(7)
+HOME_STATE = RobotState(0, HOME, np.zeros(8))
+LIMITS, BOX = ROBOT.limits, ROBOT.workspace
+
+
+RESTING = Motion(ROBOT.home, STILL, STILL)
+
+
+def unit(joint: int, value: float) -> np.ndarray:
+    out = np.zeros(7)
+    out[joint] = value
+    return out
+
+
+def context(previous: Motion = RESTING, **changes) -> Context:
+    shaper = Shaper(ROBOT, SETTINGS)
+    fields = {
+        "robot": ROBOT,
+        "settings": SETTINGS,
+        "kinematics": KINEMATICS,
+        "plan_stop": shaper.stop,
+        "torque_limit": np.append(LIMITS.torque, ROBOT.gripper.force),
+        "torque_rate_limit": np.append(LIMITS.torque_rate, np.inf),
+        "dt": DT,
+        "previous": previous,
+        "brake": shaper.stop(previous).at(DT),
+        "previous_effort": np.zeros(8),
+        "state_usable": True,
+        "state_age_s": 0.0,
+        "state_lost_s": 0.0,
+        "chunk_age_s": -0.5,
+    }
+    return Context(**(fields | changes))
+
+
+@dataclass
+class Case:
+    """A command that only the filter of this name may catch."""
+
+    command: Motion | np.ndarray
+    code: str
+    action: Action
+    joint: str
+    safe: Callable[[Motion | np.ndarray, Context], bool]
+    state: RobotState | None = field(default_factory=lambda: HOME_STATE)
+    context: Context = field(default_factory=context)
+
+
+def is_brake(motion: Motion, around: Context) -> bool:
+    return motion is around.brake
+
+
+MOVING = Motion(ROBOT.home, unit(0, 0.1), STILL)
+ON = Motion(ROBOT.home + unit(0, 0.1 * DT), unit(0, 0.1), STILL)
+NAN_STATE = RobotState(0, np.where(np.arange(8) == 2, np.nan, HOME), np.zeros(8))
+FAR_STATE = RobotState(0, HOME + np.append(unit(5, 0.2), 0.0), np.zeros(8))
+AT_LIMIT = Motion(ROBOT.home + unit(6, LIMITS.upper[6] - ROBOT.home[6] - 0.01), unit(6, 0.5), STILL)
+
+
+def _towards(direction: tuple[float, float, float], speed: float, q: np.ndarray) -> np.ndarray:
+    jacobian = KINEMATICS.jacobian(q)
+    return speed * (np.linalg.pinv(jacobian) @ np.array([*direction, 0.0, 0.0, 0.0]))
+
+
+def _at_wall() -> np.ndarray:
+    """The arm with its tool 5 mm inside the box's left wall."""
+    rotation, position = KINEMATICS.tool(ROBOT.home)
+    ik, q = DifferentialIK(ROBOT, KINEMATICS, IkSettings()), ROBOT.home.copy()
+    position[1] = BOX.upper[1] - 0.005
+    for _ in range(400):
+        q = q + 0.01 * ik.rates(q, rotation, position, np.zeros(6), 1.0)
+    return q
+
+
+WALL = Motion(_at_wall(), _towards((0, 1, 0), 0.2, _at_wall()), STILL)
+SWING = Motion(ROBOT.home, unit(0, 0.69 / np.linalg.norm(KINEMATICS.jacobian(ROBOT.home)[:3, 0])), STILL)
+
+CASES = {
+    "state_finite": Case(
+        ON, "STATE_NOT_FINITE", Action.STOPPED, "panda_joint3", is_brake, NAN_STATE, context(MOVING, state_usable=False)
+    ),
+    "state_age": Case(ON, "STATE_STALE", Action.STOPPED, "", is_brake, context=context(MOVING, state_age_s=0.2)),
+    "chunk_age": Case(ON, "CHUNK_STALE", Action.STOPPED, "", is_brake, context=context(MOVING, chunk_age_s=1.5)),
+    "tracking_error": Case(
+        ON, "TRACKING_ERROR", Action.HELD, "panda_joint6", is_brake, FAR_STATE, context(MOVING)
+    ),
+    "finite": Case(
+        Motion(ON.q, ON.v + unit(1, np.nan), ON.a), "COMMAND_NOT_FINITE", Action.STOPPED, "panda_joint2", is_brake,
+        context=context(MOVING),
+    ),
+    "velocity": Case(
+        Motion(ROBOT.home, unit(6, 2.7), STILL), "VELOCITY_LIMIT", Action.SCALED, "panda_joint7",
+        lambda m, c: abs(m.v[6]) <= LIMITS.velocity[6] + 1e-9,
+        context=context(Motion(ROBOT.home, unit(6, 2.6), STILL)),
+    ),
+    "acceleration": Case(
+        Motion(ROBOT.home, STILL, unit(6, -22.0)), "ACCELERATION_LIMIT", Action.SCALED, "panda_joint7",
+        lambda m, c: abs(m.a[6]) <= LIMITS.acceleration[6] + 1e-9,
+        context=context(Motion(ROBOT.home, STILL, unit(6, -19.0))),
+    ),
+    "jerk": Case(
+        Motion(ROBOT.home, STILL, unit(1, 7.4)), "JERK_LIMIT", Action.SCALED, "panda_joint2",
+        lambda m, c: abs(m.a[1] - c.previous.a[1]) / DT <= LIMITS.jerk[1] + 1e-6,
+        context=context(Motion(ROBOT.home, STILL, unit(1, -0.2))),
+    ),
+    "tool_speed": Case(
+        Motion(ROBOT.home, 1.1 * SWING.v, STILL), "TOOL_SPEED", Action.SCALED, "panda_tool",
+        lambda m, c: np.linalg.norm(KINEMATICS.jacobian(m.q)[:3] @ m.v) <= BOX.speed + 1e-6,
+        context=context(SWING),
+    ),
+    "position": Case(
+        Motion(AT_LIMIT.q + DT * AT_LIMIT.v, AT_LIMIT.v, STILL), "POSITION_LIMIT", Action.HELD, "panda_joint7",
+        is_brake, RobotState(0, np.append(AT_LIMIT.q, 0.0), np.zeros(8)), context(AT_LIMIT),
+    ),
+    "workspace": Case(
+        Motion(WALL.q + DT * WALL.v, WALL.v, STILL), "WORKSPACE", Action.HELD, "y", is_brake,
+        RobotState(0, np.append(WALL.q, 0.0), np.zeros(8)), context(WALL),
+    ),
+    "finite_effort": Case(
+        np.append(unit(3, np.nan), 0.0), "EFFORT_NOT_FINITE", Action.STOPPED, "panda_joint4",
+        lambda e, c: bool(np.isfinite(e).all()),
+    ),
+    "torque": Case(
+        np.append(unit(6, 12.5), 0.0), "TORQUE_LIMIT", Action.CLIPPED, "panda_joint7",
+        lambda e, c: e[6] <= 12.0, context=context(previous_effort=np.append(unit(6, 11.9), 0.0)),
+    ),
+    "torque_rate": Case(
+        np.append(unit(0, 5.0), 0.0), "TORQUE_RATE", Action.CLIPPED, "panda_joint1",
+        lambda e, c: e[0] <= 2.0 + 1e-9,
+    ),
+}  # fmt: skip
+LISTS = {step.__name__: (MOTION_FILTERS, step) for step in MOTION_FILTERS} | {
+    step.__name__: (EFFORT_FILTERS, step) for step in EFFORT_FILTERS
+}
+
+
+def test_every_filter_has_a_case() -> None:
+    """A filter without a test could be lost in a merge and nobody would know."""
+    assert set(CASES) == set(LISTS)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_filter_acts_and_says_so(name: str) -> None:
+    """The bad command is made safe, with code, joint, value, limit and unit; without this filter it would pass."""
+    case = CASES[name]
+    filters, step = LISTS[name]
+    command, events = apply(filters, case.command, case.state, case.context)
+    assert case.safe(command, case.context)
+    event = next(e for e in events if e.filter == name)
+    assert (event.code, event.action, event.joint) == (case.code, case.action, case.joint)
+    assert event.unit and event.code in event.message and case.joint in event.message
+    others = tuple(other for other in filters if other is not step)
+    try:
+        unfiltered, missed = apply(others, case.command, case.state, case.context)
+    except ValueError:  # not even a filter can compare what is not a number
+        return
+    assert name not in {e.filter for e in missed}
+    assert not case.safe(unfiltered, case.context)
+
+
+@pytest.mark.parametrize("motion", [Motion(ROBOT.home, STILL, STILL), ON])
+def test_clean_commands_pass_untouched(motion: Motion) -> None:
+    """A filter that alters clean commands is switched off by its users."""
+    command, events = apply(MOTION_FILTERS, motion, HOME_STATE, context(MOVING))
+    assert command is motion and events == ()
+    effort = np.full(8, 1.0)
+    command, events = apply(EFFORT_FILTERS, effort, HOME_STATE, context())
+    assert command is effort and events == ()
+
+
+def test_an_arm_outside_its_limits_may_move_back_in() -> None:
+    """After being pushed or mounted wrongly the arm must be able to leave the forbidden side by itself."""
+    outside = ROBOT.home + unit(6, LIMITS.upper[6] - ROBOT.home[6] + 0.05)
+    before = Motion(outside, STILL, STILL)
+    inwards = Motion(outside - unit(6, 1e-5), unit(6, -0.01), unit(6, -1.0))
+    outwards = Motion(outside + unit(6, 1e-5), unit(6, 0.01), unit(6, 1.0))
+    state = RobotState(0, np.append(outside, 0.0), np.zeros(8))
+    assert apply(MOTION_FILTERS, inwards, state, context(before)) == (inwards, ())
+    command, events = apply(MOTION_FILTERS, outwards, state, context(before))
+    assert command.q is not outwards.q and events[0].code == "POSITION_LIMIT"
+
+
+def test_tracking_error_lets_the_reference_come_back() -> None:
+    """A reference that may not even return to the arm would stay apart from it for ever."""
+    behind = RobotState(0, HOME - np.append(unit(0, 0.2), 0.0), np.zeros(8))
+    back = Motion(ROBOT.home - unit(0, 1e-4), unit(0, -0.05), STILL)
+    command, events = apply(MOTION_FILTERS, back, behind, context(Motion(ROBOT.home, unit(0, -0.05), STILL)))
+    assert command is back and events[0].code == "TRACKING_ERROR"
+
+
+@pytest.mark.parametrize(("error", "latch"), [(0.2, False), (0.3, True)])
+def test_only_the_larger_tracking_error_latches(error: float, latch: bool) -> None:
+    """A push that holds the arm for a moment must not need an operator; a collision must."""
+    state = replace(HOME_STATE, position=HOME + np.append(unit(3, error), 0.0))
+    _, events = apply(MOTION_FILTERS, ON, state, context(MOVING))
+    assert [e.latch for e in events] == [latch]

@@ -1,0 +1,209 @@
+"""Stops: latched, stale, missing state, lost tracking. Always smooth, within the stated time, and resumable."""
+
+import threading
+
+import numpy as np
+import pytest
+from executor_harness import HOME, ROBOT, TICK_NS, Rig, chunk, line, violations
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wam_core.contract import RobotState
+from wam_core.errors import ContractError
+from wam_core.executor.executor import Executor
+from wam_core.executor.settings import ExecutorSettings
+
+FAST = line((0.0, 0.03, 0.0))
+
+
+def moving_rig(ticks: int = 200) -> Rig:
+    """A rig in the middle of a 0.3 m/s movement."""
+    rig = Rig()
+    rig.tick()
+    assert rig.send(FAST).accepted
+    rig.tick(ticks)
+    assert np.abs(rig.velocity[:-1]).max() > 0.1
+    return rig
+
+
+def ticks_in(seconds: float) -> int:
+    return int(np.ceil(seconds * 1e9 / TICK_NS))
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_latched_stop_comes_to_rest_in_time_and_stays(seed: int) -> None:
+    """An emergency stop that takes longer than stated, or that drifts afterwards, is not one."""
+    rng = np.random.default_rng(seed)
+    rig = Rig()
+    rig.tick()
+    goal = rng.uniform(ROBOT.limits.lower, ROBOT.limits.upper)
+    values = np.append(ROBOT.home + 0.5 * (goal - ROBOT.home), 0.5)
+    rig.send(np.tile(values, (5, 1)), space="joint_position", names=(*ROBOT.joints, "gripper"))
+    rig.tick(int(rng.integers(20, 150)))
+    rig.executor.stop("operator")
+    rig.tick(ticks_in(rig.executor.stop_s))
+    assert not rig.velocity[:-1].any()
+    rest = rig.position[:-1]
+    rig.tick(100)
+    np.testing.assert_array_equal(rig.position[:-1], rest)
+    assert violations(rig.commands) == []
+
+
+def test_only_clear_opens_the_latch() -> None:
+    """A stop undone by the next chunk, by a reset or by a second reason protects nobody."""
+    rig = moving_rig()
+    rig.executor.stop("operator")
+    rig.executor.stop("second")
+    rig.tick(300)
+    assert rig.send(FAST).reason == "LATCHED"
+    rig.executor.reset(rig.state())
+    rig.tick(5)
+    status = rig.executor.status()
+    assert status.latched and status.latch_reason == "operator" and status.mode == "latched"
+    rig.executor.clear()
+    rig.tick()
+    assert not rig.executor.status().latched and rig.executor.status().mode == "holding"
+
+
+@pytest.mark.parametrize("seam", ["cross_fade", "replace"])
+def test_after_clear_a_chunk_starts_from_the_held_reference(seam: str) -> None:
+    """A chunk that was planned elsewhere must not make the arm jump when the stop is cleared."""
+    rig = Rig(ExecutorSettings(seam=seam))
+    rig.tick()
+    rig.send(FAST)
+    rig.tick(150)
+    rig.executor.stop("operator")
+    rig.tick(300)
+    held = rig.position
+    rig.executor.clear()
+    rig.tick(100)
+    np.testing.assert_array_equal(rig.position, held)
+    assert rig.send(line((0.0, -0.03, 0.0))).accepted
+    rig.tick(400)
+    assert violations(rig.commands) == []
+    assert not np.array_equal(rig.position, held)
+
+
+def test_a_chunk_that_ends_is_settled_then_stale_then_resumed() -> None:
+    """A dead model must leave the arm at rest, say why, and a fresh chunk must suffice to go on."""
+    rig = moving_rig()
+    rig.tick(ticks_in(0.9 + 0.25))
+    assert np.abs(rig.velocity[:-1]).max() < 0.05
+    rig.tick(ticks_in(ROBOT.staleness.chunk_s))
+    assert not rig.velocity[:-1].any()
+    status = rig.executor.status()
+    assert status.reasons == ("CHUNK_STALE",) and status.mode == "holding" and not status.latched
+    assert status.chunk_slack_s < -ROBOT.staleness.chunk_s
+    assert rig.send(FAST).accepted
+    rig.tick(100)
+    status = rig.executor.status()
+    assert status.reasons == () and status.mode == "tracking" and status.chunk_slack_s > 0
+    assert violations(rig.commands) == []
+
+
+@pytest.mark.parametrize("lost", ["none", "nan", "shape", "stale"])
+def test_state_loss_stops_then_resumes_then_latches(lost: str) -> None:
+    """Moving on blindly is the failure; so is needing an operator for ten lost messages."""
+    rig = moving_rig()
+    frozen = rig.state()
+
+    def broken() -> RobotState | None:
+        if lost == "nan":
+            return RobotState(rig.now_ns, np.where(np.arange(8) == 3, np.nan, rig.position), rig.velocity)
+        if lost == "shape":
+            return RobotState(rig.now_ns, rig.position[:5], rig.velocity[:5])
+        return frozen if lost == "stale" else None
+
+    code = {"none": "STATE_MISSING", "nan": "STATE_NOT_FINITE", "shape": "STATE_SHAPE", "stale": "STATE_STALE"}[lost]
+    patience = ROBOT.staleness.state_s if lost == "stale" else 0.0
+    for _ in range(ticks_in(patience + rig.executor.stop_s)):
+        rig.tick(state=broken())
+    assert not rig.velocity[:-1].any()
+    assert code in rig.executor.status().reasons
+    assert not rig.executor.status().latched
+    gravity = rig.executor._dynamics.gravity(rig.position[:-1])
+    np.testing.assert_allclose(rig.commands[-1].effort[:-1], gravity, atol=1e-6)
+    rig.tick(20)
+    assert rig.executor.status().mode == "tracking"
+    for _ in range(ticks_in(rig.executor.settings.state_latch_s + 0.2)):
+        rig.tick(state=broken())
+    assert rig.executor.status().latched and code in rig.executor.status().latch_reason
+    assert violations(rig.commands) == []
+
+
+def test_before_the_first_state_there_is_no_command() -> None:
+    """Inventing a pose for an arm never seen would make it jump there."""
+    executor = Executor(ROBOT)
+    command = executor.tick(None, 1_000_000_000)
+    assert np.isnan(command.position).all() and not command.effort.any()
+    assert executor.status().mode == "no_state"
+    position = HOME + 0.01
+    command = executor.tick(RobotState(1_002_000_000, position, np.zeros(8)), 1_002_000_000)
+    np.testing.assert_array_equal(command.position[:-1], position[:-1])
+
+
+def test_reset_refuses_a_state_it_cannot_start_from() -> None:
+    """Anchoring the reference at NaN would make every later command NaN."""
+    with pytest.raises(ContractError, match="state"):
+        Executor(ROBOT).reset(RobotState(0, np.full(8, np.nan), np.zeros(8)))
+
+
+def test_an_arm_held_by_force_is_not_pressed_on() -> None:
+    """An arm that clamps somebody must stop and give way, not push with all it has."""
+    rig = moving_rig()
+    stuck = rig.position.copy()
+    for _ in range(500):
+        rig.tick(state=RobotState(rig.now_ns + TICK_NS, stuck, np.zeros(8)))
+    assert "TRACKING_ERROR" in rig.executor.status().reason_counts
+    assert np.abs(rig.position[:-1] - stuck[:-1]).max() < rig.executor.settings.tracking_stop_rad
+    pushed = rig.position[:-1] + np.eye(7)[1] * 0.4
+    for _ in range(500):
+        rig.tick(state=RobotState(rig.now_ns + TICK_NS, np.append(pushed, 0.02), np.zeros(8)))
+    assert rig.executor.status().latched
+    assert np.abs(rig.position[:-1] - pushed).max() < 0.06
+    assert violations(rig.commands) == []
+
+
+def test_starved_ticks_slow_the_reference_down() -> None:
+    """After 100 ms without processor time the reference must not leap to where it should be."""
+    rig = moving_rig()
+    before = rig.position[:-1].copy()
+    rig.tick(dt_ns=100_000_000)
+    assert np.all(np.abs(rig.position[:-1] - before) <= ROBOT.limits.velocity * 0.02 + 1e-9)
+    rig.tick(400)
+    assert violations(rig.commands) == []
+
+
+def test_a_repeated_tick_repeats_the_command() -> None:
+    """Two ticks at one stamp must not move the reference twice."""
+    rig = moving_rig()
+    last = rig.commands[-1]
+    again = rig.executor.tick(rig.state(), rig.now_ns)
+    np.testing.assert_array_equal(again.position, last.position)
+    np.testing.assert_array_equal(again.effort, last.effort)
+
+
+def test_methods_may_be_called_from_another_thread() -> None:
+    """The node receives chunks and services in another thread than it ticks in; a race would kill the control loop."""
+    rig = Rig()
+    done, failures = threading.Event(), []
+
+    def intrude() -> None:
+        try:
+            while not done.is_set():
+                rig.executor.accept(chunk(FAST, rig.now_ns), rig.now_ns)
+                rig.executor.stop("race")
+                rig.executor.status()
+                rig.executor.clear()
+                rig.executor.take_events()
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=intrude)
+    thread.start()
+    rig.tick(300)
+    done.set()
+    thread.join()
+    assert failures == []
+    assert violations(rig.commands) == []
