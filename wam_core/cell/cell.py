@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from wam_core.cell.rendering import RENDERERS, choose_renderer
 from wam_core.cell.rendering.renderer import Renderer
 from wam_core.cell.scene import Scene
-from wam_core.cell.sensors import read_tactile, read_wrench
 from wam_core.cell.tasks import TASKS, Goal, Task
 from wam_core.contract import FloatArray, RobotState, check_finite
 from wam_core.errors import ContractError, look_up
@@ -40,6 +39,7 @@ class Cell:
         self._renderers: dict[str, Renderer] = {}
         self._step_ns = round(1e9 / robot.rates.control_hz)
         self._check_ticks = round(CHECK_SECONDS * robot.rates.control_hz)
+        self._limit = np.append(robot.limits.torque, robot.gripper.force)
         self._ticks = 0
         self.reset("reach", 0)
 
@@ -97,12 +97,10 @@ class Cell:
         Raises:
             ContractError: wrong length or not finite.
         """
-        robot = self.robot
         if effort.shape != self._effort.shape:
             raise ContractError("effort", effort.shape, f"{len(self._effort)} numbers")
         check_finite("effort", effort)
-        limit = np.append(robot.limits.torque, robot.gripper.force)
-        self._effort = np.clip(effort, -limit, limit)
+        self._effort = np.clip(effort, -self._limit, self._limit)
         self.scene.step(self._effort)
         self._ticks += 1
         if self._ticks % self._check_ticks == 0:
@@ -123,8 +121,8 @@ class Cell:
             position=position,
             velocity=velocity,
             effort=self._effort.copy(),
-            wrench=read_wrench(scene.model, scene.data),
-            tactile=read_tactile(scene.data, self.robot),
+            wrench=scene.sensors.wrench(scene.data),
+            tactile=scene.sensors.tactile(scene.data),
         )
 
     def tool_pose(self) -> FloatArray:

@@ -7,7 +7,7 @@ import mujoco
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from wam_core.cell.sensors import add_sensors
+from wam_core.cell.sensors import Sensors, add_sensors
 from wam_core.contract import FloatArray
 from wam_core.paths import share_path
 from wam_core.robot.contract import RobotContract
@@ -66,7 +66,9 @@ class Scene:
         add_objects(spec)
         self.model = spec.compile()
         self.data = mujoco.MjData(self.model)
+        self.sensors = Sensors(self.model, robot)
         self._robot = robot
+        self._bodies = {self.model.body(i).name: i for i in range(self.model.nbody)}
         joints = [self.model.joint(name) for name in robot.joint_names]
         coupled = int(self.model.eq_obj1id[self.model.eq_obj2id == joints[-1].id][0])
         self._qpos = np.array([int(joint.qposadr[0]) for joint in joints])
@@ -105,7 +107,7 @@ class Scene:
 
     def position(self, body: str) -> FloatArray:
         """``[3]`` m, base frame, of a body's origin."""
-        return self.data.body(body).xpos.copy()
+        return self.data.xpos[self._bodies[body]].copy()
 
     def slide(self, joint: str) -> float:
         """Position of a one-degree-of-freedom joint."""
@@ -114,7 +116,7 @@ class Scene:
     def place(self, body: str, position: FloatArray, yaw: float = 0.0) -> None:
         """Put a free or mocap body somewhere, at rest (m, base frame; rad about z)."""
         quaternion = np.array([np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)])
-        handle = self.model.body(body)
+        handle = self.model.body(self._bodies[body])
         if (mocap := int(handle.mocapid[0])) >= 0:
             self.data.mocap_pos[mocap] = position
             self.data.mocap_quat[mocap] = quaternion

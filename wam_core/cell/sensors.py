@@ -11,12 +11,12 @@ FINGERS = {"left": "panda_leftfinger", "right": "panda_rightfinger"}
 TAXELS = ((-0.005, 0.030), (0.005, 0.030), (-0.005, 0.042), (0.005, 0.042))
 #: Half size of a taxel's box: together they enclose the fingertip, so that a touch from any side is felt.
 TAXEL_SIZE = (0.0051, 0.0062, 0.0071)
-GRIPPER = ("panda_hand", "panda_leftfinger", "panda_rightfinger")
+GRIPPER = "panda_hand"
 
 
 def add_sensors(spec: mujoco.MjSpec, robot: RobotContract) -> None:
     """Force and torque across the wrist, and a touch sensor per taxel of the contract."""
-    site = spec.body(GRIPPER[0]).add_site(name="tool", pos=spec.body(robot.tool_frame).pos)
+    site = spec.body(GRIPPER).add_site(name="tool", pos=spec.body(robot.tool_frame).pos)
     for name, kind in (("force", mujoco.mjtSensor.mjSENS_FORCE), ("torque", mujoco.mjtSensor.mjSENS_TORQUE)):
         spec.add_sensor(name=f"wrist_{name}", type=kind, objtype=mujoco.mjtObj.mjOBJ_SITE, objname=site.name)
     for name in robot.tactile:
@@ -31,23 +31,28 @@ def add_sensors(spec: mujoco.MjSpec, robot: RobotContract) -> None:
         )
 
 
-def read_wrench(model: mujoco.MjModel, data: mujoco.MjData) -> FloatArray:
-    """``[6]`` force (N) and torque (N m) that the surroundings exert on the gripper, at and in the tool frame.
+class Sensors:
+    """Reads the sensors of one compiled scene."""
 
-    The weight of the gripper itself is taken out, as force-torque drivers do; its inertia is not.
-    """
-    # MuJoCo reports what the arm exerts on the gripper: the opposite of what reaches the arm through it.
-    raw = np.concatenate([data.sensor("wrist_force").data, data.sensor("wrist_torque").data])
-    tool = data.site("tool")
-    rotation = tool.xmat.reshape(3, 3)
-    weight = np.zeros(6)
-    for name in GRIPPER:
-        force = model.body(name).mass[0] * model.opt.gravity
-        arm = data.body(name).xipos - tool.xpos
-        weight += np.concatenate([force, np.cross(arm, force)])
-    return -raw - np.concatenate([rotation.T @ weight[:3], rotation.T @ weight[3:]])
+    def __init__(self, model: mujoco.MjModel, robot: RobotContract) -> None:
+        self._site = model.site("tool").id
+        self._gripper = model.body(GRIPPER).id
+        self._weight = float(model.body_subtreemass[self._gripper] * np.linalg.norm(model.opt.gravity))
+        names = ("wrist_force", "wrist_torque")
+        self._wrench = np.concatenate([model.sensor_adr[model.sensor(n).id] + np.arange(3) for n in names])
+        self._tactile = np.array([model.sensor_adr[model.sensor(n).id] for n in robot.tactile])
 
+    def wrench(self, data: mujoco.MjData) -> FloatArray:
+        """``[6]`` force (N) and torque (N m) that the surroundings exert on the gripper, at and in the tool frame.
 
-def read_tactile(data: mujoco.MjData, robot: RobotContract) -> FloatArray:
-    """``[taxels]`` normal force in N, in the contract's order."""
-    return np.array([data.sensor(name).data[0] for name in robot.tactile])
+        The weight of the gripper itself is taken out, as force-torque drivers do; its inertia is not.
+        """
+        x, y, _ = data.subtree_com[self._gripper] - data.site_xpos[self._site]
+        down = -self._weight * data.site_xmat[self._site].reshape(3, 3)[2]
+        lean = self._weight * (data.site_xmat[self._site].reshape(3, 3).T @ (-y, x, 0.0))
+        # MuJoCo reports what the arm exerts on the gripper: the opposite of what reaches the arm through it.
+        return -data.sensordata[self._wrench] - np.concatenate([down, lean])
+
+    def tactile(self, data: mujoco.MjData) -> FloatArray:
+        """``[taxels]`` normal force in N, in the contract's order."""
+        return data.sensordata[self._tactile]

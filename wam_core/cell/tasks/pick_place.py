@@ -38,8 +38,8 @@ class PickPlace(Task):
 
     def lay_out(self, scene: Scene, rng: np.random.Generator) -> Goal:
         colours = draw_colours(rng, 4)
-        cubes = scatter(rng, 2, CUBES_LOWER, CUBES_UPPER, CUBES_APART)
-        trays = scatter(rng, 2, TRAYS_LOWER, TRAYS_UPPER, TRAYS_APART)
+        cubes = scatter(rng, 2, CUBES_LOWER, CUBES_UPPER, CUBES_APART)[0]
+        trays = scatter(rng, 2, TRAYS_LOWER, TRAYS_UPPER, TRAYS_APART)[0]
         for body, point, colour in zip(CUBES, cubes, colours[:2], strict=True):
             scene.place(body, np.array([*point, CUBE]), float(rng.uniform(-MOST_YAW, MOST_YAW)))
             scene.paint(body, colour)

@@ -25,7 +25,8 @@ class Reach(Task):
 
     def lay_out(self, scene: Scene, rng: np.random.Generator) -> Goal:
         colours = draw_colours(rng, len(BALLS))
-        for ball, point, colour in zip(BALLS, scatter(rng, len(BALLS), LOWER, UPPER, APART), colours, strict=True):
+        points = scatter(rng, len(BALLS), LOWER, UPPER, APART)[0]
+        for ball, point, colour in zip(BALLS, points, colours, strict=True):
             scene.place(ball, np.array([*point, RADIUS]))
             scene.paint(ball, colour)
         choice = int(rng.integers(len(BALLS)))
