@@ -17,7 +17,7 @@ from wam_core.executor.intake import Intake, Seen, check_chunk
 from wam_core.executor.journal import Journal
 from wam_core.executor.latch import Latch
 from wam_core.executor.settings import ExecutorSettings
-from wam_core.executor.shaping import Motion, Shaper
+from wam_core.executor.shaping import Motion, Shaper, StopPlan
 from wam_core.executor.status import ExecutorStatus
 from wam_core.executor.torque import computed_torque
 from wam_core.robot.contract import RobotContract
@@ -58,6 +58,7 @@ class Executor:
         self._accepted = self._rejected = 0
         self._sequence = -1
         self._motion: Motion | None = None
+        self._stop: StopPlan | None = None
         self._stop_s = 0.0
         self._finger = Finger(0.0, 0.0)
         self._effort = np.zeros(len(robot.joint_names))
@@ -111,7 +112,7 @@ class Executor:
         dt = self._advance_clock(now_ns)
         if good is not None and self._motion is None:
             self._anchor(good, now_ns)
-        if self._motion is None:
+        if self._motion is None or self._stop is None:
             return self._no_command(now_ns)
         if good is not None and good.stamp_ns != self._good_stamp_ns:
             self._good_ns, self._good_stamp_ns = now_ns, good.stamp_ns
