@@ -13,7 +13,7 @@ from synthetic_recording import START_NS, known_action, known_image, known_posit
 from wam_core.contract import RobotState
 from wam_core.data import messages
 from wam_core.data.episode_writer import EpisodeWriter
-from wam_core.data.reader import read_episode
+from wam_core.data.reader import read_episode, read_episodes
 from wam_core.data.recorder import Recorder
 from wam_core.data.recording import Recording
 from wam_core.data.synchronise import Stream, align
@@ -133,16 +133,25 @@ def test_an_image_of_another_size_is_named(tmp_path: Path) -> None:
         read_episode(path)
 
 
-def test_two_instructions_in_one_recording_are_refused(tmp_path: Path) -> None:
-    """Taking the first of two instructions labels half of the recording wrongly."""
+def test_each_instruction_of_a_recording_is_an_episode_of_its_own(tmp_path: Path) -> None:
+    """One label for a recording of several jobs is wrong for most of it; before and between them there is no job."""
     robot = small_robot()
-    path = tmp_path / "two.mcap"
-    with Recorder(path, robot, {"cameras": ""}) as recorder:
+    path = tmp_path / "several.mcap"
+    given = {0: "", 2: "reach", 5: "push", 9: "", 11: "reach", 12: "reach"}
+    with Recorder(path, robot, {"cameras": "front"}) as recorder:
         writer = EpisodeWriter(recorder, robot)
-        for step, text in enumerate(("reach", "push")):
-            writer.instruction(text, START_NS + step * robot.step_ns)
-            writer.state(RobotState(START_NS + step * robot.step_ns, known_position(robot, 0), np.zeros(8)))
-    with pytest.raises(ContractError, match="one instruction"):
+        for step in range(15):
+            stamp = START_NS + step * robot.step_ns
+            if step in given:
+                writer.instruction(given[step], stamp - 1)
+            writer.image("front", known_image("front", step), stamp)
+            writer.state(RobotState(stamp, known_position(robot, 0), np.zeros(8)))
+    episodes = read_episodes(path)
+    steps = [((e.stamps_ns - START_NS) // robot.step_ns).tolist() for e in episodes]
+    assert [e.instruction for e in episodes] == ["reach", "push", "reach"]
+    assert steps == [[2, 3, 4], [5, 6, 7, 8], [11, 12, 13]]
+    assert np.array_equal(episodes[1].images["front"][3], known_image("front", 8))
+    with pytest.raises(ContractError, match="one episode"):
         read_episode(path)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wam_core.contract import FloatArray
-from wam_core.data.reader import Episode, read_episode
+from wam_core.data.reader import Episode, read_episodes
 from wam_core.errors import ContractError
 from wam_core.preprocess.images import ImageLayout, lay_out
 from wam_core.robot.contract import RobotContract, from_dict
@@ -129,12 +129,12 @@ def load_frames(
     parts: list[_Part] = []
     contract: RobotContract | None = None
     for number, path in enumerate(paths):
-        episode = read_episode(path, robot, layout.cameras)
-        contract = contract or episode.robot
-        if episode.robot.to_dict() != contract.to_dict():
-            raise ContractError(f"{path.name}:robot_contract", episode.robot.name, f"that of {paths[0].name}")
-        if episode.success is not False:
-            parts.extend(_parts(episode, layout))
+        for episode in read_episodes(path, robot, layout.cameras):
+            contract = contract or episode.robot
+            if episode.robot.to_dict() != contract.to_dict():
+                raise ContractError(f"{path.name}:robot_contract", episode.robot.name, f"that of {paths[0].name}")
+            if episode.success is not False:
+                parts.extend(_parts(episode, layout))
         if report:
             report(number + 1, len(paths))
     if contract is None or not parts:

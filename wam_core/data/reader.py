@@ -1,7 +1,7 @@
-"""A recording as one synchronised episode."""
+"""A recording as synchronised episodes, one per instruction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ _SMALL = frozenset((messages.JOINT_STATE, messages.WRENCH, messages.TACTILE, mes
 
 @dataclass(frozen=True)
 class Episode:
-    """One recording at the contract's action rate; row k of every array belongs to ``stamps_ns[k]``.
+    """What happened under one instruction, at the contract's action rate; row k of every array is ``stamps_ns[k]``.
 
     Attributes:
         stamps_ns: ``[T]``; consecutive ones differ by the contract's step except where a gap was left out.
@@ -63,6 +63,23 @@ class Episode:
         edges = [0, *(int(b) for b in breaks), len(self.stamps_ns)]
         return list(zip(edges[:-1], edges[1:], strict=True))
 
+    def between(self, start: int, end: int) -> "Episode":
+        """Rows ``start`` .. ``end - 1``, and the gaps that touch them."""
+        rows = slice(start, end)
+        first, last = int(self.stamps_ns[start]), int(self.stamps_ns[end - 1])
+        return replace(
+            self,
+            stamps_ns=self.stamps_ns[rows],
+            images={name: images[rows] for name, images in self.images.items()},
+            image_stamps_ns={name: stamps[rows] for name, stamps in self.image_stamps_ns.items()},
+            joint_position=self.joint_position[rows],
+            proprioception=self.proprioception[rows],
+            actions=self.actions[rows],
+            wrench=None if self.wrench is None else self.wrench[rows],
+            tactile=None if self.tactile is None else self.tactile[rows],
+            gaps=tuple(g for g in self.gaps if g.end_ns >= first and g.start_ns <= last),
+        )
+
     @property
     def success(self) -> bool | None:
         """The recorded outcome label, None when the recording has none."""
@@ -71,7 +88,21 @@ class Episode:
 
 
 def read_episode(path: Path, robot: RobotContract | None = None, cameras: Sequence[str] | None = None) -> Episode:
-    """Read and synchronise one recording.
+    """:func:`read_episodes` of a recording that has one instruction.
+
+    Raises:
+        ContractError: the recording has several, or anything that :func:`read_episodes` raises.
+    """
+    found = read_episodes(path, robot, cameras)
+    if len(found) > 1:
+        raise ContractError(f"{path.name}:instruction", [e.instruction for e in found], "one episode")
+    return found[0]
+
+
+def read_episodes(
+    path: Path, robot: RobotContract | None = None, cameras: Sequence[str] | None = None
+) -> tuple[Episode, ...]:
+    """Read and synchronise one recording; a new instruction begins a new episode, none or an empty one ends it.
 
     Args:
         robot: contract of a recording that embeds none (e.g. made by ``ros2 bag record``).
@@ -79,7 +110,7 @@ def read_episode(path: Path, robot: RobotContract | None = None, cameras: Sequen
 
     Raises:
         ContractError: names the file and stream: a camera or joint is missing, stamps go backwards, a value is not
-            finite, an image or chunk does not fit the contract, instructions differ, or no instant has all streams.
+            finite, an image or chunk does not fit the contract, or no instant has an instruction and all streams.
     """
     recording = Recording(path)
     image_stamps, small = _scan(recording)
@@ -98,13 +129,13 @@ def read_episode(path: Path, robot: RobotContract | None = None, cameras: Sequen
 
     anchor = streams[ACTIONS if ACTIONS in streams else next(iter(streams))].stamps_ns
     aligned = align(streams, int(anchor[0]) if len(anchor) else 0, robot.step_ns, path.name)
-    instruction, told_ns = _instruction(recording, small.get(messages.INSTRUCTION_TOPIC, []), metadata)
-    keep = aligned.instants_ns >= told_ns
+    instructions = _instructions(recording, small.get(messages.INSTRUCTION_TOPIC, []), metadata, aligned.instants_ns)
+    keep = instructions != ""
     if ACTIONS not in rows:
         keep &= aligned.instants_ns + robot.step_ns <= streams[JOINTS].stamps_ns[-1]
     if not np.any(keep):
-        found = f"{len(keep)} instants with all streams"
-        raise ContractError(path.name, found, "one or more, after the instruction was given")
+        found = f"{len(keep)} instants with all streams, {np.count_nonzero(instructions != '')} with an instruction"
+        raise ContractError(path.name, found, "one or more with both")
     instants = aligned.instants_ns[keep]
     index = {name: i[keep] for name, i in aligned.index.items()}
 
@@ -115,10 +146,10 @@ def read_episode(path: Path, robot: RobotContract | None = None, cameras: Sequen
     else:
         later = newest_not_after(streams[JOINTS].stamps_ns, instants + robot.step_ns)
         actions = _reached(robot, kinematics, rows[JOINTS][later])
-    return Episode(
+    whole = Episode(
         path=path,
         robot=robot,
-        instruction=instruction,
+        instruction="",
         stamps_ns=instants,
         images=_images(recording, wanted, index),
         image_stamps_ns={c.name: streams[c.name].stamps_ns[index[c.name]] for c in wanted},
@@ -133,6 +164,13 @@ def read_episode(path: Path, robot: RobotContract | None = None, cameras: Sequen
             "actions": "recorded" if ACTIONS in rows else "derived from the measured pose",
             "complete": str(recording.complete).lower(),
         },
+    )
+    given = instructions[keep]
+    if len(set(given)) == 1:
+        return (replace(whole, instruction=str(given[0])),)
+    edges = [0, *(np.flatnonzero(given[1:] != given[:-1]) + 1), len(given)]
+    return tuple(
+        replace(whole.between(a, b), instruction=str(given[a])) for a, b in zip(edges[:-1], edges[1:], strict=True)
     )
 
 
@@ -172,17 +210,14 @@ def _rows(
     return np.array(stamps, np.int64), np.array(rows)
 
 
-def _instruction(
-    recording: Recording, found: Sequence[RecordedMessage], metadata: Mapping[str, str]
-) -> tuple[str, int]:
-    """The one instruction and the time it was given; before that, and only then, steps are left out."""
-    texts = [(recording.decode(m).data, m.stamp_ns) for m in found]
-    if not texts and metadata.get("instruction"):
-        return metadata["instruction"], 0
-    field = f"{recording.path.name}:{messages.INSTRUCTION_TOPIC}"
-    if len({text for text, _ in texts}) != 1:
-        raise ContractError(field, sorted({text for text, _ in texts}), "one instruction per recording")
-    return texts[0]
+def _instructions(
+    recording: Recording, found: Sequence[RecordedMessage], metadata: Mapping[str, str], instants_ns: IntArray
+) -> NDArray[np.str_]:
+    """``[T]`` the instruction in force at each instant, empty where there is none."""
+    if not found:
+        return np.full(len(instants_ns), metadata.get("instruction", ""))
+    texts = np.array(["", *(recording.decode(m).data for m in found)])
+    return texts[newest_not_after(np.array([m.stamp_ns for m in found]), instants_ns) + 1]
 
 
 def _images(

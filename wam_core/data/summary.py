@@ -1,7 +1,7 @@
 """What is in a folder of recordings, and what would make training fail."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from wam_core.contract import FloatArray
 from wam_core.data.frames import recordings_in
-from wam_core.data.reader import Episode, read_episode
+from wam_core.data.reader import Episode, read_episodes
 from wam_core.data.synchronise import IntArray
 from wam_core.errors import ContractError
 from wam_core.robot.contract import RobotContract
@@ -63,16 +63,11 @@ def summarise(
     rates: dict[str, list[float]] = {}
     ranges: dict[str, list[FloatArray]] = {}
     gaps: dict[str, float] = {}
-    unfinished, derived, problems = [], [], []
-    for number, path in enumerate(paths):
-        try:
-            episode = read_episode(path, robot)
-        except ContractError as error:
-            problems.append(str(error))
-            continue
-        finally:
-            if report:
-                report(number + 1, len(paths))
+    unfinished: dict[str, None] = {}
+    derived: dict[str, None] = {}
+    problems: list[str] = []
+    for episode in _readable(paths, robot, problems, report):
+        file = episode.path.name
         tasks.setdefault(episode.metadata.get("task", "unnamed"), []).append(len(episode.stamps_ns))
         outcomes[{True: "success", False: "failure", None: "unlabelled"}[episode.success]] += 1
         instructions[episode.instruction] += 1
@@ -81,12 +76,12 @@ def summarise(
         for name, values in _columns(episode).items():
             ranges.setdefault(name, []).append(np.array([values.min(), values.mean(), values.max(), len(values)]))
         for gap in episode.gaps:
-            key = f"{path.name}:{gap.stream}"
+            key = f"{file}:{gap.stream}"
             gaps[key] = gaps.get(key, 0.0) + (gap.end_ns - gap.start_ns + episode.robot.step_ns) / 1e9
         if episode.metadata["complete"] == "false":
-            unfinished.append(path.name)
+            unfinished[file] = None
         if episode.metadata["actions"] != "recorded":
-            derived.append(path.name)
+            derived[file] = None
     return FolderSummary(
         tasks={name: tuple(lengths) for name, lengths in sorted(tasks.items())},
         outcomes=outcomes,
@@ -98,6 +93,19 @@ def summarise(
         derived=tuple(derived),
         problems=tuple(problems),
     )
+
+
+def _readable(
+    paths: Sequence[Path], robot: RobotContract | None, problems: list[str], report: Callable[[int, int], None] | None
+) -> Iterator[Episode]:
+    """Episodes of all readable recordings; the others are added to ``problems``."""
+    for number, path in enumerate(paths):
+        try:
+            yield from read_episodes(path, robot)
+        except ContractError as error:
+            problems.append(str(error))
+        if report:
+            report(number + 1, len(paths))
 
 
 def _rate(stamps_ns: IntArray) -> float:
