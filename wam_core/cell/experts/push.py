@@ -12,7 +12,7 @@ LOW, LOW_ENOUGH = 0.033, 0.060
 #: Tool to block centre along the push: when the block lies between the fingers, when they are clear of it, and where
 #: the tool comes down.
 SEATED, CLEAR, BEHIND = 0.027, 0.045, 0.075
-#: How far off that place the tool may be while it goes down, and how far off the middle the block while it is pushed.
+#: How far off the middle the block may be when the tool goes down or forward, and while it is pushed.
 TOLERANCE, LOST = 0.020, 0.030
 #: How far the tool is sent ahead of the seated block, and the miss at which it stops.
 LEAD, ARRIVED = 0.06, 0.010
@@ -32,19 +32,18 @@ class PushExpert:
         forward = np.array([np.cos(yaw), np.sin(yaw)])
         along = float((block - tool[:2]) @ forward)
         across = float(np.linalg.norm(block - tool[:2] - along * forward))
-        if tool[2] < LOW_ENOUGH and 0.0 < along < BEHIND + TOLERANCE and across < LOST:
-            ahead = self._ahead(float(way @ forward), along, across)
-            return self._stride.towards(np.array([*(block + ahead * forward), LOW]), SPREAD, yaw)
         start = np.array([*(block - BEHIND * forward), LOW])
+        if tool[2] > LOW_ENOUGH or along < 0.0:
+            return self._stride.down_to(start, TOLERANCE, SPREAD, yaw)
+        if across < (LOST if along < CLEAR else TOLERANCE):
+            left = float(way @ forward)
+            ahead = min(left, LEAD) - SEATED if left > ARRIVED else -along
+            return self._stride.towards(np.array([*(block + ahead * forward), LOW]), SPREAD, yaw)
+        if along > CLEAR:
+            return self._stride.towards(start, SPREAD, yaw)
         return self._stride.down_to(start, TOLERANCE, SPREAD, yaw)
 
     def _heading(self, way: FloatArray) -> float:
         if np.linalg.norm(way) < NEAR:
             return -float(self._cell.tool_pose()[5])
         return float(np.arctan2(way[1], way[0]))
-
-    def _ahead(self, left: float, along: float, across: float) -> float:
-        """Where to send the tool, along the push from the block's centre."""
-        if along > CLEAR and across > TOLERANCE:
-            return -along
-        return min(left, LEAD) - SEATED if left > ARRIVED else -along
