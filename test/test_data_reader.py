@@ -137,7 +137,7 @@ def test_each_instruction_of_a_recording_is_an_episode_of_its_own(tmp_path: Path
     """One label for a recording of several jobs is wrong for most of it; before and between them there is no job."""
     robot = small_robot()
     path = tmp_path / "several.mcap"
-    given = {0: "", 2: "reach", 5: "push", 9: "", 11: "reach", 12: "reach"}
+    given = {0: "", 2: "reach", 5: "push", 9: "", 11: "push", 12: "push"}
     with Recorder(path, robot, {"cameras": "front"}) as recorder:
         writer = EpisodeWriter(recorder, robot)
         for step in range(15):
@@ -148,7 +148,7 @@ def test_each_instruction_of_a_recording_is_an_episode_of_its_own(tmp_path: Path
             writer.state(RobotState(stamp, known_position(robot, 0), np.zeros(8)))
     episodes = read_episodes(path)
     steps = [((e.stamps_ns - START_NS) // robot.step_ns).tolist() for e in episodes]
-    assert [e.instruction for e in episodes] == ["reach", "push", "reach"]
+    assert [e.instruction for e in episodes] == ["reach", "push", "push"]
     assert steps == [[2, 3, 4], [5, 6, 7, 8], [11, 12, 13]]
     assert np.array_equal(episodes[1].images["front"][3], known_image("front", 8))
     with pytest.raises(ContractError, match="one episode"):

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wam_core.contract import FloatArray
-from wam_core.data.reader import Episode, read_episodes
+from wam_core.data.episode import Episode
+from wam_core.data.reader import read_episodes
 from wam_core.errors import ContractError
 from wam_core.preprocess.images import ImageLayout, lay_out
 from wam_core.robot.contract import RobotContract, from_dict

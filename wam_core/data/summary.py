@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from wam_core.contract import FloatArray
+from wam_core.data.episode import Episode
 from wam_core.data.frames import recordings_in
-from wam_core.data.reader import Episode, read_episodes
+from wam_core.data.reader import read_episodes
 from wam_core.data.synchronise import IntArray
 from wam_core.errors import ContractError
 from wam_core.robot.contract import RobotContract
