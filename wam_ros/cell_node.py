@@ -21,8 +21,9 @@ from wam_core.robot.contract import Camera, load_robot
 from wam_core.robot.dynamics import Dynamics
 from wam_msgs.msg import ActionChunk, TactileArray
 from wam_msgs.srv import Reset
-from wam_ros import conversion
+from wam_ros import conversion, diagnostics
 from wam_ros.cameras import CameraThread
+from wam_ros.diagnostics import Diagnostics
 from wam_ros.parameters import declare
 from wam_ros.polled import PolledSubscription
 from wam_ros.process import run_node
@@ -46,7 +47,7 @@ class CellNode(Node):
         renderer = declare(self, "renderer", "auto", "egl, osmesa, raycast, or auto", read_only=True)
         factor = declare(self, "real_time_factor", 1.0, "Simulated per real time", (0.01, 10.0), read_only=True)
         state_hz = declare(self, "state_hz", 250.0, "Rate of joint states", (10.0, 500.0), read_only=True)
-        demonstrate = declare(self, "demonstrate", False, "Publish the scripted expert as chunks", read_only=True)
+        declare(self, "demonstrate", False, "Publish the scripted expert's targets as chunks")
         self._priority = declare(self, "realtime_priority", 10, "SCHED_FIFO priority of physics, 0 for none", (0, 99))
         self.robot = load_robot(name)
         self.cell = Cell(self.robot, renderer)
@@ -78,11 +79,13 @@ class CellNode(Node):
         self._images = {c.name: self.create_publisher(Image, c.topic, SENSOR) for c in self.robot.cameras}
         self._success = self.create_publisher(Bool, "~/success", LATCHED)
         self._instruction = self.create_publisher(String, "~/instruction", LATCHED)
-        self._demonstration = self.create_publisher(ActionChunk, DEMONSTRATION_TOPIC, RELIABLE) if demonstrate else None
+        self._demonstration = self.create_publisher(ActionChunk, DEMONSTRATION_TOPIC, RELIABLE)
         self._expert = ExpertPolicy(self.cell, np.random.default_rng(seed))
         self._instruction.publish(String(data=self.cell.goal.instruction))
         self._commands = PolledSubscription(self, JointState, topics.joint_command, COMMAND)
         self.create_service(Reset, "~/reset", self._on_reset)
+        self._diagnostics = Diagnostics(self, self.robot.name)
+        self.create_timer(1.0, self._publish_diagnostics)
         self._cameras = CameraThread(self.cell, self._publish_image)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="physics", daemon=True)
@@ -126,7 +129,7 @@ class CellNode(Node):
             self._tactile.publish(conversion.tactile_message(self.robot, state, stamp_ns))
         if self._is_due(self.robot.rates.camera_hz):
             self._cameras.shoot(stamp_ns)
-        if self._demonstration is not None and self._is_due(self.robot.rates.action_hz):
+        if self._is_due(self.robot.rates.action_hz) and self.get_parameter("demonstrate").value:
             seen = Observation(stamp_ns, {}, cell.tool_pose(), cell.goal.instruction)
             self._demonstration.publish(conversion.chunk_message(self.robot, self._expert.act(seen).chunk))
         if self._is_due(SUCCESS_HZ):
@@ -174,6 +177,15 @@ class CellNode(Node):
         self._instruction.publish(String(data=response.instruction))
         self.get_logger().info(f"{request.task}, seed {request.seed}: {response.instruction}")
         return response
+
+    def _publish_diagnostics(self) -> None:
+        values = {
+            "renderer": self.cell.renderer,
+            "task": self.cell.task,
+            "slower than real time (s)": self._slipped_s,
+            "frames skipped": self._cameras.skipped,
+        }
+        self._diagnostics.publish(diagnostics.OK, "braking: no joint command" if self._braking else "running", values)
 
     def _publish_image(self, camera: Camera, image: NDArray[np.uint8], stamp_ns: int) -> None:
         self._images[camera.name].publish(conversion.image_message(image, camera.frame, stamp_ns))

@@ -123,6 +123,7 @@ class ExecutorNode(LifecycleNode):
         loop.stop()
         if not latched:
             self._executor.clear()
+        gc.unfreeze()
         gc.enable()
 
     def _rest_from_garbage(self) -> None:

@@ -1,20 +1,23 @@
 """What a person or a program asks of a running graph: transitions, resets, tasks, stops. Answers are waited for."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
 import rclpy
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.action import ActionClient
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
+from wam_core.errors import ContractError
 from wam_msgs.action import RunTask
 from wam_msgs.srv import ClearEStop, EStop, Reset, SetInstruction
 from wam_ros.qos import RELIABLE
@@ -31,11 +34,12 @@ class GraphClient:
     Every method raises TimeoutError, naming what did not answer, when ``patience_s`` (wall time) is over.
     """
 
-    def __init__(self, name: str = "wam_client", patience_s: float = 30.0) -> None:
+    def __init__(self, name: str = "wam_client", patience_s: float = 30.0, use_sim_time: bool = False) -> None:
         self.patience_s = patience_s
         self._context = Context()
-        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self.node = rclpy.create_node(name, context=self._context)
+        rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        clock = [Parameter("use_sim_time", value=use_sim_time)]
+        self.node = rclpy.create_node(name, context=self._context, parameter_overrides=clock)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._clients: dict[tuple[type, str], Any] = {}
@@ -84,6 +88,18 @@ class GraphClient:
         """One lifecycle transition; whether the node made it."""
         request = ChangeState.Request(transition=Transition(id=transition))
         return bool(self.call(ChangeState, f"/{node}/change_state", request).success)
+
+    def set_parameters(self, node: str, values: Mapping[str, Any]) -> None:
+        """Set parameters together.
+
+        Raises:
+            ContractError: the node refused; nothing was changed.
+        """
+        parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
+        request = SetParametersAtomically.Request(parameters=parameters)
+        result = self.call(SetParametersAtomically, f"/{node}/set_parameters_atomically", request).result
+        if not result.successful:
+            raise ContractError(f"{node} parameters", dict(values), result.reason)
 
     def reset(self, task: str, seed: int) -> Reset.Response:
         return self.call(Reset, "/wam_cell/reset", Reset.Request(task=task, seed=seed))
