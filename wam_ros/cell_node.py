@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 from geometry_msgs.msg import WrenchStamped
@@ -13,10 +14,12 @@ from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Bool, String
 
 from wam_core.cell.cell import Cell
-from wam_core.contract import FloatArray, Observation
+from wam_core.contract import FloatArray, Observation, RobotState
 from wam_core.data.messages import DEMONSTRATION_TOPIC
 from wam_core.errors import ContractError
 from wam_core.evaluation.expert_policy import ExpertPolicy
+from wam_core.executor.shaping import Motion
+from wam_core.executor.torque import computed_torque
 from wam_core.robot.contract import Camera, load_robot
 from wam_core.robot.dynamics import Dynamics
 from wam_msgs.msg import ActionChunk, TactileArray
@@ -64,6 +67,7 @@ class CellNode(Node):
         self._state_hz = state_hz
         self._patience = round(COMMAND_PATIENCE_S * control_hz)
         self._dynamics = Dynamics(self.robot)
+        self._brake = replace(self.robot.gains, stiffness=np.zeros(len(self.robot.joints)))
         self._command: FloatArray | None = None
         self._silent_ticks = 0
         self._braking = False
@@ -136,13 +140,13 @@ class CellNode(Node):
             self._success.publish(Bool(data=cell.success()))
         if (command := self._commands.newest()) is not None:
             self._take(command)
-        cell.step(self._effort(state.position, state.velocity))
+        cell.step(self._effort(state))
         self._ticks += 1
 
     def _is_due(self, hz: float) -> bool:
         return self._ticks % self._every[hz] == 0
 
-    def _effort(self, position: FloatArray, velocity: FloatArray) -> FloatArray:
+    def _effort(self, state: RobotState) -> FloatArray:
         self._silent_ticks += 1
         if self._command is not None and self._silent_ticks <= self._patience:
             self._braking = False
@@ -150,10 +154,10 @@ class CellNode(Node):
         if not self._braking:
             self._braking = True
             self.get_logger().warning("no joint command: the arm's own controller brakes and holds against gravity")
-        robot = self.robot
-        brake = np.zeros(len(robot.joint_names))
-        brake[:-1] = self._dynamics.gravity(position[:-1]) - robot.gains.damping * velocity[:-1]
-        return brake
+        rest = np.zeros(len(self.robot.joints))
+        here = Motion(state.position[:-1], rest, rest)
+        brake = computed_torque(self._dynamics, self._brake, here, state, 1.0 / self.robot.rates.control_hz)
+        return np.append(brake, 0.0)
 
     def _take(self, message: JointState) -> None:
         try:
