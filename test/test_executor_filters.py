@@ -14,9 +14,11 @@ from wam_core.executor.filters.context import Context
 from wam_core.executor.settings import ExecutorSettings
 from wam_core.executor.shaping import Motion, Shaper
 from wam_core.robot.ik import DifferentialIK, IkSettings
+from wam_core.robot.self_collision import SelfCollision
 
 DT = 0.002
 SETTINGS = ExecutorSettings()
+SELF_COLLISION = SelfCollision(ROBOT, SETTINGS.clearance)
 STILL = np.zeros(7)
 HOME_STATE = RobotState(0, HOME, np.zeros(8))
 LIMITS, BOX = ROBOT.limits, ROBOT.workspace
@@ -37,6 +39,7 @@ def context(previous: Motion = RESTING, **changes) -> Context:
         "robot": ROBOT,
         "settings": SETTINGS,
         "kinematics": KINEMATICS,
+        "self_collision": SELF_COLLISION,
         "plan_stop": shaper.stop,
         "torque_limit": np.append(LIMITS.torque, ROBOT.gripper.force),
         "torque_rate_limit": np.append(LIMITS.torque_rate, np.inf),
@@ -94,6 +97,10 @@ def _at_wall() -> np.ndarray:
 WALL = Motion(_at_wall(), _towards((0, 1, 0), 0.2, _at_wall()), STILL)
 SWING = Motion(ROBOT.home, unit(0, 0.69 / np.linalg.norm(KINEMATICS.jacobian(ROBOT.home)[:3, 0])), STILL)
 
+#: The hand folds onto the forearm, which joint 6 brings nearer when it decreases.
+FOLDED = np.array([-1.683, -0.449, 1.584, -2.001, 1.173, 0.413, -0.838])
+FOLDING = Motion(FOLDED, unit(5, -0.3), STILL)
+
 CASES = {
     "state_finite": Case(
         ON, "STATE_NOT_FINITE", Action.STOPPED, "panda_joint3", is_brake, NAN_STATE, context(MOVING, state_usable=False)
@@ -134,6 +141,10 @@ CASES = {
     "workspace": Case(
         Motion(WALL.q + DT * WALL.v, WALL.v, STILL), "WORKSPACE", Action.HELD, "y", is_brake,
         RobotState(0, np.append(WALL.q, 0.0), np.zeros(8)), context(WALL),
+    ),
+    "self_collision": Case(
+        Motion(FOLDING.q + DT * FOLDING.v, FOLDING.v, STILL), "SELF_COLLISION", Action.HELD,
+        "panda_link5_0, panda_hand_0", is_brake, RobotState(0, np.append(FOLDED, 0.0), np.zeros(8)), context(FOLDING),
     ),
     "finite_effort": Case(
         np.append(unit(3, np.nan), 0.0), "EFFORT_NOT_FINITE", Action.STOPPED, "panda_joint4",

@@ -1,5 +1,6 @@
 """Whatever arrives, commands stay within the robot contract; an independent checker looks at them."""
 
+import mujoco
 import numpy as np
 from executor_harness import HOME_POSE, ROBOT, Rig, chunk, line, violations
 from hypothesis import HealthCheck, given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from wam_core.contract import ActionChunk
 from wam_core.executor.seams import SEAMS
 from wam_core.executor.settings import ExecutorSettings
+from wam_core.paths import share_path
 
 JOINT_NAMES = (*ROBOT.joints, "gripper")
 
@@ -98,3 +100,29 @@ def test_gripper_reference_is_velocity_limited() -> None:
     finger = np.array([c.position[-1] for c in rig.commands])
     assert np.max(np.abs(np.diff(finger))) <= ROBOT.gripper.velocity * 0.002 + 1e-12
     assert finger[-1] == ROBOT.gripper.open
+
+
+def test_folding_onto_itself_stops_before_contact() -> None:
+    """A joint chunk that folds the hand onto the forearm; MuJoCo, which the filters do not use, finds no contact."""
+    spec = mujoco.MjSpec.from_file(str(share_path(ROBOT.urdf)))
+    spec.compiler.fusestatic = False
+    model = spec.compile()
+    data = mujoco.MjData(model)
+    open_hand = np.array([-1.683, -0.449, 1.584, -2.001, 1.173, 0.8, -0.838, 0.02])
+    folded = np.append(open_hand[:5], [0.0, -0.838, 0.5])
+    rig = Rig(start=open_hand)
+    rig.tick()
+    rig.send(np.tile(folded, (8, 1)), space="joint_position", names=JOINT_NAMES)
+    rig.tick(500)
+    assert "SELF_COLLISION" in rig.executor.status().reason_counts
+    assert violations(rig.commands) == []
+    addresses = [model.joint(name).qposadr[0] for name in ROBOT.joints]
+
+    def touches(q: np.ndarray) -> bool:
+        data.qpos[addresses] = q
+        mujoco.mj_forward(model, data)
+        bodies = [model.geom_bodyid[[c.geom1, c.geom2]] for c in data.contact[: data.ncon]]
+        return any(abs(int(pair[0]) - int(pair[1])) > 2 for pair in bodies)
+
+    assert touches(folded[:-1])
+    assert not any(touches(command.position[:-1]) for command in rig.commands[::20])

@@ -24,6 +24,7 @@ from wam_core.robot.contract import RobotContract
 from wam_core.robot.dynamics import Dynamics
 from wam_core.robot.ik import approach
 from wam_core.robot.kinematics import Kinematics
+from wam_core.robot.self_collision import SelfCollision
 
 #: A tick sooner than this after the one before repeats its command.
 SHORTEST_TICK_NS = 400_000
@@ -47,6 +48,7 @@ class Executor:
         self.settings = settings or ExecutorSettings()
         self._kinematics = Kinematics(robot)
         self._dynamics = Dynamics(robot)
+        self._self_collision = SelfCollision(robot, self.settings.clearance)
         self._shaper = Shaper(robot, self.settings)
         self._follower = Follower(robot, self._kinematics, self.settings)
         self._torque_limit = np.append(robot.limits.torque, robot.gripper.force)
@@ -124,6 +126,7 @@ class Executor:
             robot=self.robot,
             settings=self.settings,
             kinematics=self._kinematics,
+            self_collision=self._self_collision,
             plan_stop=self._shaper.stop,
             torque_limit=self._torque_limit,
             torque_rate_limit=self._torque_rate_limit,

@@ -20,6 +20,7 @@ class ExecutorSettings:
         lead_s: how far a chunk's first step may lie ahead of the tick clock, s.
         range_margin: how far a chunk's values may lie outside workspace or joint limits (m or rad) before the chunk is
             refused; inside the margin they are clipped.
+        clearance: least distance of the arm to itself, m.
         tracking_hold_rad, tracking_stop_rad: error between reference and measurement at which the reference stops
             advancing, and at which the stop latches.
         state_latch_s: time without a usable joint state after which the stop latches, s.
@@ -37,6 +38,7 @@ class ExecutorSettings:
     future_s: float = 0.05
     lead_s: float = 2.0
     range_margin: float = 0.1
+    clearance: float = 0.02
     tracking_hold_rad: float = 0.12
     tracking_stop_rad: float = 0.25
     state_latch_s: float = 0.5
@@ -49,7 +51,7 @@ class ExecutorSettings:
         for name in ("velocity_share", "acceleration_share", "jerk_share"):
             if not 0.0 < getattr(self, name) <= 1.0:
                 raise ContractError(f"executor.{name}", getattr(self, name), "a number in (0, 1]")
-        for name in ("fade_s", "smoothing_s", "future_s", "lead_s", "range_margin", "state_latch_s"):
+        for name in ("fade_s", "smoothing_s", "future_s", "lead_s", "range_margin", "clearance", "state_latch_s"):
             if not getattr(self, name) >= 0.0:
                 raise ContractError(f"executor.{name}", getattr(self, name), "a number >= 0")
         if not 0.0 < self.tracking_hold_rad <= self.tracking_stop_rad:

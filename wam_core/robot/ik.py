@@ -29,7 +29,8 @@ class IkSettings:
         posture: 1/s towards home in the null space.
         damping: greatest damping factor, reached at a singularity; ``manipulability`` is the measure
             ``sqrt(det(J J^T))`` below which it grows from zero.
-        limit_gain: 1/s; a joint may approach its bound no faster than ``limit_gain * distance``.
+        limit_gain: 1/s; a joint approaches its bound, and the tool the workspace box, no faster than
+            ``limit_gain * distance``, nor faster than it can brake.
     """
 
     gain: float = 25.0
@@ -49,7 +50,8 @@ class DifferentialIK:
         self._settings = settings
         self._home = robot.home
         self._lower, self._upper, self._velocity = robot.limits.lower, robot.limits.upper, robot.limits.velocity
-        self._speed = robot.workspace.speed
+        self._deceleration = 0.5 * robot.limits.acceleration
+        self._box = robot.workspace
         self._identity = np.eye(6)
 
     def rates(
@@ -68,14 +70,17 @@ class DifferentialIK:
         wanted = twist.copy()
         wanted[:3] += approach(position - here, s.gain, s.linear_deceleration)
         wanted[3:] += approach(pin.log3(rotation @ here_rotation.T), s.gain, s.angular_deceleration)
-        top = scale * self._speed
+        near = brakeable(here - self._box.lower, s.limit_gain, s.linear_deceleration)
+        far = brakeable(self._box.upper - here, s.limit_gain, s.linear_deceleration)
+        wanted[:3] = np.minimum(np.maximum(wanted[:3], -near), far)
+        top = scale * self._box.speed
         speed = math.sqrt(wanted[:3] @ wanted[:3])
         if speed > top:
             wanted *= top / speed
         posture = s.posture * (self._home - q)
         rates = posture + self._solve(jacobian, wanted - jacobian @ posture)
-        low = np.minimum(s.limit_gain * (self._lower - q), 0.0)
-        high = np.maximum(s.limit_gain * (self._upper - q), 0.0)
+        low = -brakeable(q - self._lower, s.limit_gain, self._deceleration)
+        high = brakeable(self._upper - q, s.limit_gain, self._deceleration)
         bounded = np.minimum(np.maximum(rates, low), high)
         free = bounded == rates
         if not free.all():
@@ -102,3 +107,9 @@ def approach(error: FloatArray, gain: float, deceleration: float) -> FloatArray:
     if distance * gain * gain <= 2.0 * deceleration:
         return gain * error
     return error * math.sqrt(2.0 * deceleration / distance)
+
+
+def brakeable(distance: FloatArray, gain: float, deceleration: FloatArray | float) -> FloatArray:
+    """Greatest speed at each ``distance`` from a bound (>= 0) that leaves room to brake; zero beyond the bound."""
+    room = np.maximum(distance, 0.0)
+    return np.minimum(gain * room, np.sqrt(2.0 * deceleration * room))

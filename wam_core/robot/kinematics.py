@@ -16,6 +16,17 @@ def arm_model(robot: RobotContract) -> pin.Model:
     Raises:
         ContractError: the URDF's joints or frames are not those of the contract.
     """
+    full, locked, posture = locked_arm(robot)
+    model = pin.buildReducedModel(full, locked, posture)
+    if tuple(model.names)[1:] != robot.joints:
+        raise ContractError("robot.joints", robot.joints, f"the URDF's joints {tuple(full.names)[1:]} in this order")
+    if not model.existFrame(robot.tool_frame):
+        raise ContractError("robot.tool_frame", robot.tool_frame, f"a frame of {robot.urdf}")
+    return model
+
+
+def locked_arm(robot: RobotContract) -> tuple[pin.Model, list[int], FloatArray]:
+    """The whole URDF, the joints that are not the arm's, and a posture with those at the middle of their range."""
     full = pin.buildModelFromUrdf(str(share_path(robot.urdf)))
     posture = pin.neutral(full)
     locked = [i for i in range(1, full.njoints) if full.names[i] not in robot.joints]
@@ -24,12 +35,7 @@ def arm_model(robot: RobotContract) -> pin.Model:
         low, high = full.lowerPositionLimit[joint.idx_q], full.upperPositionLimit[joint.idx_q]
         if np.isfinite(low + high):
             posture[joint.idx_q] = 0.5 * (low + high)
-    model = pin.buildReducedModel(full, locked, posture)
-    if tuple(model.names)[1:] != robot.joints:
-        raise ContractError("robot.joints", robot.joints, f"the URDF's joints {tuple(full.names)[1:]} in this order")
-    if not model.existFrame(robot.tool_frame):
-        raise ContractError("robot.tool_frame", robot.tool_frame, f"a frame of {robot.urdf}")
-    return model
+    return full, locked, posture
 
 
 class Kinematics:

@@ -12,6 +12,7 @@ from wam_core.executor.filters.motion import (
     finite,
     jerk,
     position,
+    self_collision,
     tool_speed,
     velocity,
     workspace,
@@ -35,6 +36,7 @@ MOTION_FILTERS: tuple[Filter[Motion], ...] = (
     tool_speed,
     position,
     workspace,
+    self_collision,
 )
 
 #: On the efforts computed from the filtered reference.

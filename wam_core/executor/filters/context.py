@@ -8,6 +8,7 @@ from wam_core.executor.settings import ExecutorSettings
 from wam_core.executor.shaping import Motion, StopPlan
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.kinematics import Kinematics
+from wam_core.robot.self_collision import SelfCollision
 
 #: Numerical slack on every limit, in the limit's unit; far below any sensor's resolution.
 SLACK = 1e-9
@@ -32,6 +33,7 @@ class Context(NamedTuple):
     robot: RobotContract
     settings: ExecutorSettings
     kinematics: Kinematics
+    self_collision: SelfCollision
     plan_stop: Callable[[Motion], StopPlan]
     torque_limit: FloatArray
     torque_rate_limit: FloatArray

@@ -1,4 +1,4 @@
-"""Filters on the joint reference: position, velocity, acceleration, jerk, workspace box, tool speed.
+"""Filters on the joint reference: position, velocity, acceleration, jerk, workspace box, tool speed, clearance.
 
 The brake starts from the same reference as the command, so any mix of the two keeps the limits that both keep;
 filters that scale move the command towards it. Filters that look ahead plan the stop from the command: from every
@@ -104,6 +104,22 @@ def workspace(motion: Motion, state: RobotState | None, context: Context) -> Res
             event = SafetyEvent(
                 "WORKSPACE", "workspace", "xyz"[axis], float(place[axis]), float(limit), "m", Action.HELD
             )
+            return context.brake, (event,)
+    return motion, ()
+
+
+def self_collision(motion: Motion, state: RobotState | None, context: Context) -> Result:
+    """Distance of the arm to itself halfway through the stop from here and at its end; one that starts too near may
+    only move apart."""
+    if motion is context.brake:
+        return motion, ()
+    least, arm = context.settings.clearance, context.self_collision
+    stop = context.plan_stop(motion)
+    for q in (stop.at(0.5 * stop.duration_s).q, stop.rest):
+        near = arm.clearance(q, least)
+        if near.distance < least and near.distance < arm.clearance(context.previous.q, least).distance:
+            pair = f"{near.first}, {near.second}"
+            event = SafetyEvent("SELF_COLLISION", "self_collision", pair, near.distance, least, "m", Action.HELD)
             return context.brake, (event,)
     return motion, ()
 
