@@ -11,8 +11,10 @@ from wam_core.contract import FloatArray
 APPROACH = 0.8
 #: Greatest turn per step in rad.
 FASTEST_TURN = 0.12
-#: Height of sideways moves in m, and how far below its due height the tool may be and still move sideways.
-CRUISE, SAG = 0.14, 0.03
+#: Heights in m: of sideways moves, and above which the tool clears everything that stands in the cell.
+CRUISE, CLEARANCE = 0.13, 0.085
+#: How far below its due height the tool may be there and still move sideways.
+SAG = 0.03
 #: Height per horizontal miss on the way down: the flank of the funnel above a place.
 STEEPNESS = 5.0
 
@@ -49,10 +51,10 @@ class Stride:
         """Target ``[7]`` on the way to ``place`` (``[3]`` m) from above.
 
         The tool stays in a funnel: at ``place``'s height within ``tolerance`` (m, horizontal) of it, higher the further
-        off it is, up to :data:`CRUISE`; below the funnel it rises before it moves sideways.
+        off it is, up to :data:`CRUISE`; far below the funnel it rises before it moves sideways.
         """
         here = self._cell.scene.tool_position()
         miss = float(np.linalg.norm(place[:2] - here[:2]))
         height = min(place[2] + STEEPNESS * max(miss - tolerance, 0.0), max(CRUISE, place[2]))
-        aside = here[:2] if here[2] < height - SAG else place[:2]
+        aside = here[:2] if here[2] < min(height - SAG, CLEARANCE) else place[:2]
         return self.towards(np.array([*aside, height]), gripper, yaw)

@@ -1,11 +1,19 @@
 """Rendering with OpenGL, off screen: on a GPU or in software through EGL, in software through OSMesa."""
 
 import importlib
+import weakref
 from typing import Any
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
+
+
+def _free(gl: Any, context: mujoco.MjrContext) -> None:
+    # MuJoCo deletes GL objects by number in whatever context is current, which may be another renderer's.
+    gl.make_current()
+    context.free()
+    gl.free()
 
 
 class _GlRenderer:
@@ -20,6 +28,7 @@ class _GlRenderer:
         self._gl: Any = importlib.import_module(self.context_module).GLContext(size.offwidth, size.offheight)
         self._gl.make_current()
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        weakref.finalize(self, _free, self._gl, self._context).atexit = False
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         self._context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
         self._scene = mujoco.MjvScene(model, maxgeom=model.ngeom + 10)
