@@ -27,6 +27,7 @@ class TokenGroup:
         schedule: groups of one schedule share their noise level in training; empty means its own.
         shift: flow-matching time shift (see ``flow.shift_time``).
         loss_weight: weight of its loss; 0 turns it off (Fast-WAM without co-training).
+        draws: noise draws per training sample; they share the clean groups' pass, which costs most.
         copy_of: the generated group a copy carries.
         copy_noise: probability that a copy is noise-augmented in training.
     """
@@ -40,6 +41,7 @@ class TokenGroup:
     schedule: str = ""
     shift: float = 1.0
     loss_weight: float = 1.0
+    draws: int = 1
     copy_of: str = ""
     copy_noise: float = 0.0
 

@@ -98,26 +98,46 @@ class WorldActionModel(nn.Module):
     def losses(self, clean: Mapping[str, Tensor], context: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
         """Mean squared error per generated group, weighted over noise levels but not by ``loss_weight``.
 
+        Clean groups run once; each set of groups that see each other's noise then runs on their keys and values.
+
         Args:
             clean: content -> true features ``[B, N, F]``.
         """
-        batch, device = len(context), context.device
+        groups = self.wiring.groups
+        features, sigmas = {}, {}
+        for name in self.wiring.prefix(groups):
+            x = clean[groups[name].content]
+            noisy = torch.rand(len(x), generator=rng, device=x.device) < groups[name].copy_noise
+            sigmas[name] = torch.rand(len(x), generator=rng, device=x.device) * noisy
+            noise = torch.randn(x.shape, generator=rng, device=x.device)
+            features[name] = flow.mix(x, noise, sigmas[name])
+        text = self.text_cache(groups, context)
+        _, cache = self.run(features, sigmas, text, {})
+        losses: dict[str, Tensor] = {}
+        for stage in self.wiring.stages(groups):
+            losses |= self._stage_losses(stage, clean, text, cache, rng)
+        return losses
+
+    def _stage_losses(
+        self,
+        stage: tuple[str, ...],
+        clean: Mapping[str, Tensor],
+        text: Mapping[str, list[KeyValue]],
+        cache: Mapping[str, list[KeyValue]],
+        rng: torch.Generator,
+    ) -> dict[str, Tensor]:
+        groups = {n: self.wiring.groups[n] for n in stage}
+        draws = min(g.draws for g in groups.values())
         features, sigmas, targets = {}, {}, {}
         drawn: dict[str, Tensor] = {}
-        for name, group in self.wiring.groups.items():
-            x = clean[group.content]
-            noise = torch.randn(x.shape, generator=rng, device=device)
-            if group.source == "generated":
-                key = group.schedule or name
-                u = drawn.setdefault(key, torch.rand(batch, generator=rng, device=device))
-                generator = GENERATORS[group.generator]
-                sigmas[name] = generator.noise_level(u, group.shift)
-                features[name], *targets[name] = generator.show(x, noise, sigmas[name])
-            else:
-                noisy = torch.rand(batch, generator=rng, device=device) < group.copy_noise
-                sigmas[name] = torch.rand(batch, generator=rng, device=device) * noisy
-                features[name] = flow.mix(x, noise, sigmas[name])
-        heads, _ = self.run(features, sigmas, self.text_cache(features, context), {})
+        for name, group in groups.items():
+            x = clean[group.content].repeat(draws, 1, 1)
+            noise = torch.randn(x.shape, generator=rng, device=x.device)
+            u = drawn.setdefault(group.schedule or name, torch.rand(len(x), generator=rng, device=x.device))
+            maker = GENERATORS[group.generator]
+            sigmas[name] = maker.noise_level(u, group.shift)
+            features[name], *targets[name] = maker.show(x, noise, sigmas[name])
+        heads, _ = self.run(features, sigmas, _repeated(text, draws), _repeated(cache, draws))
         return {
             name: (((heads[name] - target) ** 2).mean(dim=(1, 2)) * weight).mean()
             for name, (target, weight) in targets.items()
@@ -193,3 +213,11 @@ class WorldActionModel(nn.Module):
         sizes = self.spec.sizes
         video = sizes.latent[0] * sizes.patch**2
         return video if CONTENTS[self.wiring.groups[group].content].modality == "video" else sizes.action_dim
+
+
+def _repeated(cache: Mapping[str, list[KeyValue]], times: int) -> dict[str, list[KeyValue]]:
+    """Keys and values for a batch that holds every sample ``times`` over."""
+    return {
+        name: [(k.repeat(times, 1, 1, 1), v.repeat(times, 1, 1, 1)) for k, v in layers] if times > 1 else list(layers)
+        for name, layers in cache.items()
+    }
