@@ -74,9 +74,10 @@ class Stream(Generic[T]):
         Raises:
             StreamError: nothing was received, or nothing fresh for that instant.
         """
-        if not self.values:
+        entries = list(self.values)  # a copy made at once: messages arrive in another thread
+        if not entries:
             raise self.problem or StreamError(self.name, Fault.MISSING, f"nothing received on {self.topic}")
-        found = next((entry for entry in reversed(self.values) if entry[0] <= stamp_ns), self.values[0])
+        found = next((entry for entry in reversed(entries) if entry[0] <= stamp_ns), entries[0])
         age_ns = abs(stamp_ns - found[0])
         if age_ns > self.longest_age_ns:
             raise self.problem or StreamError(
