@@ -5,7 +5,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 #: Folders installed to share/wam, where wam_core.paths.share_path finds them.
-SHARED = ("config", "urdf", "launch", "checkpoints")
+SHARED = ("config", "urdf", "launch", "checkpoints", "wam_msgs/msg")
 
 
 def shared_files() -> list[tuple[str, list[str]]]:
