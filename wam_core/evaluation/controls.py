@@ -15,8 +15,10 @@ from wam_core.policy import Policy
 class BlindPolicy:
     """A policy whose cameras are frozen to the first training frame; proprioception and instruction stay live."""
 
+    #: It looks at nothing, so nothing need be rendered for it.
+    cameras: Sequence[str] = ()
+
     def __init__(self, policy: Policy) -> None:
-        self.cameras: Sequence[str] = policy.cameras
         self.replan_steps = policy.replan_steps
         self._policy = policy
         self._frozen = _camera_images(policy)
