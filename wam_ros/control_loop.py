@@ -31,7 +31,7 @@ class ControlLoop:
         now_ns: Callable[[], int],
         send: Callable[[JointCommand], None],
         priority: int,
-        say: Callable[[str], None],
+        say: Callable[[str], object],
     ) -> None:
         """``read_state`` returns the newest state and ``now_ns`` the ROS time; both are called from the loop's thread.
 

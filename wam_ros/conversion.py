@@ -128,7 +128,7 @@ def image_message(pixels: NDArray[np.uint8], frame: str, stamp_ns: int) -> Image
     height, width, _ = pixels.shape
     message = Image(header=header(stamp_ns, frame), height=height, width=width, encoding="rgb8", step=3 * width)
     # Filling the fresh array is 50 times faster than assigning bytes and 2000 times faster than assigning an ndarray.
-    message.data.frombytes(memoryview(np.ascontiguousarray(pixels)).cast("B"))
+    message.data.frombytes(np.ascontiguousarray(pixels).data.cast("B"))
     return message
 
 
@@ -184,9 +184,9 @@ def action_chunk(message: ActionChunkMessage) -> ActionChunk:
 
 def future_message(robot: RobotContract, future: Future, model: str) -> PredictedFuture:
     """A video future: its tensor, and its frames as pictures stamped with the instant they predict."""
-    values = np.ascontiguousarray(future.values)
+    values = np.ascontiguousarray(future.values, dtype=np.uint8)
     tensor = Tensor(axes=["time", "height", "width", "channel"], shape=list(values.shape), dtype=str(values.dtype))
-    tensor.data.frombytes(memoryview(values).cast("B"))
+    tensor.data.frombytes(values.data.cast("B"))
     stamps = [future.stamp_ns + (k + 1) * future.step_ns for k in range(len(values))]
     return PredictedFuture(
         header=header(future.stamp_ns, robot.base_frame),

@@ -24,6 +24,7 @@ from wam_ros import conversion
 from wam_ros.graph_client import ACTIVATE, CONFIGURE, DEACTIVATE, GraphClient
 from wam_ros.graph_processes import GraphProcesses
 from wam_ros.node_table import Options
+from wam_ros.realtime import favour_process
 
 NODES = ("wam_cell", "wam_executor", "wam_futures", "wam_recorder", "wam_inference")
 #: The share of episodes that must succeed.
@@ -96,8 +97,9 @@ def run_demo(model: str, robot_name: str, plan: Sequence[tuple[str, int]], folde
         0 when at least :data:`PASS` of the episodes succeeded, otherwise 1.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    favour_process(-5)  # the nodes inherit it, from their first import on
     shipped = not Path(model).is_dir()
-    options = Options(robot=robot_name, record=True, **({"model": model} if shipped else {}))
+    options = Options(robot=robot_name, record=True, model=model if shipped else Options.model)
     with (folder / "graph.log").open("w", buffering=1) as log:
         graph = GraphProcesses(options, lambda line: _show(line, log.write, say))
         try:

@@ -115,7 +115,7 @@ class FuturesNode(Node):
         future = self._newest
         k = int(np.clip(round((now_ns - future.stamp_ns) / future.step_ns) - 1, 0, len(future.values) - 1))
         for camera, (top, left, height, width) in future.regions.items():
-            tile = future.values[k, top : top + height, left : left + width]
+            tile = future.values[k, top : top + height, left : left + width].astype(np.uint8)
             stamp_ns = future.stamp_ns + (k + 1) * future.step_ns
             frame = self.robot.camera(camera).frame
             self._playback[camera].publish(conversion.image_message(tile, frame, stamp_ns))

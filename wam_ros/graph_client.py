@@ -43,7 +43,7 @@ class GraphClient:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._clients: dict[tuple[type, str], Any] = {}
-        self._tasks = ActionClient(self.node, RunTask, "/wam_inference/run_task")
+        self._tasks: Any = ActionClient(self.node, RunTask, "/wam_inference/run_task")
 
     def __enter__(self) -> "GraphClient":
         return self

@@ -57,13 +57,17 @@ def stack(pictures: Sequence[Image]) -> Image:
 
 
 def _fit(image: Image | None, height: int, width: int) -> Image | None:
-    return None if image is None else cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return None if image is None else _resized(image, height, width, cv2.INTER_AREA)
 
 
 def _magnify(tile: Image | None, height: int, width: int) -> Image:
     if tile is None:
         return np.full((height, width, 3), ABSENT, np.uint8)
-    return cv2.resize(tile, (width, height), interpolation=cv2.INTER_NEAREST)
+    return _resized(tile, height, width, cv2.INTER_NEAREST)
+
+
+def _resized(image: Image, height: int, width: int, interpolation: int) -> Image:
+    return np.asarray(cv2.resize(image, (width, height), interpolation=interpolation), np.uint8)
 
 
 def _text(height: int, width: int, text: str) -> Image:

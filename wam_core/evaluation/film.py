@@ -1,0 +1,121 @@
+"""A recorded episode as pictures: a strip over time, imagined beside measured, and a film."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wam_core.contract import Future
+from wam_core.data.messages import INSTRUCTION_TOPIC
+from wam_core.data.recording import Recording, recorded_contract
+from wam_core.errors import ContractError
+from wam_core.evaluation.film_strip import Image, Row, compare, draw, stack
+from wam_core.preprocess.images import decode_image
+
+FUTURE_TOPIC = "/wam_inference/future"
+COLUMNS, COMPARISONS = 8, 3
+
+
+@dataclass(frozen=True)
+class Film:
+    """Images of one recording by camera, in order of their stamps, and the futures that were predicted meanwhile."""
+
+    instruction: str
+    images: Mapping[str, list[tuple[int, Image]]]
+    futures: list[Future]
+    tolerance_ns: int
+
+    def at(self, instant_ns: int) -> dict[str, Image]:
+        """The image of each camera taken at that instant, where there is one."""
+        found = {}
+        for camera, images in self.images.items():
+            stamp_ns, image = min(images, key=lambda entry: abs(entry[0] - instant_ns))
+            if abs(stamp_ns - instant_ns) <= self.tolerance_ns:
+                found[camera] = image
+        return found
+
+
+def read_film(path: Path) -> Film:
+    """Read images, instruction and video futures of a recording.
+
+    Raises:
+        ContractError: no recording, no contract in it, or no images.
+    """
+    recording = Recording(path)
+    robot, pictures, futures, instruction = None, [], [], ""
+    for message in recording.messages():
+        if message.type_name == "sensor_msgs/msg/Image":
+            pictures.append((message.topic, recording.decode(message)))
+        elif message.topic == FUTURE_TOPIC:
+            futures.append(_future(recording.decode(message)))
+        elif message.topic == INSTRUCTION_TOPIC:
+            instruction = recording.decode(message).data or instruction
+    robot = recorded_contract(recording, None)
+    cameras = {camera.topic: camera.name for camera in robot.cameras}
+    images: dict[str, list[tuple[int, Image]]] = {}
+    for topic, m in pictures:
+        if topic in cameras:
+            pixels = decode_image(m.data, m.encoding, m.height, m.width, m.step, cameras[topic])
+            images.setdefault(cameras[topic], []).append((_nanoseconds(m.header.stamp), pixels))
+    if not images:
+        raise ContractError(path.name, "no images", f"images on one of {', '.join(cameras)}")
+    return Film(instruction, images, [f for f in futures if f is not None], round(0.6e9 / robot.rates.camera_hz))
+
+
+def strip(film: Film) -> Image:
+    """Each camera over the whole episode, then some futures: imagined below measured."""
+    stamps = [stamp for stamp, _ in next(iter(film.images.values()))]
+    instants = [stamps[i] for i in np.linspace(0, len(stamps) - 1, COLUMNS).round().astype(int)]
+    shown = [film.at(instant) for instant in instants]
+    rows = [Row(camera, [images.get(camera) for images in shown]) for camera in film.images]
+    parts = [draw([f"{(instant - stamps[0]) / 1e9:.1f} s" for instant in instants], rows, zoom=1)]
+    if film.futures:
+        chosen = np.unique(np.linspace(0, len(film.futures) - 1, COMPARISONS).round().astype(int))
+        parts += [compared(film, film.futures[i]) for i in chosen]
+    return stack(parts)
+
+
+def compared(film: Film, future: Future) -> Image:
+    """One future beside what was measured at its instants."""
+    instants = [future.stamp_ns + k * future.step_ns for k in range(len(future.values) + 1)]
+    return draw(*compare(future, [film.at(instant) for instant in instants]))
+
+
+def frames(film: Film) -> Iterator[Image]:
+    """One picture per image of the first camera: all cameras, below each what was imagined for that instant."""
+    for stamp_ns, _ in next(iter(film.images.values())):
+        measured, imagined = film.at(stamp_ns), _imagined(film, stamp_ns)
+        rows = [Row("measured", [measured.get(camera) for camera in film.images])]
+        if film.futures:
+            rows.append(Row("imagined", [imagined.get(camera) for camera in film.images]))
+        yield draw(list(film.images), rows, zoom=1)
+
+
+def _imagined(film: Film, instant_ns: int) -> dict[str, Image]:
+    """The frame nearest to the instant of the newest future that covers it."""
+    for future in reversed(film.futures):
+        steps = (instant_ns - future.stamp_ns) / future.step_ns
+        if 0.0 < steps <= len(future.values):
+            frame = future.values[max(round(steps) - 1, 0)]
+            return {name: frame[t : t + h, left : left + w] for name, (t, left, h, w) in future.regions.items()}
+    return {}
+
+
+def _nanoseconds(time: Any) -> int:
+    return int(time.sec) * 1_000_000_000 + int(time.nanosec)
+
+
+def _future(message: Any) -> Future | None:
+    if message.substrate != "video":
+        return None
+    boxes = np.asarray(message.region_boxes, int).reshape(-1, 4).tolist()
+    return Future(
+        stamp_ns=_nanoseconds(message.header.stamp),
+        substrate=message.substrate,
+        step_ns=_nanoseconds(message.step),
+        values=np.frombuffer(bytes(message.tensor.data), message.tensor.dtype).reshape(message.tensor.shape),
+        regions={name: (t, left, h, w) for name, (t, left, h, w) in zip(message.regions, boxes, strict=True)},
+        sequence=int(message.sequence),
+    )
