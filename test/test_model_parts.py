@@ -4,8 +4,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.nn import functional as F
 from tiny import WORDS, tiny_model
+from torch.nn import functional as F
 
 from wam_core.errors import ContractError
 from wam_core.model import flow

@@ -11,8 +11,8 @@ from wam_core.contract import Observation
 from wam_core.errors import ContractError
 from wam_core.policy import Policy, check_binding, load_policy
 from wam_core.presets import from_dict, load_preset, preset_names
-from wam_core.robot.contract import load_robot
 from wam_core.robot.contract import from_dict as robot_from_dict
+from wam_core.robot.contract import load_robot
 from wam_core.training.checkpoint import save_checkpoint
 
 

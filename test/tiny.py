@@ -15,6 +15,7 @@ from wam_core.substrates.video_vae import VaeSize, VideoVae
 from wam_core.training.batches import statistics_of, vocabulary_of
 from wam_core.training.checkpoint import Checkpoint
 
+INSTRUCTIONS = ("reach the red ball", "push the blue block to the green zone")
 WORDS = ("ball", "block", "blue", "green", "push", "reach", "red", "the", "to", "zone")
 
 
@@ -51,7 +52,7 @@ def tiny_frames(episodes: int = 4, length: int = 20, seed: int = 0) -> TrainingF
         proprioception=poses,
         actions=poses + rng.normal(0, 0.01, poses.shape),
         bounds=np.stack([ends - length, ends], axis=1),
-        instructions=tuple(("reach the red ball", "push the blue block to the green zone")[i % 2] for i in range(episodes)),
+        instructions=tuple(INSTRUCTIONS[i % 2] for i in range(episodes)),
         files=tuple(f"episode_{i}" for i in range(episodes)),
         robot=load_robot("panda_cell"),
         layout=layout,

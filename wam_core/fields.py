@@ -39,6 +39,8 @@ def read(kind: type[T], raw: Mapping[str, Any], source: str) -> T:
             values[name] = tuple(value)
         elif declared[name] in (float, "float") and isinstance(value, int) and not isinstance(value, bool):
             values[name] = float(value)
-        elif isinstance(declared[name], type) and not isinstance(value, declared[name]):
-            raise ContractError(f"{source}.{name}", value, f"a {declared[name].__name__}")
+        else:
+            kind_of = declared[name]
+            if isinstance(kind_of, type) and not isinstance(value, kind_of):
+                raise ContractError(f"{source}.{name}", value, f"a {kind_of.__name__}")
     return kind(**values)

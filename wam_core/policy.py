@@ -35,7 +35,7 @@ def check_binding(trained: RobotContract, robot: RobotContract) -> None:
     """Raise :class:`ContractError` naming the first field in which ``robot`` differs from the training contract."""
     for field, read in BINDING.items():
         if read(trained) != read(robot):
-            raise ContractError(f"robot.{field}", read(robot), f"{read(trained)!r}, which the checkpoint was trained with")
+            raise ContractError(f"robot.{field}", read(robot), f"{read(trained)!r}, as the checkpoint was trained with")
 
 
 def checkpoint_folder(model: str) -> Path:

@@ -116,7 +116,8 @@ def from_dict(raw: Mapping[str, Any], source: str) -> Preset:
     if not 0 < preset.replan_steps <= preset.horizon:
         raise ContractError(f"{source}.replan_steps", preset.replan_steps, f"1 to horizon ({preset.horizon})")
     if any(side % (SPACE_STRIDE * preset.patch) for side in preset.layout.size):
-        raise ContractError(f"{source}.layout", preset.layout.size, f"multiples of {SPACE_STRIDE * preset.patch} pixels")
+        unit = SPACE_STRIDE * preset.patch
+        raise ContractError(f"{source}.layout", preset.layout.size, f"multiples of {unit} pixels")
     return preset
 
 

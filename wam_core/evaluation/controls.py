@@ -56,5 +56,6 @@ def _camera_images(policy: Policy) -> Mapping[str, NDArray[np.uint8]]:
     for name, (top, left, height, width) in layout.regions.items():
         tile = policy.checkpoint.first_frame[top : top + height, left : left + width]
         camera = robot.camera(name)
-        images[name] = cv2.resize(tile, (camera.width, camera.height), interpolation=cv2.INTER_NEAREST)
+        enlarged = cv2.resize(tile, (camera.width, camera.height), interpolation=cv2.INTER_NEAREST)
+        images[name] = enlarged.astype(np.uint8)
     return images

@@ -15,7 +15,6 @@ from wam_core.training.checkpoint import Checkpoint
 from wam_core.training.video_vae import to_video
 
 
-
 @dataclass(frozen=True)
 class FrameScores:
     """Mean over windows, per predicted frame ``[T]``: PSNR in dB and SSIM of the prediction and of the copied frame.

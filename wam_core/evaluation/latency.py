@@ -14,7 +14,7 @@ from wam_core.robot.contract import load_robot
 from wam_core.substrates.video_vae import VideoVae
 
 #: Latency does not depend on the words; any vocabulary of the usual size does.
-WORDS = tuple("a b c d e f g h i j k l m n o p".split())
+WORDS = tuple(["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p"])
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ def _runner(preset: Preset, seed: int, reuse: bool) -> Callable[[], object]:
     model, vae = WorldActionModel(model_spec(preset, robot, WORDS)).eval(), VideoVae(preset.vae).eval()
     height, width = preset.layout.size
     video = torch.rand(1, 3, 1, height, width) * 2 - 1
-    words, proprioception = torch.ones(1, preset.text_length, dtype=torch.long), torch.zeros(1, len(robot.proprioception))
+    words = torch.ones(1, preset.text_length, dtype=torch.long)
+    proprioception = torch.zeros(1, len(robot.proprioception))
 
     @torch.no_grad()
     def run() -> object:

@@ -7,6 +7,7 @@ queries see exactly the groups its wiring names. Parameter names follow Wan's na
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -134,6 +135,9 @@ class Expert(nn.Module):
         self.time_projection = nn.Sequential(nn.SiLU(), nn.Linear(width, 6 * width))
         self.blocks = nn.ModuleList(Block(expert, size) for _ in range(size.layers))
 
+    def block(self, layer: int) -> Block:
+        return cast(Block, self.blocks[layer])
+
     def embed_time(self, sigma: Tensor) -> tuple[Tensor, Tensor]:
         """Noise levels ``[B]`` in 0..1 to the time vector ``[B, width]`` and its modulation ``[B, 6, width]``."""
         half = self.time_dim // 2
@@ -145,7 +149,7 @@ class Expert(nn.Module):
     def text_cache(self, context: Tensor) -> list[KeyValue]:
         """Cross-attention keys and values of every layer for ``context`` ``[B, L, text_dim]``."""
         embedded = self.text_embedding(context)
-        return [block.cross_attn.keys_values(embedded) for block in self.blocks]
+        return [cast(Block, block).cross_attn.keys_values(embedded) for block in self.blocks]
 
 
 class Trunk(nn.Module):
@@ -155,6 +159,9 @@ class Trunk(nn.Module):
         super().__init__()
         self.size = size
         self.mixtures = nn.ModuleDict({name: Expert(e, size) for name, e in experts.items()})
+
+    def expert(self, name: str) -> Expert:
+        return cast(Expert, self.mixtures[name])
 
     def forward(
         self,
@@ -176,7 +183,7 @@ class Trunk(nn.Module):
         for layer in range(self.size.layers):
             opened = {}
             for name, s in streams.items():
-                block = self.mixtures[s.expert].blocks[layer]
+                block = self.expert(s.expert).block(layer)
                 current = Stream(s.expert, s.sees, tokens[name], s.modulation, s.cos, s.sin)
                 q, k, v, mod = block.open(current)
                 produced[name].append((k, v))

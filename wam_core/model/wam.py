@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -45,7 +46,8 @@ class WorldActionModel(nn.Module):
             modality = look_up(CONTENTS, group.content, f"groups.{group.name}.content").modality
             expert = look_up(spec.experts, group.expert, f"groups.{group.name}.expert")
             if carrier.setdefault(modality, group.expert) != group.expert:
-                raise ContractError(f"groups.{group.name}.expert", group.expert, f"{carrier[modality]!r} for {modality}")
+                expected = f"{carrier[modality]!r}, which carries {modality} already"
+                raise ContractError(f"groups.{group.name}.expert", group.expert, expected)
             if modality not in self.modalities:
                 self.modalities[modality] = MODALITIES[modality](spec.sizes, expert.width)
             if group.generator:
@@ -56,10 +58,10 @@ class WorldActionModel(nn.Module):
             self.register_buffer(f"sin_{name}", angles.sin().float()[:, None], persistent=False)
 
     def _modality(self, group: TokenGroup) -> Modality:
-        return self.modalities[CONTENTS[group.content].modality]  # type: ignore[return-value]
+        return cast(Modality, self.modalities[CONTENTS[group.content].modality])
 
     def _expert(self, group: TokenGroup) -> Expert:
-        return self.trunk.mixtures[group.expert]  # type: ignore[return-value]
+        return self.trunk.expert(group.expert)
 
     def context(self, words: Tensor, proprioception: Tensor) -> Tensor:
         """Context tokens ``[B, L + 1, text_dim]``: the instruction's words, then proprioception."""

@@ -10,6 +10,7 @@ import yaml
 
 from wam_core.contract import ACTION_SPACES, FloatArray, check_finite
 from wam_core.errors import ContractError, look_up
+from wam_core.fields import exact_fields
 from wam_core.paths import share_path
 
 
@@ -153,47 +154,39 @@ def load_robot(name_or_path: str) -> RobotContract:
 
 def from_dict(raw: Mapping[str, Any], source: str = "robot") -> RobotContract:
     """Build and check a contract; errors name ``source`` and the dotted field."""
-    fields = _exact(raw, RobotContract, source)
+    fields = exact_fields(RobotContract, raw, source)
     arms = len(fields["joints"])
-    limits = _vectors(_exact(raw["limits"], JointLimits, f"{source}.limits"), arms, f"{source}.limits")
+    limits = _vectors(exact_fields(JointLimits, raw["limits"], f"{source}.limits"), arms, f"{source}.limits")
     for name, bound in limits.items():
         if name not in ("lower", "upper") and np.any(bound <= 0):
             raise ContractError(f"{source}.limits.{name}", bound.tolist(), "positive numbers")
     if np.any(limits["lower"] >= limits["upper"]):
         raise ContractError(f"{source}.limits.lower", limits["lower"].tolist(), "below limits.upper for each joint")
-    workspace = _exact(raw["workspace"], Workspace, f"{source}.workspace")
+    workspace = exact_fields(Workspace, raw["workspace"], f"{source}.workspace")
     box = _vectors({k: workspace[k] for k in ("lower", "upper")}, 3, f"{source}.workspace")
-    gains = _vectors(_exact(raw["gains"], Gains, f"{source}.gains"), arms, f"{source}.gains")
-    action = _exact(raw["action"], ActionSpec, f"{source}.action")
+    gains = _vectors(exact_fields(Gains, raw["gains"], f"{source}.gains"), arms, f"{source}.gains")
+    action = exact_fields(ActionSpec, raw["action"], f"{source}.action")
     look_up(ACTION_SPACES, action["space"], f"{source}.action.space")
-    poses = _vectors({"home": raw["home"]}, arms, source) | _vectors(
-        {"tool_reference_rpy": raw["tool_reference_rpy"]}, 3, source
-    )
     return RobotContract(
-        **{k: fields[k] for k in ("name", "urdf", "base_frame", "tool_frame")},
-        **poses,
+        name=fields["name"],
+        urdf=fields["urdf"],
+        base_frame=fields["base_frame"],
+        tool_frame=fields["tool_frame"],
+        tool_reference_rpy=_vectors({"tool_reference_rpy": raw["tool_reference_rpy"]}, 3, source)["tool_reference_rpy"],
+        home=_vectors({"home": raw["home"]}, arms, source)["home"],
         joints=tuple(raw["joints"]),
         limits=JointLimits(**limits),
-        gripper=Gripper(**_exact(raw["gripper"], Gripper, f"{source}.gripper")),
+        gripper=Gripper(**exact_fields(Gripper, raw["gripper"], f"{source}.gripper")),
         workspace=Workspace(**box, speed=float(workspace["speed"])),
         gains=Gains(**gains),
-        rates=Rates(**_exact(raw["rates"], Rates, f"{source}.rates")),
-        staleness=Staleness(**_exact(raw["staleness"], Staleness, f"{source}.staleness")),
-        cameras=tuple(Camera(**_exact(c, Camera, f"{source}.cameras")) for c in raw["cameras"]),
-        topics=Topics(**_exact(raw["topics"], Topics, f"{source}.topics")),
+        rates=Rates(**exact_fields(Rates, raw["rates"], f"{source}.rates")),
+        staleness=Staleness(**exact_fields(Staleness, raw["staleness"], f"{source}.staleness")),
+        cameras=tuple(Camera(**exact_fields(Camera, c, f"{source}.cameras")) for c in raw["cameras"]),
+        topics=Topics(**exact_fields(Topics, raw["topics"], f"{source}.topics")),
         tactile=tuple(raw["tactile"]),
         action=ActionSpec(space=action["space"], names=tuple(action["names"])),
         proprioception=tuple(raw["proprioception"]),
     )
-
-
-def _exact(raw: Mapping[str, Any], kind: type, source: str) -> dict[str, Any]:
-    known = set(kind.__dataclass_fields__)  # type: ignore[attr-defined]
-    if missing := known - set(raw):
-        raise ContractError(f"{source}.{sorted(missing)[0]}", None, "a value (the field is missing)")
-    if unknown := set(raw) - known:
-        look_up(dict.fromkeys(known), sorted(unknown)[0], f"{source} field")
-    return dict(raw)
 
 
 def _vectors(raw: Mapping[str, Any], length: int, source: str) -> dict[str, FloatArray]:

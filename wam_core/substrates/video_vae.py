@@ -66,6 +66,8 @@ class VideoVae(nn.Module):
             nn.Conv2d(w, 3 * 4 * 4, 3, padding=1),
             nn.PixelShuffle(4),
         )
+        self.latent_mean: Tensor
+        self.latent_std: Tensor
         self.register_buffer("latent_mean", torch.zeros(c))
         self.register_buffer("latent_std", torch.ones(c))
 

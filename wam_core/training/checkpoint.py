@@ -85,10 +85,10 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     for name, columns in (("action", robot.action.names), ("proprioception", robot.proprioception)):
         if name not in statistics or statistics[name].names != columns:
             raise ContractError(f"checkpoint.statistics.{name}", sorted(statistics), f"statistics of {columns}")
-    first_frame = cv2.imread(str(folder / "first_frame.png"))
-    if first_frame is None or first_frame.shape != (*preset.layout.size, 3):
+    picture = cv2.imread(str(folder / "first_frame.png"))
+    if picture is None or picture.shape != (*preset.layout.size, 3):
         raise ContractError("checkpoint.first_frame.png", str(folder), f"a picture of {preset.layout.size} pixels")
-    first_frame = np.ascontiguousarray(first_frame[:, :, ::-1], dtype=np.uint8)
+    first_frame = np.ascontiguousarray(picture[:, :, ::-1], dtype=np.uint8)
     return Checkpoint(preset, robot, model.eval(), vae.eval(), statistics, training, first_frame)
 
 
@@ -105,7 +105,8 @@ def load_weights(module: nn.Module, file: Path) -> None:
     own = module.state_dict()
     for problem, keys in (("missing", own.keys() - stored.keys()), ("unknown", stored.keys() - own.keys())):
         if keys:
-            raise ContractError(f"checkpoint.{file.name}.{sorted(keys)[0]}", problem, f"the {len(own)} keys of the preset")
+            field = f"checkpoint.{file.name}.{sorted(keys)[0]}"
+            raise ContractError(field, problem, f"the {len(own)} keys of the preset")
     for key, value in stored.items():
         if value.shape != own[key].shape:
             raise ContractError(f"checkpoint.{file.name}.{key}", tuple(value.shape), f"shape {tuple(own[key].shape)}")

@@ -32,8 +32,8 @@ def train_vae(
     """
     torch.manual_seed(seed)
     vae = VideoVae(preset.vae)
-    vae.encoder.to(memory_format=torch.channels_last)
-    vae.decoder.to(memory_format=torch.channels_last)
+    for part in (vae.encoder, vae.decoder):
+        part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's stubs
     images = torch.from_numpy(frames.images)
     windows = frames.windows(preset.horizon, preset.frame_stride)
     rows = torch.cat((torch.from_numpy(windows.start)[:, None], torch.from_numpy(windows.frame)), dim=1)
