@@ -14,8 +14,8 @@ from wam_core.executor.events import Action, SafetyEvent
 from wam_core.executor.filters.context import SLACK, Context
 from wam_core.executor.shaping import Motion
 
-#: A stop is at its fastest while it takes back the acceleration it began with; looked at at these times (s).
-EARLY_STOP_S = (0.004, 0.009, 0.016)
+#: A stop is at its fastest while it takes back the acceleration it began with; it is looked at after these times (s).
+EARLY_STOP_S = (0.004, 0.009, 0.016, 0.025, 0.035)
 #: Share of the tool speed that a stop may use, as it is looked at between samples; and below which it cannot matter.
 STOP_SHARE, SAFE_SHARE = 0.99, 0.85
 #: A stop that ends this far inside the workspace box does not leave it on the way (m).
