@@ -71,9 +71,10 @@ def strip(film: Film) -> Image:
     shown = [film.at(instant) for instant in instants]
     rows = [Row(camera, [images.get(camera) for images in shown]) for camera in film.images]
     parts = [draw([f"{(instant - stamps[0]) / 1e9:.1f} s" for instant in instants], rows, zoom=1)]
-    if film.futures:
-        chosen = np.unique(np.linspace(0, len(film.futures) - 1, COMPARISONS).round().astype(int))
-        parts += [compared(film, film.futures[i]) for i in chosen]
+    past = [f for f in film.futures if f.stamp_ns + len(f.values) * f.step_ns <= stamps[-1] + film.tolerance_ns]
+    if past:
+        chosen = np.unique(np.linspace(0, len(past) - 1, COMPARISONS).round().astype(int))
+        parts += [compared(film, past[i]) for i in chosen]
     return stack(parts)
 
 
