@@ -19,8 +19,6 @@ STAMP = 1_790_000_000_123_456_789
 CHUNK = ActionChunk(
     STAMP, STAMP + ROBOT.step_ns, ROBOT.step_ns, ROBOT.action.names, "ee_pose", np.zeros((2, 7)), 3, "m", 5
 )
-    STAMP, STAMP + ROBOT.step_ns, ROBOT.step_ns, ROBOT.action.names, "ee_pose", np.zeros((2, 7)), 3, "m", 5
-)
 
 
 @given(st.integers(1, 20), st.integers(0, 2**62), st.floats(-1e6, 1e6))
