@@ -24,7 +24,7 @@ def batches(name: str) -> tuple[WorldActionModel, Batches]:
     torch.manual_seed(0)
     model = WorldActionModel(model_spec(preset, frames.robot, vocabulary_of(frames)))
     vae = VideoVae(preset.vae).eval()
-    return model, make_batches(preset, frames, vae, model.text, statistics_of(frames))
+    return model, make_batches(preset, frames, vae, model.text, statistics_of(preset, frames))
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -84,9 +84,8 @@ def test_vae_learns_and_its_latents_are_normalised() -> None:
     frames, losses = tiny_frames(), []
     vae = train_vae(tiny_preset("fast_wam"), frames, 60, 0, lambda step, loss: losses.append(loss))
     assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
-    data = make_batches(
-        tiny_preset("fast_wam"), frames, vae, batches("fast_wam")[0].text, statistics_of(frames)
-    )
+    preset = tiny_preset("fast_wam")
+    data = make_batches(preset, frames, vae, batches("fast_wam")[0].text, statistics_of(preset, frames))
     video = torch.cat([v.float() for k, v in data.features.items() if k != "action"], dim=1)
     assert abs(float(video.mean())) < 0.2 and abs(float(video.std()) - 1) < 0.2
 

@@ -67,4 +67,4 @@ def tiny_checkpoint(name: str = "fast_wam", seed: int = 0) -> Checkpoint:
     model = WorldActionModel(model_spec(preset, frames.robot, vocabulary)).eval()
     training = {"vocabulary": vocabulary, "instructions": sorted(set(frames.instructions)), "step": 0, "seed": seed}
     vae = VideoVae(preset.vae).eval()
-    return Checkpoint(preset, frames.robot, model, vae, statistics_of(frames), training, frames.images[0])
+    return Checkpoint(preset, frames.robot, model, vae, statistics_of(preset, frames), training, frames.images[0])

@@ -14,7 +14,7 @@ from wam_core.paths import share_path
 from wam_core.preprocess.images import preprocess, to_pixels
 from wam_core.presets import preset_names
 from wam_core.robot.contract import RobotContract
-from wam_core.training.batches import denormalised, normalised
+from wam_core.training.batches import chunk_values, normalised
 from wam_core.training.checkpoint import Checkpoint, load_checkpoint
 
 #: What must be equal between the robot a model was trained on and the one it is to move.
@@ -110,7 +110,8 @@ class Policy:
                 self.steps,
                 torch.Generator().manual_seed(self._seed * 1_000_003 + self._sequence),
             )
-            values = denormalised(c.statistics["action"], generated["action"][0])
+            actions = generated["action"][0]
+            values = chunk_values(c.robot, c.statistics["action"], actions, observation.proprioception)
             futures = (self._future(observation, first, generated["future"], regions),) if imagine else ()
         check_finite("chunk.values", values)
         step_ns = c.robot.step_ns

@@ -76,7 +76,7 @@ def _train_model(arguments: argparse.Namespace, preset: Preset, frames: Training
     vae = VideoVae(preset.vae).eval()
     load_weights(vae, arguments.vae)
     torch.manual_seed(arguments.seed)
-    vocabulary, statistics = vocabulary_of(frames), statistics_of(frames)
+    vocabulary, statistics = vocabulary_of(frames), statistics_of(preset, frames)
     model = WorldActionModel(model_spec(preset, frames.robot, vocabulary))
     held = [i for i in range(len(frames.bounds)) if i % HELD_OUT == 0]
     kept = [i for i in range(len(frames.bounds)) if i % HELD_OUT]

@@ -16,7 +16,7 @@ CONSTANT_RANGE = 1e-6
 
 #: ``floored_z_score`` divides by no less than this (m, rad, fraction): a column that merely trembles, such as the
 #: tilt of a tool held upright, would otherwise weigh as much as the motion.
-LEAST_STD = 0.05
+LEAST_STD = 0.01
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ class TokenGroup:
         shift: flow-matching time shift (see ``flow.shift_time``).
         loss_weight: weight of its loss; 0 turns it off (Fast-WAM without co-training).
         draws: noise draws per training sample; they share the clean groups' pass, which costs most.
+        share: part of each training batch that this group is trained on; a costly group may be trained on fewer.
         copy_of: the generated group a copy carries.
         copy_noise: probability that a copy is noise-augmented in training.
     """
@@ -42,6 +43,7 @@ class TokenGroup:
     shift: float = 1.0
     loss_weight: float = 1.0
     draws: int = 1
+    share: float = 1.0
     copy_of: str = ""
     copy_noise: float = 0.0
 

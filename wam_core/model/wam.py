@@ -1,5 +1,6 @@
 """A World Action Model: a wiring of token groups carried by the trunk, trained and sampled without special cases."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -130,16 +131,17 @@ class WorldActionModel(nn.Module):
     ) -> dict[str, Tensor]:
         groups = {n: self.wiring.groups[n] for n in stage}
         draws = min(g.draws for g in groups.values())
+        kept = math.ceil(len(next(iter(clean.values()))) * min(g.share for g in groups.values()))
         features, sigmas, targets = {}, {}, {}
         drawn: dict[str, Tensor] = {}
         for name, group in groups.items():
-            x = clean[group.content].repeat(draws, 1, 1)
+            x = clean[group.content][:kept].repeat(draws, 1, 1)
             noise = torch.randn(x.shape, generator=rng, device=x.device)
             u = drawn.setdefault(group.schedule or name, torch.rand(len(x), generator=rng, device=x.device))
             maker = GENERATORS[group.generator]
             sigmas[name] = maker.noise_level(u, group.shift)
             features[name], *targets[name] = maker.show(x, noise, sigmas[name])
-        heads, _ = self.run(features, sigmas, _repeated(text, draws), _repeated(cache, draws))
+        heads, _ = self.run(features, sigmas, _batch(text, kept, draws), _batch(cache, kept, draws))
         return {
             name: (((heads[name] - target) ** 2).mean(dim=(1, 2)) * weight).mean()
             for name, (target, weight) in targets.items()
@@ -217,9 +219,9 @@ class WorldActionModel(nn.Module):
         return video if CONTENTS[self.wiring.groups[group].content].modality == "video" else sizes.action_dim
 
 
-def _repeated(cache: Mapping[str, list[KeyValue]], times: int) -> dict[str, list[KeyValue]]:
-    """Keys and values for a batch that holds every sample ``times`` over."""
+def _batch(cache: Mapping[str, list[KeyValue]], kept: int, times: int) -> dict[str, list[KeyValue]]:
+    """Keys and values for a batch that holds each of the first ``kept`` samples ``times`` over."""
     return {
-        name: [(k.repeat(times, 1, 1, 1), v.repeat(times, 1, 1, 1)) for k, v in layers] if times > 1 else list(layers)
+        name: [(k[:kept].repeat(times, 1, 1, 1), v[:kept].repeat(times, 1, 1, 1)) for k, v in layers]
         for name, layers in cache.items()
     }

@@ -13,6 +13,7 @@ from wam_core.data.statistics import ColumnStatistics, column_statistics, denorm
 from wam_core.model.contents import patchify
 from wam_core.model.text import TextEncoder, words_of
 from wam_core.presets import Preset
+from wam_core.robot.contract import RobotContract
 from wam_core.substrates.video_vae import VideoVae
 from wam_core.training.video_vae import to_video
 
@@ -47,12 +48,35 @@ def vocabulary_of(frames: TrainingFrames) -> tuple[str, ...]:
     return tuple(sorted({w for text in frames.instructions for w in words_of(text)}))
 
 
-def statistics_of(frames: TrainingFrames) -> dict[str, ColumnStatistics]:
-    """Column statistics of actions and proprioception."""
+def statistics_of(preset: Preset, frames: TrainingFrames) -> dict[str, ColumnStatistics]:
+    """Statistics of proprioception by column, and of actions by column and chunk step (``x@0`` ... ``gripper@15``)."""
+    chunks = _chunks(preset, frames).reshape(len(frames.actions), -1)
     return {
-        "action": column_statistics(frames.robot.action.names, frames.actions),
+        "action": column_statistics(action_columns(preset, frames.robot), chunks),
         "proprioception": column_statistics(frames.robot.proprioception, frames.proprioception),
     }
+
+
+def action_columns(preset: Preset, robot: RobotContract) -> tuple[str, ...]:
+    """Names of the action statistics: step by step, as a chunk is flattened."""
+    return tuple(f"{name}@{step}" for step in range(preset.horizon) for name in robot.action.names)
+
+
+def reference_of(robot: RobotContract, proprioception: FloatArray) -> FloatArray:
+    """``[..., A]`` what actions are measured from: the observed value of the same name, 0 for the gripper.
+
+    Learned chunks say where to go from here. Rotation vectors are subtracted, which is exact for turns about one axis
+    and close for the small tilts of a tool near its reference.
+    """
+    columns = [robot.proprioception.index(n) if n in robot.proprioception else -1 for n in robot.action.names]
+    absolute = [c < 0 or n == "gripper" for n, c in zip(robot.action.names, columns, strict=True)]
+    return np.where(absolute, 0.0, proprioception[..., columns])
+
+
+def _chunks(preset: Preset, frames: TrainingFrames) -> FloatArray:
+    """``[M, horizon, A]`` chunks measured from each window's observation."""
+    windows = frames.windows(preset.horizon, preset.frame_stride)
+    return frames.actions[windows.action] - reference_of(frames.robot, frames.proprioception)[:, None]
 
 
 def normalised(statistics: ColumnStatistics, values: FloatArray) -> Tensor:
@@ -60,9 +84,12 @@ def normalised(statistics: ColumnStatistics, values: FloatArray) -> Tensor:
     return torch.from_numpy(np.clip(normalise(statistics, values, METHOD), -CLAMP, CLAMP)).float()
 
 
-def denormalised(statistics: ColumnStatistics, values: Tensor) -> FloatArray:
-    """Model output to contract units."""
-    return denormalise(statistics, values.double().numpy(), METHOD)
+def chunk_values(
+    robot: RobotContract, statistics: ColumnStatistics, features: Tensor, proprioception: FloatArray
+) -> FloatArray:
+    """Model output ``[horizon, A]`` to a chunk in contract units, for the observation's ``proprioception``."""
+    flat = denormalise(statistics, features.double().numpy().reshape(-1), METHOD)
+    return flat.reshape(features.shape) + reference_of(robot, proprioception)
 
 
 @torch.no_grad()
@@ -80,13 +107,14 @@ def make_batches(
         latents = vae.normalise(vae.moments_of_features(encoded[part].float())[0])
         first.append(patchify(latents[:, :, :1], preset.patch).half())
         future.append(patchify(latents[:, :, 1:], preset.patch).half())
-    actions = normalised(statistics["action"], frames.actions)
+    chunks = _chunks(preset, frames)
+    actions = normalised(statistics["action"], chunks.reshape(len(chunks), -1)).reshape(chunks.shape)
     ids = torch.stack([text.tokenize(t) for t in frames.instructions])
     return Batches(
         features={
             "first_frame": torch.cat(first),
             "future_video": torch.cat(future),
-            "action": actions[torch.from_numpy(windows.action)],
+            "action": actions,
         },
         words=ids[torch.from_numpy(frames.stretch)],
         proprioception=normalised(statistics["proprioception"], frames.proprioception),

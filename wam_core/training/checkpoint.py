@@ -22,6 +22,7 @@ from wam_core.presets import Preset, from_dict, model_spec
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.contract import from_dict as robot_from_dict
 from wam_core.substrates.video_vae import VideoVae
+from wam_core.training.batches import action_columns
 
 FILES = (
     "model.safetensors",
@@ -82,7 +83,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     load_weights(model, folder / "model.safetensors")
     load_weights(vae, folder / "vae.safetensors")
     statistics = load_statistics(folder / "statistics.json")
-    for name, columns in (("action", robot.action.names), ("proprioception", robot.proprioception)):
+    for name, columns in (("action", action_columns(preset, robot)), ("proprioception", robot.proprioception)):
         if name not in statistics or statistics[name].names != columns:
             raise ContractError(f"checkpoint.statistics.{name}", sorted(statistics), f"statistics of {columns}")
     picture = cv2.imread(str(folder / "first_frame.png"))
