@@ -9,12 +9,14 @@ from wam_core.contract import FloatArray
 
 GRASP, RELEASE = 0.018, 0.045
 #: Horizontal miss within which the tool goes all the way down, over the cube and over the tray.
-CUBE_TOLERANCE, TRAY_TOLERANCE = 0.008, 0.030
+CUBE_TOLERANCE, TRAY_TOLERANCE = 0.010, 0.030
 #: Miss per axis within which the fingers have the cube between them.
 BETWEEN = 0.018
 #: Gripper fraction below which the fingers are on the cube (a cube's width is half of the opening).
 GRIPPED = 0.56
 OPEN, CLOSED = 1.0, 0.0
+#: Share of the speed at which the fingers go down around the cube.
+CAREFUL = 0.3
 
 
 class PickPlaceExpert:
@@ -32,7 +34,7 @@ class PickPlaceExpert:
             return self._stride.towards(np.array([tool[0], tool[1], CRUISE]), OPEN)
         if bool(np.all(np.abs(cube - tool) < BETWEEN)):
             return self._stride.towards(np.array([*cube[:2], GRASP]), CLOSED)
-        return self._stride.down_to(np.array([*cube[:2], GRASP]), CUBE_TOLERANCE, OPEN)
+        return self._stride.down_to(np.array([*cube[:2], GRASP]), CUBE_TOLERANCE, OPEN, slowest=CAREFUL)
 
     def _carry(self, tool: FloatArray, tray: FloatArray) -> FloatArray:
         over = float(np.linalg.norm(tray[:2] - tool[:2])) < TRAY_TOLERANCE

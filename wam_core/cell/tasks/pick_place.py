@@ -20,7 +20,7 @@ CLEAR_HEIGHT, RELEASED = 0.10, 0.03
 class PickPlace(Task):
     """Two cubes near the robot, two shallow trays beyond them."""
 
-    max_seconds = 14.0
+    max_seconds = 16.0
     hold_seconds = 0.2
 
     def add_objects(self, spec: mujoco.MjSpec) -> None:

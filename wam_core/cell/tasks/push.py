@@ -22,7 +22,7 @@ TOLERANCE = 0.045
 class Push(Task):
     """Two blocks near the robot, two zones beyond them; any block may have to go to any zone."""
 
-    max_seconds = 10.0
+    max_seconds = 12.0
     hold_seconds = 0.2
 
     def add_objects(self, spec: mujoco.MjSpec) -> None:
