@@ -15,6 +15,9 @@ from wam_core.contract import FloatArray
 from wam_core.executor.settings import ExecutorSettings
 from wam_core.robot.contract import RobotContract
 
+#: ``[2, 1]``: towards the upper and the lower bound.
+UP_DOWN = np.array([[1.0], [-1.0]])
+
 
 class Motion(NamedTuple):
     """Joint reference ``[J]`` each: position (rad), velocity (rad/s), acceleration (rad/s^2)."""
@@ -57,6 +60,7 @@ class Shaper:
         self._velocity = settings.velocity_share * limits.velocity
         self._acceleration = settings.acceleration_share * limits.acceleration
         self._jerk = settings.jerk_share * limits.jerk
+        self._twice_per_jerk = 2.0 / self._jerk
         self._smoothing_s = settings.smoothing_s
         joints = len(robot.joints)
         self._generator = Ruckig(joints)
@@ -83,10 +87,10 @@ class Shaper:
         """
         q, v, a = motion
         room = self._jerk * dt
-        high = np.minimum(self._acceleration, self._most(self._velocity - v - 0.5 * dt * a, dt))
-        low = np.maximum(-self._acceleration, -self._most(self._velocity + v + 0.5 * dt * a, dt))
+        margin = self._velocity - UP_DOWN * (v + (0.5 * dt) * a)
+        up, down = np.minimum(self._most(margin, dt), self._acceleration)
         wanted = (rates - v) / max(self._smoothing_s, dt)
-        wanted = np.minimum(np.maximum(wanted, low), high)
+        wanted = np.minimum(np.maximum(wanted, -down), up)
         after = a + np.minimum(np.maximum(wanted - a, -room), room)
         change = after - a
         return Motion(q + dt * (v + dt * (0.5 * a + change / 6.0)), v + dt * (a + 0.5 * change), after)
@@ -126,4 +130,4 @@ class Shaper:
 
     def _most(self, margin: FloatArray, dt: float) -> FloatArray:
         """Greatest acceleration after ``dt`` from which velocity rises by no more than ``margin`` at full jerk."""
-        return self._jerk * (np.sqrt(np.maximum(0.25 * dt * dt + 2.0 * margin / self._jerk, 0.0)) - 0.5 * dt)
+        return self._jerk * (np.sqrt(np.maximum(margin * self._twice_per_jerk + 0.25 * dt * dt, 0.0)) - 0.5 * dt)

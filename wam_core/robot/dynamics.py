@@ -27,5 +27,5 @@ class Dynamics:
     def acceleration(self, q: FloatArray, torque: FloatArray, added_inertia: FloatArray) -> FloatArray:
         """``(M(q) + diag(added_inertia))^-1 torque``: rad/s^2 from N m with ``added_inertia [J]`` in kg m^2."""
         mass = pin.crba(self._model, self._data, q)
-        mass[range(len(q)), range(len(q))] += added_inertia
+        mass.reshape(-1)[:: len(q) + 1] += added_inertia
         return dposv(mass, torque, lower=0)[1]

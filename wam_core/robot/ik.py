@@ -18,6 +18,9 @@ from wam_core.robot.kinematics import Kinematics
 #: Added to ``J J^T`` everywhere, so that it can be factored at a singularity too.
 LEAST_DAMPING = 1e-8
 
+#: ``[2, 1]``: towards the upper and the lower bound.
+UP_DOWN = np.array([[1.0], [-1.0]])
+
 
 @dataclass(frozen=True)
 class IkSettings:
@@ -49,9 +52,10 @@ class DifferentialIK:
         self._kinematics = kinematics
         self._settings = settings
         self._home = robot.home
-        self._lower, self._upper, self._velocity = robot.limits.lower, robot.limits.upper, robot.limits.velocity
-        self._deceleration = 0.5 * robot.limits.acceleration
-        self._box = robot.workspace
+        limits, box = robot.limits, robot.workspace
+        self._velocity, self._speed = limits.velocity, box.speed
+        self._bounds = np.array([[*limits.upper, *box.upper], [*limits.lower, *box.lower]])
+        self._twice_deceleration = np.append(limits.acceleration, np.full(3, 2.0 * settings.linear_deceleration))
         self._identity = np.eye(6)
 
     def rates(
@@ -70,17 +74,15 @@ class DifferentialIK:
         wanted = twist.copy()
         wanted[:3] += approach(position - here, s.gain, s.linear_deceleration)
         wanted[3:] += approach(pin.log3(rotation @ here_rotation.T), s.gain, s.angular_deceleration)
-        near = brakeable(here - self._box.lower, s.limit_gain, s.linear_deceleration)
-        far = brakeable(self._box.upper - here, s.limit_gain, s.linear_deceleration)
-        wanted[:3] = np.minimum(np.maximum(wanted[:3], -near), far)
-        top = scale * self._box.speed
+        up, down = self._most(np.concatenate((q, here)))
+        wanted[:3] = np.minimum(np.maximum(wanted[:3], -down[-3:]), up[-3:])
+        top = scale * self._speed
         speed = math.sqrt(wanted[:3] @ wanted[:3])
         if speed > top:
             wanted *= top / speed
         posture = s.posture * (self._home - q)
         rates = posture + self._solve(jacobian, wanted - jacobian @ posture)
-        low = -brakeable(q - self._lower, s.limit_gain, self._deceleration)
-        high = brakeable(self._upper - q, s.limit_gain, self._deceleration)
+        low, high = -down[:-3], up[:-3]
         bounded = np.minimum(np.maximum(rates, low), high)
         free = bounded == rates
         if not free.all():
@@ -90,6 +92,12 @@ class DifferentialIK:
             rates = np.minimum(np.maximum(bounded, low), high)
         share = float((np.abs(rates) / self._velocity).max())
         return rates if share <= scale else rates * (scale / share)
+
+    def _most(self, place: FloatArray) -> FloatArray:
+        """``[2, J + 3]``: greatest speed of each joint, then of the tool along each axis, towards the upper and the
+        lower bound, that leaves room to brake; zero beyond the bound."""
+        room = np.maximum(UP_DOWN * (self._bounds - place), 0.0)
+        return np.minimum(self._settings.limit_gain * room, np.sqrt(self._twice_deceleration * room))
 
     def _solve(self, jacobian: FloatArray, twist: FloatArray) -> FloatArray:
         gram = jacobian @ jacobian.T + LEAST_DAMPING * self._identity
@@ -107,9 +115,3 @@ def approach(error: FloatArray, gain: float, deceleration: float) -> FloatArray:
     if distance * gain * gain <= 2.0 * deceleration:
         return gain * error
     return error * math.sqrt(2.0 * deceleration / distance)
-
-
-def brakeable(distance: FloatArray, gain: float, deceleration: FloatArray | float) -> FloatArray:
-    """Greatest speed at each ``distance`` from a bound (>= 0) that leaves room to brake; zero beyond the bound."""
-    room = np.maximum(distance, 0.0)
-    return np.minimum(gain * room, np.sqrt(2.0 * deceleration * room))
