@@ -29,7 +29,8 @@ if [ "${WAM_ENV:-}" != "$WAM_ROOT" ]; then
     export _ROS_WHEELS_BOOTSTRAP_COMPLETE=1
   fi
   export LD_LIBRARY_PATH="$wam_overlay/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-  for wam_folder in "$wam_overlay"/lib/python3*/site-packages; do
+  # Debian's Python installs to local/lib/.../dist-packages.
+  for wam_folder in "$wam_overlay"/{,local/}lib/python3*/{site,dist}-packages; do
     [ ! -d "$wam_folder" ] || export PYTHONPATH="$wam_folder${PYTHONPATH:+:$PYTHONPATH}"
   done
 

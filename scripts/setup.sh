@@ -39,12 +39,17 @@ ros="${ROS_DISTRO:-}"
 python=""
 for candidate in ${PYTHON:-} python3 python3.12 python3.13 python3.11; do
   # -I -S: look at the interpreter only, not at packages of a sourced environment.
-  if "$candidate" -I -S -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
-    python="$("$candidate" -I -S -c 'import sys; print(sys._base_executable)')"
-    break
-  fi
+  "$candidate" -I -S -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || continue
+  base="$("$candidate" -I -S -c 'import sys; print(sys._base_executable)')"
+  # The client library of a sourced ROS is compiled for one interpreter.
+  [ -z "$ros" ] || "$base" -c 'import rclpy' 2>/dev/null || continue
+  python="$base"
+  break
 done
-[ -n "$python" ] || fail "no CPython 3.11 to 3.13 found; Debian/Ubuntu: sudo apt install python3 python3-venv python3-dev"
+if [ -z "$python" ]; then
+  [ -z "$ros" ] || fail "ROS $ros is sourced, but no CPython 3.11 to 3.13 imports its rclpy; PYTHON=... names the right one"
+  fail "no CPython 3.11 to 3.13 found; Debian/Ubuntu: sudo apt install python3 python3-venv python3-dev"
+fi
 missing=""
 for tool in g++ cmake make; do command -v $tool >/dev/null || missing="$missing $tool"; done
 [ -z "$missing" ] || fail "missing:$missing; Debian/Ubuntu: sudo apt install g++ cmake make"
