@@ -84,7 +84,7 @@ class Live:
 @contextmanager
 def live_graph(*names: str, sim: bool = True) -> Iterator[Live]:
     """Start these nodes of the node table; lifecycle nodes are left unconfigured."""
-    favour_process(-5)  # the nodes inherit it: on a busy machine a start would otherwise take minutes
+    favour_process(-10)  # the nodes inherit it: on a busy machine a start would otherwise take minutes
     before = os.environ["ROS_DOMAIN_ID"]
     os.environ["ROS_DOMAIN_ID"] = str(1 + next(_domains) % 100)
     lines: list[str] = []

@@ -1,4 +1,4 @@
-"""An untrained model of the smallest size in a checkpoint folder: its chunks keep the tool near a pose, with noise."""
+"""An untrained model of the smallest size in a checkpoint folder: its chunks wander about where the tool is."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,15 +11,14 @@ from wam_core.model.wam import WorldActionModel
 from wam_core.presets import load_preset, model_spec
 from wam_core.robot.contract import load_robot
 from wam_core.substrates.video_vae import VaeSize, VideoVae
+from wam_core.training.batches import action_columns
 from wam_core.training.checkpoint import Checkpoint, save_checkpoint
 
 WORDS = ("ball", "blue", "green", "reach", "red", "the", "yellow")
 
 
-def make_tiny_checkpoint(
-    folder: Path, centre: tuple[float, float, float] = (0.5, 0.0, 0.35), spread: float = 0.02
-) -> Path:
-    """Chunks of this checkpoint stay about ``spread`` m around ``centre`` (m, base frame), gripper open."""
+def make_tiny_checkpoint(folder: Path, spread: float = 0.02) -> Path:
+    """Chunks of this checkpoint stay about ``spread`` m around the tool's pose, gripper open."""
     torch.manual_seed(0)
     robot = load_robot("panda_cell")
     preset = load_preset("fast_wam")
@@ -32,9 +31,11 @@ def make_tiny_checkpoint(
         steps=2,
     )
     rng = np.random.default_rng(0)
-    poses = rng.normal([*centre, 0, 0, 0, 1], [spread] * 3 + [0.02] * 3 + [0.01], (256, 7))
+    deviation = np.array([spread] * 3 + [0.02] * 3 + [0.01])
+    poses = rng.normal([0.5, 0, 0.35, 0, 0, 0, 1], deviation, (256, 7))
+    steps = rng.normal([0, 0, 0, 0, 0, 0, 1], deviation, (256, preset.horizon, 7)).reshape(256, -1)
     statistics = {
-        "action": column_statistics(robot.action.names, poses),
+        "action": column_statistics(action_columns(preset, robot), steps),
         "proprioception": column_statistics(robot.proprioception, poses),
     }
     model = WorldActionModel(model_spec(preset, robot, WORDS))

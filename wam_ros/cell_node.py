@@ -38,7 +38,7 @@ COMMAND_PATIENCE_S = 0.05
 #: Physics that is late by more than this lets time slip instead of catching up: steps in a burst would all be taken
 #: under one command.
 CATCH_UP_S = 0.004
-CLOCK_HZ, TOUCH_HZ, SUCCESS_HZ = 100.0, 50.0, 10.0
+CLOCK_HZ, TOUCH_HZ, SUCCESS_HZ = 20.0, 50.0, 10.0
 
 
 class CellNode(Node):

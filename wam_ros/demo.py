@@ -25,6 +25,7 @@ from wam_ros.graph_client import ACTIVATE, CONFIGURE, DEACTIVATE, GraphClient
 from wam_ros.graph_processes import GraphProcesses
 from wam_ros.node_table import Options
 from wam_ros.realtime import favour_process
+from wam_ros.ros_time import RosTime
 
 NODES = ("wam_cell", "wam_executor", "wam_futures", "wam_recorder", "wam_inference")
 #: The share of episodes that must succeed.
@@ -65,8 +66,10 @@ class Heard:
     comparisons: list[NDArray[np.uint8]] = field(default_factory=list)
 
     def subscribe(self, client: GraphClient) -> None:
+        time = RosTime(client.node, longest_guess_s=0.1)
+
         def on_chunk(message: ActionChunk) -> None:
-            now_ns = client.node.get_clock().now().nanoseconds
+            now_ns = time.now_ns()
             self.inference_s.append(conversion.nanoseconds(message.inference_duration) / 1e9)
             self.latency_s.append((now_ns - conversion.nanoseconds(message.header.stamp)) / 1e9)
 
@@ -97,7 +100,7 @@ def run_demo(model: str, robot_name: str, plan: Sequence[tuple[str, int]], folde
         0 when at least :data:`PASS` of the episodes succeeded, otherwise 1.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    favour_process(-5)  # the nodes inherit it, from their first import on
+    favour_process(-10)  # the nodes inherit it, from their first import on
     shipped = not Path(model).is_dir()
     options = Options(robot=robot_name, record=True, model=model if shipped else Options.model)
     with (folder / "graph.log").open("w", buffering=1) as log:
@@ -115,6 +118,9 @@ def run_demo(model: str, robot_name: str, plan: Sequence[tuple[str, int]], folde
                     episodes.append(episode)
                     say(_line(number + 1, len(plan), episode))
                 client.spin(COMPARISON_S)
+        except (RuntimeError, TimeoutError) as error:
+            say(f"wam demo: {error}")
+            return 1
         finally:
             say("stopping the graph")
             graph.stop()

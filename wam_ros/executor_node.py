@@ -22,7 +22,7 @@ from wam_ros.parameters import declare
 from wam_ros.polled import PolledSubscription
 from wam_ros.process import run_node
 from wam_ros.qos import COMMAND, RELIABLE, SENSOR
-from wam_ros.realtime import favour_process, lock_memory
+from wam_ros.realtime import favour_process, favour_thread, lock_memory
 from wam_ros.ros_time import RosTime
 
 STATUS_HZ, DIAGNOSTICS_HZ = 10.0, 1.0
@@ -104,6 +104,11 @@ class ExecutorNode(LifecycleNode):
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._stop_loop()
         return TransitionCallbackReturn.SUCCESS
+
+    def start(self) -> None:
+        """The spin thread must not be put aside while it holds the interpreter that the control thread waits for."""
+        priority = self.get_parameter("realtime_priority").value
+        self.get_logger().info(f"spin thread: {favour_thread(priority // 2)}")
 
     def stop(self) -> None:
         """End of the process: bring the arm to rest first."""

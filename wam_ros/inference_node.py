@@ -304,7 +304,7 @@ class InferenceNode(LifecycleNode):
 
 
 def main(args: list[str] | None = None) -> None:
-    print(f"wam_inference: {favour_process(-5)}", flush=True)
+    print(f"wam_inference: {favour_process(-10)}", flush=True)
     run_node(InferenceNode, args)
 
 

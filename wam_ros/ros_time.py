@@ -5,16 +5,17 @@ import time
 from rclpy.node import Node
 
 #: Simulated time is carried on for this long after the last sign of it, then it stands still.
-LONGEST_GUESS_NS = 10_000_000
+LONGEST_GUESS_S = 0.01
 
 
 class RosTime:
     """The node's clock. Simulated time is carried on between two signs of it with the steady clock, and never goes back
     by what was carried on too far."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, longest_guess_s: float = LONGEST_GUESS_S) -> None:
         self._clock = node.get_clock()
         self._simulated = bool(node.get_parameter("use_sim_time").value)
+        self._longest_guess_ns = round(longest_guess_s * 1e9)
         self._clock_ns = self._sign_ns = self._at_ns = self._told_ns = 0
 
     def saw(self, stamp_ns: int) -> None:
@@ -28,8 +29,9 @@ class RosTime:
             return clock_ns
         if clock_ns < self._clock_ns:  # the simulation was turned back
             self._sign_ns = self._told_ns = 0
+        self._longest_guess_ns = round(longest_guess_s * 1e9)
         self._clock_ns = clock_ns
         self.saw(clock_ns)
-        guess = self._sign_ns + min(time.monotonic_ns() - self._at_ns, LONGEST_GUESS_NS)
+        guess = self._sign_ns + min(time.monotonic_ns() - self._at_ns, self._longest_guess_ns)
         self._told_ns = max(self._told_ns, guess)
         return self._told_ns

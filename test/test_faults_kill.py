@@ -1,0 +1,76 @@
+"""kill -9 of the model's process during a task."""
+
+import signal
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from live_graph import Live, live_graph
+from tiny_checkpoint import make_tiny_checkpoint
+
+from wam_core.robot.contract import load_robot
+
+ROBOT = load_robot("panda_cell")
+#: After the chunk it follows has run out for this long the arm must have begun to stop (s), and the stop itself.
+LONGEST_CHUNK_S = 1.6
+STOP_S = 0.5
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    checkpoint = make_tiny_checkpoint(tmp_path_factory.mktemp("tiny"), spread=0.06)
+    with live_graph("wam_cell", "wam_executor", "wam_inference") as graph:
+        graph.client.set_parameters("wam_inference", {"model": str(checkpoint), "replan_steps": 0})
+        graph.checkpoint = checkpoint
+        graph.activate("wam_executor", "wam_inference")
+        graph.wait_for_mode("holding")
+        yield graph
+
+
+def test_a_killed_model_leaves_the_arm_at_rest_and_can_come_back(live: Live) -> None:
+    """Prevents: a dead model taking the arm with it, or an arm that needs more than a restart of the model."""
+    live.client.start_task("reach the red ball", 30.0)
+    live.client.wait_until(lambda: len(live.chunks) >= 2 and live.moves(), "motion under the model")
+    live.processes.process("wam_inference").send_signal(signal.SIGKILL)
+    rest_s = live.seconds_to_rest(20.0)
+    assert rest_s < LONGEST_CHUNK_S + ROBOT.staleness.chunk_s + STOP_S
+    live.wait_for_mode("holding")
+    assert not live.status.latched
+    held = live.joints()
+    live.client.spin(0.5)
+    assert np.abs(live.joints() - held).max() < 1e-3
+
+    # A request to a killed process is lost as long as the graph still lists it.
+    names = live.client.node.get_node_names
+    live.client.wait_until(lambda: "wam_inference" not in names(), "the graph to forget the dead node")
+    live.processes.start("wam_inference")
+    live.client.set_parameters("wam_inference", {"model": str(live.checkpoint), "replan_steps": 0})
+    live.activate("wam_inference")
+    live.chunks.clear()
+    handle = live.client.start_task("reach the red ball", 30.0)
+    live.client.wait_until(lambda: live.moves() and live.status.mode == "tracking", "motion after the restart")
+    assert live.chunks
+    live.client.wait_until(handle.cancel_goal_async().done, "the cancellation")
+    live.client.result_of(handle, 10.0)
+
+
+def test_a_cancelled_task_leaves_the_arm_holding(live: Live) -> None:
+    """Prevents: chunks that go on after nobody wants the task any more."""
+    handle = live.client.start_task("reach the red ball", 30.0)
+    live.client.wait_until(live.moves, "motion under the model")
+    live.client.wait_until(handle.cancel_goal_async().done, "the cancellation")
+    assert live.client.result_of(handle, 10.0).reason == "cancelled"
+    live.chunks.clear()
+    live.wait_for_mode("holding")
+    assert not live.chunks
+
+
+def test_a_task_ends_when_the_arm_is_stopped(live: Live) -> None:
+    """Prevents: a task that waits for its time-out while an operator holds the arm."""
+    assert live.client.clear_e_stop().success
+    handle = live.client.start_task("reach the red ball", 30.0)
+    live.client.wait_until(live.moves, "motion under the model")
+    live.client.e_stop("operator")
+    result = live.client.result_of(handle, 10.0)
+    assert not result.success and "operator" in result.reason
+    live.client.clear_e_stop()
