@@ -11,12 +11,13 @@ FINGERS = {"left": "panda_leftfinger", "right": "panda_rightfinger"}
 TAXELS = ((-0.005, 0.030), (0.005, 0.030), (-0.005, 0.042), (0.005, 0.042))
 #: Half size of a taxel's box: together they enclose the fingertip, so that a touch from any side is felt.
 TAXEL_SIZE = (0.0051, 0.0062, 0.0071)
-GRIPPER = "panda_hand"
+#: The body that carries fingers, sensors and wrist camera.
+HAND = "panda_hand"
 
 
 def add_sensors(spec: mujoco.MjSpec, robot: RobotContract) -> None:
     """Force and torque across the wrist, and a touch sensor per taxel of the contract."""
-    site = spec.body(GRIPPER).add_site(name="tool", pos=spec.body(robot.tool_frame).pos)
+    site = spec.body(HAND).add_site(name="tool", pos=spec.body(robot.tool_frame).pos)
     for name, kind in (("force", mujoco.mjtSensor.mjSENS_FORCE), ("torque", mujoco.mjtSensor.mjSENS_TORQUE)):
         spec.add_sensor(name=f"wrist_{name}", type=kind, objtype=mujoco.mjtObj.mjOBJ_SITE, objname=site.name)
     for name in robot.tactile:
@@ -26,9 +27,7 @@ def add_sensors(spec: mujoco.MjSpec, robot: RobotContract) -> None:
         spec.body(FINGERS[side]).add_site(
             name=name, type=mujoco.mjtGeom.mjGEOM_BOX, size=TAXEL_SIZE, pos=[x, y, z], group=4
         )
-        spec.add_sensor(
-            name=name, type=mujoco.mjtSensor.mjSENS_TOUCH, objtype=mujoco.mjtObj.mjOBJ_SITE, objname=name
-        )
+        spec.add_sensor(name=name, type=mujoco.mjtSensor.mjSENS_TOUCH, objtype=mujoco.mjtObj.mjOBJ_SITE, objname=name)
 
 
 class Sensors:
@@ -36,7 +35,7 @@ class Sensors:
 
     def __init__(self, model: mujoco.MjModel, robot: RobotContract) -> None:
         self._site = model.site("tool").id
-        self._gripper = model.body(GRIPPER).id
+        self._gripper = model.body(HAND).id
         self._weight = float(model.body_subtreemass[self._gripper] * np.linalg.norm(model.opt.gravity))
         names = ("wrist_force", "wrist_torque")
         self._wrench = np.concatenate([model.sensor_adr[model.sensor(n).id] + np.arange(3) for n in names])

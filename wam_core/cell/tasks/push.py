@@ -3,7 +3,8 @@
 import mujoco
 import numpy as np
 
-from wam_core.cell.scene import Scene, add_mark, add_solid
+from wam_core.cell.build import add_mark, add_solid
+from wam_core.cell.scene import Scene
 from wam_core.cell.tasks.task import Goal, Task, draw_colours, scatter
 from wam_core.contract import FloatArray
 

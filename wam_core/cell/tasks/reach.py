@@ -3,7 +3,8 @@
 import mujoco
 import numpy as np
 
-from wam_core.cell.scene import Scene, add_mark
+from wam_core.cell.build import add_mark
+from wam_core.cell.scene import Scene
 from wam_core.cell.tasks.task import Goal, Task, draw_colours, scatter
 
 BALLS = ("ball_0", "ball_1", "ball_2")
