@@ -29,7 +29,6 @@ class RosTime:
             return clock_ns
         if clock_ns < self._clock_ns:  # the simulation was turned back
             self._sign_ns = self._told_ns = 0
-        self._longest_guess_ns = round(longest_guess_s * 1e9)
         self._clock_ns = clock_ns
         self.saw(clock_ns)
         guess = self._sign_ns + min(time.monotonic_ns() - self._at_ns, self._longest_guess_ns)
