@@ -2,13 +2,19 @@
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from live_graph import Live, live_graph
+from std_srvs.srv import Trigger
 from tiny_checkpoint import make_tiny_checkpoint
 
+from wam_core.data.messages import header_stamp_ns
+from wam_core.data.recording import Recording
+from wam_core.errors import ContractError
 from wam_core.robot.contract import load_robot
+from wam_ros.conversion import nanoseconds
 
 ROBOT = load_robot("panda_cell")
 #: After the chunk it follows has run out for this long the arm must have begun to stop (s), and the stop itself.
@@ -74,3 +80,25 @@ def test_a_task_ends_when_the_arm_is_stopped(live: Live) -> None:
     result = live.client.result_of(handle, 10.0)
     assert not result.success and "operator" in result.reason
     live.client.clear_e_stop()
+
+
+def test_a_killed_recorder_loses_less_than_a_second(live: Live, tmp_path: Path) -> None:
+    """Prevents: an episode that is gone because the process that recorded it was."""
+    live.processes.start("wam_recorder")
+    live.client.set_parameters("wam_recorder", {"folder": str(tmp_path), "episode": "cut_off"})
+    assert live.client.call(Trigger, "/wam_recorder/start", Trigger.Request()).success
+    live.client.spin(3.0)
+    live.joints()
+    last_ns = nanoseconds(live.states[-1].header.stamp)
+    live.processes.process("wam_recorder").send_signal(signal.SIGKILL)
+    recording = Recording(tmp_path / "cut_off.mcap")
+    stamps = [header_stamp_ns(m.data) for m in recording.messages((ROBOT.topics.joint_states,))]
+    assert not recording.complete
+    assert stamps[-1] > last_ns - 1_000_000_000 and stamps[-1] - stamps[0] > 1_000_000_000
+    assert "robot_contract" in recording.metadata
+
+
+def test_a_wrong_choice_is_refused_while_running(live: Live) -> None:
+    """Prevents: a typing error in a parameter that silently means something else."""
+    with pytest.raises(ContractError, match="never"):
+        live.client.set_parameters("wam_inference", {"imagine": "sometimes"})

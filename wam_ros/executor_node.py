@@ -11,6 +11,7 @@ from wam_core.contract import JointCommand, RobotState
 from wam_core.errors import ContractError
 from wam_core.executor.events import Action
 from wam_core.executor.executor import Executor
+from wam_core.executor.seams import SEAMS
 from wam_core.executor.settings import ExecutorSettings
 from wam_core.robot.contract import load_robot
 from wam_msgs.msg import ActionChunk, ExecutorStatus, SafetyEvent
@@ -36,7 +37,7 @@ class ExecutorNode(LifecycleNode):
         declare(self, "chunk_topic", "/wam_inference/action_chunk", "Topic of the chunks to execute")
         declare(self, "realtime_priority", 20, "SCHED_FIFO priority of the control thread, 0 for none", (0, 99))
         defaults = ExecutorSettings()
-        declare(self, "seam", defaults.seam, "How a chunk takes over from the one before: cross_fade or replace")
+        declare(self, "seam", defaults.seam, "How a chunk takes over from the one before", choices=tuple(SEAMS))
         declare(self, "fade_s", defaults.fade_s, "Time over which a new chunk takes over (s)", (0.0, 2.0))
         for name in ("velocity_share", "acceleration_share", "jerk_share"):
             limit = name.removesuffix("_share")

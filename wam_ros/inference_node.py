@@ -29,7 +29,6 @@ from wam_ros.streams import Stream, StreamError, Streams, receive
 from wam_ros.task_server import TaskServer
 
 DIAGNOSTICS_HZ = 1.0
-IMAGINE = ("auto", "always", "never")
 #: Share of the newest latency in the running estimate that decides when the next inference begins.
 LATENCY_WEIGHT = 0.2
 
@@ -40,7 +39,8 @@ class InferenceNode(LifecycleNode):
         declare(self, "robot", "panda_cell", "Robot file in config/robots, or its path", read_only=True)
         declare(self, "model", "", "Preset in config/wam or checkpoint folder; empty: the preset of the parameter file")
         declare(self, "name", "fast_wam", "Name of the preset whose parameter file was given", read_only=True)
-        declare(self, "imagine", "auto", "When to predict the future: auto (when somebody listens), always, never")
+        when = "When to predict the future: auto is when somebody listens"
+        declare(self, "imagine", "auto", when, choices=("auto", "always", "never"))
         declare(self, "replan_steps", 0, "Chunk steps until the next chunk takes over, 0: as the model", (0, 1024))
         declare(self, "threads", 1, "CPU threads of the model, 0: as torch chooses", (0, 256))
         declare(self, "success_topic", "/wam_cell/success", "std_msgs/Bool that says whether the task is done")
@@ -57,8 +57,6 @@ class InferenceNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         value = {name: parameter.value for name, parameter in self.get_parameters_by_prefix("").items()}
         try:
-            if value["imagine"] not in IMAGINE:
-                raise ContractError("imagine", value["imagine"], f"one of {', '.join(IMAGINE)}")
             if value["threads"]:
                 torch.set_num_threads(value["threads"])
             self._robot = load_robot(value["robot"])
