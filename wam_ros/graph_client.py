@@ -15,7 +15,6 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
-from rclpy.task import Future
 
 from wam_core.errors import ContractError
 from wam_msgs.action import RunTask
@@ -135,7 +134,7 @@ class GraphClient:
 
     def result_of(self, handle: Any, patience_s: float, meanwhile: Callable[[], None] = lambda: None) -> RunTask.Result:
         """Wait for the end of a task; ``meanwhile`` is called again and again and may raise to give up."""
-        future: Future = handle.get_result_async()
+        future: Any = handle.get_result_async()
 
         def ended() -> bool:
             meanwhile()
