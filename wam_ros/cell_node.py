@@ -49,7 +49,7 @@ class CellNode(Node):
         seed = declare(self, "seed", 0, "Seed of the first scene", (0, 2**31), read_only=True)
         renderer = declare(self, "renderer", "auto", "egl, osmesa, raycast, or auto", read_only=True)
         factor = declare(self, "real_time_factor", 1.0, "Simulated per real time", (0.01, 10.0), read_only=True)
-        state_hz = declare(self, "state_hz", 250.0, "Rate of joint states", (10.0, 500.0), read_only=True)
+        state_hz = declare(self, "state_hz", 500.0, "Rate of joint states", (10.0, 500.0), read_only=True)
         declare(self, "demonstrate", False, "Publish the scripted expert's targets as chunks")
         self._priority = declare(self, "realtime_priority", 10, "SCHED_FIFO priority of physics, 0 for none", (0, 99))
         self.robot = load_robot(name)
