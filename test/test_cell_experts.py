@@ -102,7 +102,7 @@ def test_targets_advance_at_a_bounded_speed_inside_the_workspace(cell: Cell, tas
 @pytest.mark.parametrize("task", TASKS)
 def test_experts_recover_from_noise(cell: Cell, task: str) -> None:
     """Prevents an expert that only works from where it would have been itself."""
-    assert sum(run(cell, task, seed, 0.01).success for seed in range(1000, 1010)) >= 9
+    assert sum(run(cell, task, seed, 0.01).success for seed in range(1000, 1006)) >= 5
 
 
 @pytest.mark.slow
@@ -118,5 +118,5 @@ def test_another_layout_needs_another_motion(cell: Cell, task: str) -> None:
             return prediction
 
     assert run_episode(cell, Executor(cell.robot), Recorded(cell, np.random.default_rng(0)), task, 1003).success
-    results = [run_episode(cell, Executor(cell.robot), Replay(chunks, cell), task, seed) for seed in range(1010, 1020)]
-    assert sum(result.success for result in results) <= 2
+    results = [run_episode(cell, Executor(cell.robot), Replay(chunks, cell), task, seed) for seed in range(1010, 1015)]
+    assert sum(result.success for result in results) <= 1

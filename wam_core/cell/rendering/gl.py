@@ -21,6 +21,8 @@ class _GlRenderer:
 
     #: Module with the ``GLContext``; imported late, as importing decides PyOpenGL's platform for the process.
     context_module: str
+    #: EGL's display may be gone before us when the process ends; OSMesa's context complains if it is not freed in time.
+    free_at_exit: bool
 
     def __init__(self, model: mujoco.MjModel) -> None:
         self._model = model
@@ -28,7 +30,7 @@ class _GlRenderer:
         self._gl: Any = importlib.import_module(self.context_module).GLContext(size.offwidth, size.offheight)
         self._gl.make_current()
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
-        weakref.finalize(self, _free, self._gl, self._context).atexit = False
+        weakref.finalize(self, _free, self._gl, self._context).atexit = self.free_at_exit
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         self._context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
         self._scene = mujoco.MjvScene(model, maxgeom=model.ngeom + 10)
@@ -80,7 +82,9 @@ class _GlRenderer:
 
 class EglRenderer(_GlRenderer):
     context_module = "mujoco.egl"
+    free_at_exit = False
 
 
 class OsMesaRenderer(_GlRenderer):
     context_module = "mujoco.osmesa"
+    free_at_exit = True
