@@ -3,11 +3,9 @@
 import threading
 import time
 from dataclasses import replace
-from functools import partial
 
 import torch
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import String
 
 from wam_core.contract import ActionChunk, Observation, Prediction
@@ -15,17 +13,17 @@ from wam_core.errors import ContractError
 from wam_core.policy import Policy, load_policy
 from wam_core.robot.contract import load_robot
 from wam_msgs.msg import ActionChunk as ActionChunkMessage
-from wam_msgs.msg import PredictedFuture, TactileArray
+from wam_msgs.msg import PredictedFuture
 from wam_msgs.srv import LoadModel, SetInstruction
 from wam_ros import conversion, diagnostics
 from wam_ros.diagnostics import Diagnostics
 from wam_ros.histogram import Histogram
 from wam_ros.parameters import declare
-from wam_ros.polled import PolledSubscription
 from wam_ros.process import run_node
-from wam_ros.qos import HISTORY, LATCHED, RELIABLE, SENSOR
+from wam_ros.qos import LATCHED, RELIABLE
 from wam_ros.realtime import favour_process
-from wam_ros.streams import Stream, StreamError, Streams, receive
+from wam_ros.sensors import Sensors
+from wam_ros.streams import StreamError
 from wam_ros.task_server import TaskServer
 
 DIAGNOSTICS_HZ = 1.0
@@ -68,7 +66,7 @@ class InferenceNode(LifecycleNode):
         self._futures = self.create_lifecycle_publisher(PredictedFuture, "~/future", RELIABLE)
         self._told = self.create_publisher(String, "/instruction", LATCHED)
         self._diagnostics = Diagnostics(self, self._robot.name)
-        self._listen()
+        self._attend(self._policy)
         self._own_services = (
             self.create_service(LoadModel, "~/load_model", self._on_load_model),
             self.create_service(SetInstruction, "~/set_instruction", self._on_set_instruction),
@@ -92,7 +90,7 @@ class InferenceNode(LifecycleNode):
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._halt()
-        self._deafen()
+        self._sensors.destroy()
         self._tasks.destroy()
         for service in self._own_services:
             self.destroy_service(service)
@@ -119,6 +117,18 @@ class InferenceNode(LifecycleNode):
             self._thread.join(timeout=10.0)
             self._thread = None
 
+    def _attend(self, policy: Policy) -> None:
+        """Use ``policy`` and look at what it looks at."""
+        self._policy = policy
+        self._latency, self._latency_s, self._count = Histogram(), 0.0, 0
+        self._newest: ActionChunk | None = None
+        self._problem = ""
+        self._sensors = Sensors(self, self._robot, policy.cameras, self._notify)
+
+    def _notify(self) -> None:
+        with self._wake:
+            self._wake.notify()
+
     def _load(self, model: str) -> Policy:
         begin = time.monotonic()
         policy = load_policy(model, self._robot)
@@ -129,74 +139,31 @@ class InferenceNode(LifecycleNode):
         )
         return policy
 
-    # ---- sensors (spin thread) ------------------------------------------------------------------------------------
-
-    def _listen(self) -> None:
-        """Subscribe to what the model looks at."""
-        assert self._policy is not None
-        self._latency, self._count = Histogram(), 0
-        self._latency_s = 0.0
-        self._newest: ActionChunk | None = None
-        self._problem = ""
-        streams = Streams(self._robot, self._policy.cameras)
-        self._streams = streams
-        self._images = [
-            self.create_subscription(Image, stream.topic, partial(self._on_image, name), SENSOR)
-            for name, stream in streams.images.items()
-        ]
-        self._joint_states = PolledSubscription(self, JointState, streams.states.topic, HISTORY)
-        self._touch = PolledSubscription(self, TactileArray, streams.tactile.topic, HISTORY)
-
-    def _deafen(self) -> None:
-        for subscription in self._images:
-            self.destroy_subscription(subscription)
-        self._joint_states.destroy()
-        self._touch.destroy()
-
-    def _on_image(self, name: str, message: Image) -> None:
-        camera = self._robot.camera(name)
-        with self._wake:
-            self._receive(self._streams.images[name], message, partial(conversion.image_pixels, camera, message))
-            if self._streams.complete():
-                self._wake.notify()
-
-    def _receive(self, stream: Stream, message: Image | JointState | TactileArray, read: partial) -> None:
-        stamp_ns = conversion.nanoseconds(message.header.stamp)
-        problem = receive(stream, stamp_ns, self._now_ns(), read)
-        if problem is not None:
-            self.get_logger().error(str(problem), throttle_duration_sec=1.0)
-
-    def _now_ns(self) -> int:
-        return self.get_clock().now().nanoseconds
-
     # ---- inference thread -----------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         while self._active:
             with self._wake:
                 self._wake.wait(timeout=self._robot.staleness.image_s)
-            instruction = self._instruction
             try:
                 with self._model_lock:
-                    self._read_queues()
-                    if self._active and instruction:
-                        self._step(instruction)
+                    self._look(self._instruction)
                 self._problem = ""
             except (StreamError, ContractError) as error:
-                self._problem = str(error)
-                self.get_logger().error(f"no chunk: {error}", throttle_duration_sec=1.0)
+                self._fail(str(error))
+            except Exception as error:  # a model must not go silent: whatever it is, it is said again and again
+                self._fail(f"{type(error).__name__}: {error}")
 
-    def _read_queues(self) -> None:
-        while (message := self._joint_states.take()) is not None:
-            self._receive(self._streams.states, message, partial(conversion.robot_state, self._robot, message))
-        while (message := self._touch.take()) is not None:
-            self._receive(self._streams.tactile, message, partial(conversion.tactile_force, self._robot, message))
+    def _fail(self, problem: str) -> None:
+        self._problem = problem
+        self.get_logger().error(f"no chunk: {problem}", throttle_duration_sec=1.0)
 
-    def _step(self, instruction: str) -> None:
-        with self._wake:
-            observation = self._streams.observe(instruction, self._now_ns())
-        if self._is_due(observation.stamp_ns):
-            self._predict(observation)
+    def _look(self, instruction: str) -> None:
+        self._sensors.read_queues()
+        if self._active and instruction:
+            observation = self._sensors.observe(instruction)
+            if self._is_due(observation.stamp_ns):
+                self._predict(observation)
 
     def _is_due(self, stamp_ns: int) -> bool:
         """Whether this is the last observation whose chunk can arrive before the steps in progress are used up."""
@@ -240,9 +207,8 @@ class InferenceNode(LifecycleNode):
             self.get_logger().error(f"model not changed: {error}")
             return response
         with self._model_lock:
-            self._deafen()
-            self._policy = policy
-            self._listen()
+            self._sensors.destroy()
+            self._attend(policy)
         response.success, response.message = True, f"{policy.name}: cameras {', '.join(policy.cameras)}"
         return response
 
@@ -275,18 +241,10 @@ class InferenceNode(LifecycleNode):
         return ""
 
     def _publish_diagnostics(self) -> None:
-        now_ns = self._now_ns()
+        troubles, ages = self._sensors.health()
+        problems = ([self._problem] if self._problem else []) + [str(trouble) for trouble in troubles]
         name = self._policy.name if self._policy else ""
-        values: dict[str, object] = {"model": name, "instruction": self._instruction}
-        problems = [self._problem] if self._problem else []
-        # Queues are read once per image: what came since does not count as missing.
-        settled_ns = now_ns - round(self._robot.staleness.image_s * 1e9)
-        for stream in self._streams.all():
-            if (problem := stream.trouble(settled_ns)) is not None:
-                problems.append(str(problem))
-            values[f"{stream.name} age (s)"] = stream.age_s(now_ns)
-            values[f"{stream.name} rate (Hz)"] = stream.rate_hz()
-            values[f"{stream.name} refused"] = stream.refused
+        values: dict[str, object] = {"model": name, "instruction": self._instruction, **ages}
         values |= {
             "chunks": self._count,
             "inference p50 (ms)": 1e3 * self._latency.quantile(0.5),
