@@ -21,7 +21,13 @@ from wam_core.substrates.video_vae import SPACE_STRIDE, TIME_STRIDE, VaeSize
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How a preset is trained; ``warmup`` in steps, ``ema`` the decay of the averaged weights that are kept."""
+    """How a preset is trained.
+
+    Attributes:
+        warmup: in steps.
+        ema: decay of the averaged weights, which are the ones that are kept.
+        copies: augmented copies of the data beside the recorded one (``training/augment.py``).
+    """
 
     steps: int
     batch: int
@@ -30,6 +36,7 @@ class TrainingSettings:
     warmup: int
     ema: float
     clip: float
+    copies: int
 
 
 @dataclass(frozen=True)

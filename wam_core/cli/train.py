@@ -3,17 +3,21 @@
 import argparse
 import time
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
 from wam_core.data.frames import TrainingFrames, load_frames
+from wam_core.data.statistics import ColumnStatistics
 from wam_core.errors import ContractError
 from wam_core.model.wam import WorldActionModel
 from wam_core.presets import Preset, load_preset, model_spec
 from wam_core.substrates.video_vae import VideoVae
-from wam_core.training.batches import make_batches, statistics_of, vocabulary_of
+from wam_core.training.augment import augmented
+from wam_core.training.batches import Batches, joined, make_batches, statistics_of, vocabulary_of
 from wam_core.training.checkpoint import Checkpoint, load_weights, save_checkpoint
 from wam_core.training.pictures import save_future_picture, save_vae_picture
 from wam_core.training.trainer import load_state, save_state, start, train, validate
@@ -67,6 +71,23 @@ def _train_vae(arguments: argparse.Namespace, preset: Preset, frames: TrainingFr
     return 0
 
 
+def _augmented_batches(
+    seed: int,
+    copies: int,
+    preset: Preset,
+    frames: TrainingFrames,
+    vae: VideoVae,
+    model: WorldActionModel,
+    statistics: Mapping[str, ColumnStatistics],
+) -> Batches:
+    rng = np.random.default_rng(seed)
+    parts = []
+    for copy in tqdm(range(copies + 1), desc="encoding", unit="copy"):
+        scenes = augmented(frames, rng) if copy else frames
+        parts.append(make_batches(preset, scenes, vae, model.text, statistics))
+    return joined(parts)
+
+
 def _train_model(arguments: argparse.Namespace, preset: Preset, frames: TrainingFrames) -> int:
     if arguments.vae is None:
         raise ContractError("vae", None, "--vae <vae.safetensors>, made by wam train --part vae")
@@ -80,7 +101,7 @@ def _train_model(arguments: argparse.Namespace, preset: Preset, frames: Training
     model = WorldActionModel(model_spec(preset, frames.robot, vocabulary))
     held = [i for i in range(len(frames.bounds)) if i % HELD_OUT == 0]
     kept = [i for i in range(len(frames.bounds)) if i % HELD_OUT]
-    data = make_batches(preset, frames.select(kept), vae, model.text, statistics)
+    data = _augmented_batches(arguments.seed, settings.copies, preset, frames.select(kept), vae, model, statistics)
     unseen_frames = frames.select(held)
     unseen = make_batches(preset, unseen_frames, vae, model.text, statistics)
     state = start(model, settings)

@@ -1,6 +1,6 @@
 """Recorded frames as the model's features: latents are computed once, normalisation comes from the statistics."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +41,15 @@ class Batches:
     def pick(self, rows: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """Features, words and proprioception of some windows, in float32."""
         return {k: v[rows].float() for k, v in self.features.items()}, self.words[rows], self.proprioception[rows]
+
+
+def joined(parts: Sequence[Batches]) -> Batches:
+    """One set of all windows of ``parts``."""
+    return Batches(
+        features={name: torch.cat([p.features[name] for p in parts]) for name in parts[0].features},
+        words=torch.cat([p.words for p in parts]),
+        proprioception=torch.cat([p.proprioception for p in parts]),
+    )
 
 
 def vocabulary_of(frames: TrainingFrames) -> tuple[str, ...]:

@@ -1,0 +1,75 @@
+"""More scenes from the same recordings: colours exchanged in picture and instruction, and the world mirrored.
+
+A few hundred recordings show a few hundred scenes, which a model learns by heart before it learns what colour words
+mean. Exchanging colours consistently in pixels and words leaves nothing to learn by heart.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wam_core.data.frames import TrainingFrames
+
+#: Colour word -> RGB in 0..1. Pixels count as coloured when their chroma (0..255) exceeds the threshold.
+COLOURS: Mapping[str, tuple[float, float, float]] = {
+    "red": (0.90, 0.08, 0.08),
+    "green": (0.06, 0.65, 0.15),
+    "blue": (0.08, 0.22, 0.88),
+    "yellow": (0.95, 0.80, 0.05),
+}
+CHROMA_THRESHOLD = 25.0
+
+#: Columns that change sign when the world is mirrored at the robot's x-z plane; rotation vectors are pseudovectors.
+MIRRORED_COLUMNS = ("y", "rx", "rz")
+
+
+def augmented(frames: TrainingFrames, rng: np.random.Generator) -> TrainingFrames:
+    """A copy of ``frames`` in which every stretch has its own exchange of colours and is mirrored or not."""
+    images, instructions = frames.images.copy(), list(frames.instructions)
+    proprioception, actions = frames.proprioception.copy(), frames.actions.copy()
+    names = tuple(COLOURS)
+    signs = [
+        np.array([-1.0 if name in MIRRORED_COLUMNS else 1.0 for name in columns])
+        for columns in (frames.robot.proprioception, frames.robot.action.names)
+    ]
+    for i, (first, end) in enumerate(frames.bounds):
+        order = rng.permutation(len(names))
+        exchange = {name: names[j] for name, j in zip(names, order, strict=True)}
+        images[first:end] = exchange_colours(images[first:end], exchange)
+        instructions[i] = " ".join(exchange.get(word, word) for word in instructions[i].split())
+        if rng.random() < 0.5:
+            for top, left, height, width in frames.layout.regions.values():
+                tile = images[first:end, top : top + height, left : left + width]
+                tile[:] = tile[:, :, ::-1].copy()
+            proprioception[first:end] *= signs[0]
+            actions[first:end] *= signs[1]
+    return replace(
+        frames, images=images, proprioception=proprioception, actions=actions, instructions=tuple(instructions)
+    )
+
+
+def exchange_colours(images: NDArray[np.uint8], exchange: Mapping[str, str]) -> NDArray[np.uint8]:
+    """``[..., 3]`` images in which each colour of :data:`COLOURS` is replaced by the one that ``exchange`` names.
+
+    A coloured pixel is taken as a mixture of grey and the colour of nearest hue; the mixture is kept.
+    """
+    names = list(COLOURS)
+    base = np.array([COLOURS[n] for n in names], dtype=np.float32) * 255.0
+    floor = base.min(axis=1)
+    chroma = base - floor[:, None]
+    length = np.linalg.norm(chroma, axis=1)
+    target = np.array([names.index(exchange[n]) for n in names])
+    out = images.copy()
+    low = images.min(axis=-1)
+    coloured = images.max(axis=-1).astype(np.float32) - low > CHROMA_THRESHOLD
+    pixels = images[coloured].astype(np.float32)
+    own = pixels - pixels.min(axis=1, keepdims=True)
+    strength = np.linalg.norm(own, axis=1)
+    nearest = np.argmax((own @ (chroma / length[:, None]).T), axis=1)
+    share = strength / length[nearest]
+    grey = pixels.min(axis=1) - share * floor[nearest]
+    made = grey[:, None] + share[:, None] * base[target[nearest]]
+    out[coloured] = np.clip(np.rint(made), 0, 255).astype(np.uint8)
+    return out
