@@ -19,6 +19,7 @@ from wam_msgs.srv import ClearEStop, EStop
 from wam_ros import conversion, diagnostics
 from wam_ros.control_loop import ControlLoop
 from wam_ros.diagnostics import Diagnostics
+from wam_ros.histogram import Histogram
 from wam_ros.parameters import declare
 from wam_ros.polled import PolledSubscription
 from wam_ros.process import run_node
@@ -59,6 +60,7 @@ class ExecutorNode(LifecycleNode):
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE
         self._time = RosTime(self)
+        self._chunk_latency = Histogram()
         self._states = PolledSubscription(self, JointState, self.robot.topics.joint_states, SENSOR)
         self._commands = self.create_publisher(JointState, self.robot.topics.joint_command, COMMAND)
         self._chunks = self.create_subscription(ActionChunk, value["chunk_topic"], self._on_chunk, RELIABLE)
@@ -159,8 +161,10 @@ class ExecutorNode(LifecycleNode):
     def _on_chunk(self, message: ActionChunk) -> None:
         if self._loop is None:
             return
+        now_ns = self._time.now_ns()
+        self._chunk_latency.add((now_ns - conversion.nanoseconds(message.header.stamp)) / 1e9)
         try:
-            intake = self._executor.accept(conversion.action_chunk(message), self._time.now_ns())
+            intake = self._executor.accept(conversion.action_chunk(message), now_ns)
         except ContractError as error:
             self._refuse("SHAPE", error.field, str(error))
             return
@@ -247,6 +251,8 @@ class ExecutorNode(LifecycleNode):
             "mode": status.mode,
             "chunks accepted": status.chunks_accepted,
             "chunks rejected": status.chunks_rejected,
+            "chunk latency p50 (ms)": 1e3 * self._chunk_latency.quantile(0.5),
+            "chunk latency p95 (ms)": 1e3 * self._chunk_latency.quantile(0.95),
             "chunk slack (s)": status.chunk_slack_s,
             "tracking error (rad)": status.tracking_error_rad,
             "tick compute p99 (ms)": 1e3 * loop.compute.quantile(0.99),

@@ -33,12 +33,11 @@ class GraphClient:
     Every method raises TimeoutError, naming what did not answer, when ``patience_s`` (wall time) is over.
     """
 
-    def __init__(self, name: str = "wam_client", patience_s: float = 30.0, use_sim_time: bool = False) -> None:
+    def __init__(self, name: str = "wam_client", patience_s: float = 30.0) -> None:
         self.patience_s = patience_s
         self._context = Context()
         rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        clock = [Parameter("use_sim_time", value=use_sim_time)]
-        self.node = rclpy.create_node(name, context=self._context, parameter_overrides=clock)
+        self.node = rclpy.create_node(name, context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._clients: dict[tuple[type, str], Any] = {}

@@ -5,17 +5,16 @@ import time
 from rclpy.node import Node
 
 #: Simulated time is carried on for this long after the last sign of it, then it stands still.
-LONGEST_GUESS_S = 0.01
+LONGEST_GUESS_NS = 10_000_000
 
 
 class RosTime:
     """The node's clock. Simulated time is carried on between two signs of it with the steady clock, and never goes back
     by what was carried on too far."""
 
-    def __init__(self, node: Node, longest_guess_s: float = LONGEST_GUESS_S) -> None:
+    def __init__(self, node: Node) -> None:
         self._clock = node.get_clock()
         self._simulated = bool(node.get_parameter("use_sim_time").value)
-        self._longest_guess_ns = round(longest_guess_s * 1e9)
         self._clock_ns = self._sign_ns = self._at_ns = self._told_ns = 0
 
     def saw(self, stamp_ns: int) -> None:
@@ -31,6 +30,6 @@ class RosTime:
             self._sign_ns = self._told_ns = 0
         self._clock_ns = clock_ns
         self.saw(clock_ns)
-        guess = self._sign_ns + min(time.monotonic_ns() - self._at_ns, self._longest_guess_ns)
+        guess = self._sign_ns + min(time.monotonic_ns() - self._at_ns, LONGEST_GUESS_NS)
         self._told_ns = max(self._told_ns, guess)
         return self._told_ns
