@@ -107,8 +107,10 @@ def options_from(values: Mapping[str, str]) -> Options:
     arguments = {argument.name: argument for argument in launch_arguments()}
     for name, value in values.items():
         look_up(dict.fromkeys(look_up(arguments, name, "launch argument").choices), value, name)
-    switches = {name: value == "true" for name, value in values.items() if name not in ("robot", "model")}
-    return Options(**{name: values[name] for name in ("robot", "model") if name in values}, **switches)
+    chosen: dict[str, Any] = {
+        name: value if name in ("robot", "model") else value == "true" for name, value in values.items()
+    }
+    return Options(**chosen)
 
 
 def nodes_for(options: Options) -> list[GraphNode]:

@@ -55,8 +55,8 @@ class Transitions:
             TransitionError: it refused (its own log says why), ended, or took longer.
         """
         deadline = time.monotonic() + timeout_s
-        state_client = self._node.create_client(GetState, f"/{name}/get_state")
-        change_client = self._node.create_client(ChangeState, f"/{name}/change_state")
+        state_client: Any = self._node.create_client(GetState, f"/{name}/get_state")
+        change_client: Any = self._node.create_client(ChangeState, f"/{name}/change_state")
         try:
             while (state := self._state(state_client, name, alive, deadline)) != State.PRIMARY_STATE_ACTIVE:
                 if state not in _FORWARD:

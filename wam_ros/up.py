@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Sequence
+from functools import partial
 from types import FrameType
 
 from wam_ros.graph_processes import GraphProcesses, installed
@@ -24,7 +25,7 @@ def bring_up(graph: GraphProcesses, names: Sequence[str]) -> None:
     if managed:
         with Transitions() as transitions:
             for name in managed:
-                transitions.activate(name, lambda name=name: graph.alive(name), ACTIVATION_TIMEOUT_S)
+                transitions.activate(name, partial(graph.alive, name), ACTIVATION_TIMEOUT_S)
 
 
 def run(options: Options, only: Sequence[str] = ()) -> int:
