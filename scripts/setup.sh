@@ -103,7 +103,10 @@ message_key="$( (echo "$package_key"; find wam_msgs -type f | LC_ALL=C sort | xa
 build_messages() {
   logged entered colcon build --packages-select wam_msgs --event-handlers console_direct+ --cmake-args -DBUILD_TESTING=OFF
 }
-messages_work() { entered python -c 'import wam_msgs.msg, wam_msgs.srv, wam_msgs.action' >>"$log" 2>&1; }
+# The folder wam_msgs beside this one imports as an empty package: only its contents prove anything.
+messages_work() {
+  entered python -c 'from wam_msgs.msg import ActionChunk; from wam_msgs.action import RunTask; ActionChunk.__class__.__import_type_support__()' >>"$log" 2>&1
+}
 if ! done_before messages "$message_key" || ! messages_work; then
   say "wam_msgs (colcon)"
   # A build folder of another place or toolchain makes CMake refuse; one clean retry tells that from a real error.

@@ -76,8 +76,9 @@ def _ros(model: str, robot: str) -> Finding:
 
 
 def _messages(model: str, robot: str) -> Finding:
-    # In a process of its own: the core does not import ROS, and a library that fails to load may abort.
-    code = "import wam_msgs.msg, wam_msgs.srv, wam_msgs.action"
+    # In a process of its own: the core does not import ROS, and a library that fails to load may abort. The sources
+    # import as an empty package from the checkout's root, so the contents are asked for.
+    code = "from wam_msgs.msg import ActionChunk; ActionChunk.__class__.__import_type_support__()"
     tried = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     if tried.returncode:
         reason = (tried.stderr.strip().splitlines() or [f"exit code {tried.returncode}"])[-1]
