@@ -58,8 +58,8 @@ def test_colcon_builds_a_clean_tree_twice(tmp_path: Path) -> None:
         assert files(prefix / "share" / "wam" / folder) == files(tree / folder)
     names = {p.name for p in (prefix / "lib" / "wam").iterdir()}
     assert {"wam", "wam_cell", "wam_executor", "wam_inference", "wam_futures", "wam_recorder"} <= names
-    where = 'import wam_core.paths as p; from wam_msgs.msg import ActionChunk; print(p.__file__, p.share_path("config/robots"))'
-    script = f"source {tree}/install/setup.bash; cd /; python -c '{where}'"
+    where = 'import wam_core.paths as p; print(p.__file__, p.share_path("config/robots"))'
+    script = f"source {tree}/install/setup.bash; cd /; python -c 'from wam_msgs.msg import ActionChunk; {where}'"
     run = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
     assert run.stdout.count(str(prefix)) == 2, run.stdout + run.stderr
 
@@ -115,7 +115,8 @@ def test_the_environment_adds_to_a_sourced_ros() -> None:
 
 def test_the_command_enters_the_environment_by_itself() -> None:
     """`wam` from a bare shell failing to find wam_msgs."""
-    code = "from wam_core.cli import environment; environment.enter(); from wam_msgs.msg import ActionChunk; print('entered')"
+    enter = "from wam_core.cli import environment; environment.enter()"
+    code = f"{enter}; from wam_msgs.msg import ActionChunk; print('entered')"
     bare = {"PATH": "/usr/bin:/bin", "HOME": "/tmp"}
     run = subprocess.run([sys.executable, "-c", code], env=bare, capture_output=True, text=True)
     assert run.stdout == "entered\n", run.stderr
