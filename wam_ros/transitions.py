@@ -1,4 +1,4 @@
-"""Bring lifecycle nodes to a state through their services, whatever they are doing when asked."""
+"""Wait for nodes, and bring those with a life cycle to active through their services, whatever they are doing."""
 
 import time
 from collections.abc import Callable
@@ -43,6 +43,16 @@ class Transitions:
         self._executor.shutdown()
         self._node.destroy_node()
         self._context.try_shutdown()
+
+    def appear(self, name: str, alive: Callable[[], bool], timeout_s: float) -> None:
+        """Return when the node ``name`` is on the graph.
+
+        Raises:
+            TransitionError: it ended, or took longer.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not self._node.wait_for_node(f"/{name}", timeout=ANSWER_S):
+            self._check(name, alive, deadline)
 
     def activate(self, name: str, alive: Callable[[], bool], timeout_s: float) -> None:
         """Configure and activate the lifecycle node ``name``; returns when it is active.
@@ -105,6 +115,6 @@ class Transitions:
     @staticmethod
     def _check(name: str, alive: Callable[[], bool], deadline: float) -> None:
         if not alive():
-            raise TransitionError(f"{name} ended before it was active; its log says why")
+            raise TransitionError(f"{name} ended while it was starting; its log says why")
         if time.monotonic() > deadline:
-            raise TransitionError(f"{name} did not become active in time")
+            raise TransitionError(f"{name} did not get ready in time")

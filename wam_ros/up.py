@@ -10,22 +10,21 @@ from wam_ros.node_table import Options
 from wam_ros.transitions import TransitionError, Transitions
 
 #: Loading and warming up a model may take this long (s).
-ACTIVATION_TIMEOUT_S = 180.0
+START_TIMEOUT_S = 180.0
 
 
 def bring_up(graph: GraphProcesses, names: Sequence[str]) -> None:
-    """Start these nodes and return when those with a life cycle are active.
+    """Start these nodes; returns when all are on the graph and those with a life cycle are active.
 
     Raises:
         TransitionError: one refused, ended or took too long; the others keep running.
     """
     for name in names:
         graph.start(name)
-    managed = [name for name in names if graph.nodes[name].lifecycle]
-    if managed:
-        with Transitions() as transitions:
-            for name in managed:
-                transitions.activate(name, partial(graph.alive, name), ACTIVATION_TIMEOUT_S)
+    with Transitions() as transitions:
+        for name in names:
+            wait = transitions.activate if graph.nodes[name].lifecycle else transitions.appear
+            wait(name, partial(graph.alive, name), START_TIMEOUT_S)
 
 
 def run(options: Options, only: Sequence[str] = ()) -> int:
