@@ -1,6 +1,8 @@
 """Every test runs inside the checkout's environment and on a ROS domain of its own, however pytest was started."""
 
 import os
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -9,8 +11,8 @@ from wam_core.cli import environment
 # Kilted checks the types of message fields only when asked to.
 os.environ.setdefault("ROS_PYTHON_CHECK_FIELDS", "1")
 # Graphs of other people, or of a second test run on this machine, must not be heard. Ids above 101 collide with
-# the port range of ordinary programs.
-os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+# the port range of ordinary programs; those from 51 on are live_graph.py's.
+os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 50))
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 
 
@@ -19,3 +21,13 @@ def pytest_configure(config: pytest.Config) -> None:
         # pytest has already redirected the standard streams; a restarted pytest needs the real ones.
         config.pluginmanager.getplugin("capturemanager").suspend_global_capture(in_=True)
         environment.enter()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
+    """A failure with running nodes shows what they said: in CI nobody can look again."""
+    report = yield
+    live = getattr(item, "funcargs", {}).get("live")
+    if report.failed and live is not None:
+        report.sections.append(("running nodes", live.account()))
+    return report

@@ -1,11 +1,13 @@
 """Real node processes on a ROS domain of their own, and a client that talks to them."""
 
-import itertools
+import fcntl
 import os
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,9 +22,12 @@ from wam_ros.qos import SENSOR
 from wam_ros.realtime import favour_process
 
 ROBOT = load_robot("panda_cell")
+#: Lines of each node that a failure shows.
+LAST_LINES = 15
 #: An arm joint slower than this is at rest (rad/s).
 REST = 0.01
-_domains = itertools.count(os.getpid() * 7)
+#: ROS domains of these graphs; those of conftest.py lie below.
+DOMAINS = range(51, 101)
 
 
 @dataclass
@@ -53,8 +58,16 @@ class Live:
         """Everything a node printed."""
         return "\n".join(line for line in self.lines if line.startswith(f"[{name}]"))
 
-    def wait_for_mode(self, mode: str, patience_s: float = 10.0) -> None:
-        self.client.wait_until(lambda: self.status.mode == mode, f"mode {mode}, not {self.status.mode}", patience_s)
+    def account(self) -> str:
+        """What a failure must show: where the arm is in its life, and the last that each node said."""
+        names = dict.fromkeys(line[: line.index("]") + 1] for line in self.lines)
+        said = [line for name in names for line in [x for x in self.lines if x.startswith(name)][-LAST_LINES:]]
+        status = f"{self.status.mode} {self.status.latch_reason} {', '.join(self.status.reasons)}".strip()
+        events = [f"{event.code} {event.joint} {event.message}" for event in self.events[-LAST_LINES:]]
+        return "\n".join((f"executor: {status}", f"chunks heard: {len(self.chunks)}", *events, *said))
+
+    def wait_for_mode(self, mode: str, patience_s: float = 30.0) -> None:
+        self.client.wait_until(lambda: self.status.mode == mode, f"mode {mode}", patience_s)
 
     def joints(self) -> Any:
         """Arm joint positions of a state that is measured from now on."""
@@ -85,18 +98,38 @@ class Live:
 def live_graph(*names: str, sim: bool = True) -> Iterator[Live]:
     """Start these nodes of the node table; lifecycle nodes are left unconfigured."""
     favour_process(-10)  # the nodes inherit it: on a busy machine a start would otherwise take minutes
-    before = os.environ["ROS_DOMAIN_ID"]
-    os.environ["ROS_DOMAIN_ID"] = str(1 + next(_domains) % 100)
     lines: list[str] = []
-    processes = GraphProcesses(Options(sim=sim, record=True), lines.append)
+    with _own_domain():
+        processes = GraphProcesses(Options(sim=sim, record=True), lines.append)
+        try:
+            for name in names:
+                processes.start(name)
+            with GraphClient("wam_test", patience_s=180.0) as client:
+                yield Live(processes, client, lines)
+        finally:
+            processes.stop()
+
+
+@contextmanager
+def _own_domain() -> Iterator[None]:
+    """A ROS domain that no other test run on this machine uses meanwhile, or its nodes would answer for these."""
+    before = os.environ["ROS_DOMAIN_ID"]
+    with ExitStack() as held:
+        os.environ["ROS_DOMAIN_ID"] = str(next(n for n in DOMAINS if _claim(n, held)))
+        try:
+            yield
+        finally:
+            os.environ["ROS_DOMAIN_ID"] = before
+
+
+def _claim(domain: int, held: ExitStack) -> bool:
+    """Whether the domain was free; then it is this process's until ``held`` ends, or the process."""
     try:
-        for name in names:
-            processes.start(name)
-        with GraphClient("wam_test", patience_s=180.0) as client:
-            yield Live(processes, client, lines)
-    finally:
-        processes.stop()
-        os.environ["ROS_DOMAIN_ID"] = before
+        lock = held.enter_context((Path(tempfile.gettempdir()) / f"wam_test_domain_{domain}").open("w"))
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # held, or another user's
+        return False
+    return True
 
 
 def _stamp_ns(message: JointState) -> int:

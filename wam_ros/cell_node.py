@@ -35,6 +35,8 @@ from wam_ros.realtime import favour_process, favour_thread
 
 #: Without a command for this long the controller brakes.
 COMMAND_PATIENCE_S = 0.05
+#: A command older than this answers what the arm no longer does: feedback that late would swing it ever further.
+OLDEST_COMMAND_NS = 20_000_000
 #: Physics that is late by more than this lets time slip instead of catching up: steps in a burst would all be taken
 #: under one command.
 CATCH_UP_S = 0.004
@@ -160,6 +162,10 @@ class CellNode(Node):
         return np.append(brake, 0.0)
 
     def _take(self, message: JointState) -> None:
+        age_ns = self._epoch_ns + self.cell.time_ns - conversion.nanoseconds(message.header.stamp)
+        if age_ns > OLDEST_COMMAND_NS:
+            self.get_logger().warning(f"command refused: {age_ns / 1e6:.0f} ms old", throttle_duration_sec=10.0)
+            return
         try:
             self._command = conversion.command_effort(self.robot, message)
         except ContractError as error:

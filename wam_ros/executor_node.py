@@ -28,6 +28,10 @@ from wam_ros.realtime import favour_process, favour_thread, lock_memory
 from wam_ros.ros_time import RosTime
 
 STATUS_HZ, DIAGNOSTICS_HZ = 10.0, 1.0
+#: Settings of the executor that are parameters of this node.
+TUNED = ("seam", "fade_s", "velocity_share", "acceleration_share", "jerk_share", "feedback_delay_s")
+#: Over a transport, on a machine that is busy: with the 0.01 s that do within one process the arm diverges at 16 ms.
+TRANSPORT_DELAY_S = 0.03
 DEACTIVATING = "deactivated"
 
 
@@ -43,6 +47,8 @@ class ExecutorNode(LifecycleNode):
         for name in ("velocity_share", "acceleration_share", "jerk_share"):
             limit = name.removesuffix("_share")
             declare(self, name, getattr(defaults, name), f"Part of the {limit} limits that motion uses", (0.01, 1.0))
+        delay = "Longest delay between a measurement and the torque that answers it at which the feedback is stable (s)"
+        declare(self, "feedback_delay_s", TRANSPORT_DELAY_S, delay, (0.002, 0.1))
         self._loop: ControlLoop | None = None
         self._latest: RobotState | None = None
         self._status_publisher = self.create_publisher(ExecutorStatus, "~/status", RELIABLE)
@@ -54,8 +60,7 @@ class ExecutorNode(LifecycleNode):
         value = {name: parameter.value for name, parameter in self.get_parameters_by_prefix("").items()}
         try:
             self.robot = load_robot(value["robot"])
-            settings = {n: value[n] for n in ("seam", "fade_s", "velocity_share", "acceleration_share", "jerk_share")}
-            self._executor = Executor(self.robot, ExecutorSettings(**settings))
+            self._executor = Executor(self.robot, ExecutorSettings(**{name: value[name] for name in TUNED}))
         except ContractError as error:
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE

@@ -6,9 +6,9 @@ from types import TracebackType
 from typing import Any
 
 import rclpy
-from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
-from rcl_interfaces.srv import SetParametersAtomically
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.srv import GetParameters, SetParametersAtomically
 from rclpy.action import ActionClient
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
@@ -25,6 +25,16 @@ CONFIGURE = Transition.TRANSITION_CONFIGURE
 ACTIVATE = Transition.TRANSITION_ACTIVATE
 DEACTIVATE = Transition.TRANSITION_DEACTIVATE
 CLEANUP = Transition.TRANSITION_CLEANUP
+
+#: Where a transition leads.
+_GOAL = {
+    CONFIGURE: State.PRIMARY_STATE_INACTIVE,
+    ACTIVATE: State.PRIMARY_STATE_ACTIVE,
+    DEACTIVATE: State.PRIMARY_STATE_INACTIVE,
+    CLEANUP: State.PRIMARY_STATE_UNCONFIGURED,
+}
+#: Wait for an answer before asking whether it is still to come (s).
+ANSWER_S = 2.0
 
 
 class GraphClient:
@@ -73,19 +83,51 @@ class GraphClient:
             self._executor.spin_once(timeout_sec=left)
 
     def call(self, kind: type, service: str, request: Any) -> Any:
-        """One service call."""
-        client = self._clients.get((kind, service))
-        if client is None:
-            client = self._clients[kind, service] = self.node.create_client(kind, service)
+        """One service call; asked again where the request or the answer was lost.
+
+        That happens with nodes that were just started: they may hear a request before they have discovered who asks.
+        """
+        client = self._client(kind, service)
+        give_up = time.monotonic() + self.patience_s
         self.wait_until(client.service_is_ready, f"service {service}")
         future = client.call_async(request)
-        self.wait_until(future.done, f"an answer from {service}")
+        while not self._done(future, ANSWER_S):
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"waited in vain for an answer from {service}")
+            if self._is_idle(service.rpartition("/")[0]) and not self._done(future, ANSWER_S):
+                client.remove_pending_request(future)
+                future = client.call_async(request)
         return future.result()
 
     def change_state(self, node: str, transition: int) -> bool:
         """One lifecycle transition; whether the node made it."""
         request = ChangeState.Request(transition=Transition(id=transition))
-        return bool(self.call(ChangeState, f"/{node}/change_state", request).success)
+        if self.call(ChangeState, f"/{node}/change_state", request).success:
+            return True
+        # Asked again because the answer was lost, a node that already made the transition refuses it.
+        state = self.call(GetState, f"/{node}/get_state", GetState.Request()).current_state
+        return state.id == _GOAL[transition]
+
+    def _client(self, kind: type, service: str) -> Any:
+        client = self._clients.get((kind, service))
+        if client is None:
+            client = self._clients[kind, service] = self.node.create_client(kind, service)
+        return client
+
+    def _done(self, future: Any, patience_s: float) -> bool:
+        end = time.monotonic() + patience_s
+        while not future.done() and time.monotonic() < end:
+            self._executor.spin_once(timeout_sec=0.05)
+        return future.done()
+
+    def _is_idle(self, node: str) -> bool:
+        """Whether the node answers a question that every node answers, so that it is not busy with an earlier one."""
+        client = self._client(GetParameters, f"{node}/get_parameters")
+        future = client.call_async(GetParameters.Request())
+        if self._done(future, ANSWER_S):
+            return True
+        client.remove_pending_request(future)
+        return False
 
     def set_parameters(self, node: str, values: Mapping[str, Any]) -> None:
         """Set parameters together.

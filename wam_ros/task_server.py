@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
+from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
 from rclpy.task import Future
 from std_msgs.msg import Bool
@@ -49,7 +50,8 @@ class TaskServer:
             goal_callback=self._on_goal,
             cancel_callback=lambda goal: CancelResponse.ACCEPT,
         )
-        self._timer = node.create_timer(1.0 / FEEDBACK_HZ, self._look)
+        # Of the steady clock: a simulation that stands still must not keep a cancellation waiting.
+        self._timer = node.create_timer(1.0 / FEEDBACK_HZ, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def destroy(self) -> None:
         self._server.destroy()
@@ -76,13 +78,15 @@ class TaskServer:
 
     async def _execute(self, goal: ServerGoalHandle) -> RunTask.Result:
         clock, request = self._node.get_clock(), goal.request
-        begin_ns, begin_count = clock.now().nanoseconds, self._chunk_count()
+        begin_ns, begin_count, elapsed_s = 0, self._chunk_count(), 0.0
         self._succeeded = False
         reason = self._refusal(request)
         try:
             while not reason:
                 await self._next_look
-                elapsed_s = (clock.now().nanoseconds - begin_ns) / 1e9
+                now_ns = clock.now().nanoseconds
+                begin_ns = begin_ns or now_ns  # zero until a node that was just started hears simulated time
+                elapsed_s = (now_ns - begin_ns) / 1e9
                 chunks = self._chunk_count() - begin_count
                 reason = self._ending(goal, elapsed_s)
                 goal.publish_feedback(
@@ -96,8 +100,7 @@ class TaskServer:
         finally:
             self._instruct("")
             self._running = False
-        result = RunTask.Result(success=reason == "done", reason=reason)
-        result.duration_s = (clock.now().nanoseconds - begin_ns) / 1e9
+        result = RunTask.Result(success=reason == "done", reason=reason, duration_s=elapsed_s)
         self._node.get_logger().info(f"task {request.instruction!r}: {reason} after {result.duration_s:.1f} s")
         if result.success:
             goal.succeed()

@@ -95,9 +95,11 @@ class Transitions:
             self._executor.spin_until_future_complete(future, timeout_sec=ANSWER_S)
             if not future.done():
                 # No answer: it is busy with the transition, or the request was lost to a predecessor that was
-                # killed and is still listed. A node that answers from the old state never got the request.
+                # killed and is still listed, or the answer to a node that did not know us yet. A node that is in
+                # between two states is busy; otherwise the caller looks at its state again.
                 answer = self._ask(state_client, GetState.Request())
-                if answer is not None and answer.current_state.id == state and not future.done():
+                settled = answer is not None and answer.current_state.id <= State.PRIMARY_STATE_FINALIZED
+                if settled and not future.done():
                     client.remove_pending_request(future)
                     return
         if not future.result().success:
