@@ -37,6 +37,7 @@ def test_imagination_is_on_request_and_does_not_change_the_action() -> None:
     quiet = Policy(tiny_checkpoint(), seed=0).act(observation())
     aloud = Policy(tiny_checkpoint(), seed=0).act(observation(), imagine=True)
     assert not quiet.futures and len(aloud.futures) == 1
+    assert np.array_equal(quiet.chunk.values, aloud.chunk.values)
     future = aloud.futures[0]
     assert future.values.shape == (4, 32, 64, 3) and future.values.dtype == np.uint8
     assert future.step_ns == 400_000_000 and set(future.regions) == {"front", "wrist"}

@@ -21,6 +21,8 @@ from wam_core.robot.contract import load_robot
 
 #: Log of all attempts in the output folder, one JSON object per line.
 ATTEMPTS_FILE = "attempts.jsonl"
+#: Demonstrations have seeds of their own: episodes of evaluation and demo count from 0.
+FIRST_SEED = 100_000
 #: A task whose expert fails this often in a row has something wrong with it.
 HOPELESS = 50
 
@@ -53,7 +55,7 @@ class Attempt:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", required=True, help=f"{', '.join(TASKS)}, several with commas, or all")
     parser.add_argument("--episodes", type=_positive, default=100, help="successful demonstrations wanted of each task")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the first attempt; the next ones follow")
+    parser.add_argument("--seed", type=int, default=FIRST_SEED, help="seed of the first attempt; the next ones follow")
     parser.add_argument("--out", type=Path, required=True, help="folder; finished episodes in it are kept")
     parser.add_argument("--renderer", default="any", help=f"{', '.join(RENDERERS)}; any draws from GL and raycast")
     parser.add_argument("--cameras", default="", help="recorded cameras with commas; default: all of the robot")

@@ -35,11 +35,13 @@ class FrameScores:
 
 @torch.no_grad()
 def score_futures(checkpoint: Checkpoint, frames: TrainingFrames, stride: int, seed: int) -> FrameScores:
-    """Predict from every ``stride``-th step of each episode of ``frames`` and compare with what was recorded."""
+    """Predict from every ``stride``-th step of each episode of ``frames`` whose whole future was recorded."""
     preset = checkpoint.preset
     windows = frames.windows(preset.horizon, preset.frame_stride)
-    ends = frames.bounds[:, 1][frames.stretch]
-    chosen = np.flatnonzero((np.arange(len(ends)) % stride == 0) & (windows.frame[:, -1] < ends))
+    begins, ends = frames.bounds[frames.stretch].T
+    rows = np.arange(len(ends))
+    # Past the end of an episode the last frame repeats: nothing that was recorded, and nothing to predict.
+    chosen = np.flatnonzero(((rows - begins) % stride == 0) & (rows + preset.horizon < ends))
     made, copied, coded = (np.empty((len(chosen), preset.frames - 1, 2)) for _ in range(3))
     for i, row in enumerate(chosen):
         clip = frames.images[np.concatenate(([row], windows.frame[row]))]

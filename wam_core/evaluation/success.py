@@ -51,7 +51,9 @@ def run_trials(trials: Sequence[Trial], jobs: int, report: Callable[[EpisodeResu
 def run_trial(trial: Trial) -> EpisodeResult:
     """One episode in this process."""
     torch.set_num_threads(1)
-    cell, policy = _cell(trial.robot, trial.renderer), _policy(trial.model, trial.robot)
+    cell = _cell(trial.robot, trial.renderer)
+    # A policy of its own: the noise of a trial depends on its seed, not on what this process ran before.
+    policy = Policy(_policy(trial.model, trial.robot).checkpoint, trial.seed)
     policy.steps = trial.steps or policy.steps
     acting = CONTROLS[trial.control](policy, trial.seed)
     return run_episode(

@@ -162,10 +162,12 @@ class WorldActionModel(nn.Module):
         Args:
             observed: content -> features of observed groups.
             steps: denoising steps of iterative generators.
+            rng: each group's noise is drawn from a generator of its own, so that it does not depend on ``outputs``.
             reuse: compute clean groups and the text once per stage; ``False`` runs the naive full forward in
                 every step (the reference the fast path is tested against).
         """
         names = self.wiring.needed(outputs)
+        rngs = _split(rng, self.wiring.groups)
         text = self.text_cache(names, context)
         still = context.new_zeros(len(context))
         values = {n: observed[g.content] for n in names if (g := self.wiring.groups[n]).source == "observed"}
@@ -179,7 +181,7 @@ class WorldActionModel(nn.Module):
             if reuse:
                 fresh = {n: v for n, v in clean.items() if n not in cache}
                 cache |= self.run(fresh, dict.fromkeys(fresh, still), text, cache)[1] if fresh else {}
-            values |= self._denoise(stage, clean, context, text, cache, steps, rng, reuse)
+            values |= self._denoise(stage, clean, context, text, cache, steps, rngs, reuse)
         return {n: values[n] for n in names if self.wiring.groups[n].source == "generated"}
 
     def _denoise(
@@ -190,7 +192,7 @@ class WorldActionModel(nn.Module):
         text: Mapping[str, list[KeyValue]],
         cache: Mapping[str, list[KeyValue]],
         steps: int,
-        rng: torch.Generator,
+        rngs: Mapping[str, torch.Generator],
         reuse: bool,
     ) -> dict[str, Tensor]:
         still = context.new_zeros(len(context))
@@ -198,7 +200,7 @@ class WorldActionModel(nn.Module):
         makers = {n: GENERATORS[g.generator] for n, g in groups.items()}
         levels = {n: makers[n].levels(steps, g.shift) for n, g in groups.items()}
         shapes = {n: (len(context), len(getattr(self, f"cos_{n}")), self.feature_dim(n)) for n in stage}
-        x = {n: makers[n].start(torch.randn(shapes[n], generator=rng, device=context.device)) for n in stage}
+        x = {n: makers[n].start(torch.randn(shapes[n], generator=rngs[n], device=context.device)) for n in stage}
         for i in range(max(len(v) for v in levels.values()) - 1):
             active = {n for n in stage if i < len(levels[n]) - 1}
             sigmas = {n: still + levels[n][min(i, len(levels[n]) - 1)] for n in stage}
@@ -217,6 +219,12 @@ class WorldActionModel(nn.Module):
         sizes = self.spec.sizes
         video = sizes.latent[0] * sizes.patch**2
         return video if CONTENTS[self.wiring.groups[group].content].modality == "video" else sizes.action_dim
+
+
+def _split(rng: torch.Generator, names: Iterable[str]) -> dict[str, torch.Generator]:
+    """A generator for each name, seeded from ``rng`` in order."""
+    seeds = {n: int(torch.randint(2**62, (1,), generator=rng, device=rng.device)) for n in names}
+    return {n: torch.Generator(rng.device).manual_seed(seed) for n, seed in seeds.items()}
 
 
 def _batch(cache: Mapping[str, list[KeyValue]], kept: int, times: int) -> dict[str, list[KeyValue]]:
