@@ -123,6 +123,16 @@ def test_corrupt_and_foreign_weights_are_refused(tmp_path: Path) -> None:
         load_checkpoint(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["preset.yaml", "robot.yaml", "training.json", "statistics.json"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"3", b"{}", b"\xff\xfe", b'{"action": null, "name": 7}'])
+def test_a_malformed_file_is_named(tmp_path: Path, name: str, content: bytes) -> None:
+    """A parser's own error got past everybody who waits for a ContractError and ended the inference process."""
+    save_checkpoint(tmp_path, tiny_checkpoint())
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ContractError, match=name.partition(".")[0]):
+        load_checkpoint(tmp_path)
+
+
 def test_tiny_model_is_deterministic() -> None:
     """Building the same seed twice gave two models, so no figure could be repeated."""
     one, two = tiny_model("fast_wam", 5).state_dict(), tiny_model("fast_wam", 5).state_dict()

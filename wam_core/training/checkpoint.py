@@ -1,7 +1,8 @@
 """A checkpoint folder: weights in safetensors beside the preset, robot contract and statistics they belong to."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,14 +76,19 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     for name in FILES:
         if not (folder / name).is_file():
             raise ContractError(f"checkpoint.{name}", str(folder), "a checkpoint folder holding this file")
-    preset = from_dict(yaml.safe_load((folder / "preset.yaml").read_text()), f"{folder.name}/preset.yaml")
-    robot = robot_from_dict(yaml.safe_load((folder / "robot.yaml").read_text()), f"{folder.name}/robot.yaml")
-    training = json.loads((folder / "training.json").read_text())
-    model = WorldActionModel(model_spec(preset, robot, tuple(training["vocabulary"])))
+    with _reading("preset.yaml"):
+        preset = from_dict(yaml.safe_load((folder / "preset.yaml").read_text()), f"{folder.name}/preset.yaml")
+    with _reading("robot.yaml"):
+        robot = robot_from_dict(yaml.safe_load((folder / "robot.yaml").read_text()), f"{folder.name}/robot.yaml")
+    with _reading("training.json"):
+        training = json.loads((folder / "training.json").read_text())
+        vocabulary = tuple(training["vocabulary"])
+    with _reading("statistics.json"):
+        statistics = load_statistics(folder / "statistics.json")
+    model = WorldActionModel(model_spec(preset, robot, vocabulary))
     vae = VideoVae(preset.vae)
     load_weights(model, folder / "model.safetensors")
     load_weights(vae, folder / "vae.safetensors")
-    statistics = load_statistics(folder / "statistics.json")
     for name, columns in (("action", action_columns(preset, robot)), ("proprioception", robot.proprioception)):
         if name not in statistics or statistics[name].names != columns:
             raise ContractError(f"checkpoint.statistics.{name}", sorted(statistics), f"statistics of {columns}")
@@ -91,6 +97,18 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         raise ContractError("checkpoint.first_frame.png", str(folder), f"a picture of {preset.layout.size} pixels")
     first_frame = np.ascontiguousarray(picture[:, :, ::-1], dtype=np.uint8)
     return Checkpoint(preset, robot, model.eval(), vae.eval(), statistics, training, first_frame)
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Whatever a malformed file makes its parser raise becomes one error that names the file."""
+    try:
+        yield
+    except ContractError:
+        raise
+    except (yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError) as error:
+        found = f"{type(error).__name__}: {error}"
+        raise ContractError(f"checkpoint.{name}", found, "a file as training wrote it") from error
 
 
 def load_weights(module: nn.Module, file: Path) -> None:
