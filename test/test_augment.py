@@ -1,13 +1,16 @@
 """Augmentation changes picture, words and motion together, or not at all."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tiny import tiny_frames
 
 from wam_core.cell.cell import Cell
 from wam_core.cell.scene import COLOURS as CELL_COLOURS
+from wam_core.errors import ContractError
 from wam_core.robot.contract import load_robot
-from wam_core.training.augment import COLOURS, MIRRORED_COLUMNS, augmented, exchange_colours
+from wam_core.training.augment import COLOURS, MIRROR_SIGNS, augmented, exchange_colours
 
 
 def test_the_colours_are_those_of_the_cell() -> None:
@@ -46,11 +49,30 @@ def test_picture_words_and_motion_agree() -> None:
         bright = expected > 200
         assert np.array_equal(bright, new > 140) or (bright & (new > 100)).sum() > 0.9 * bright.sum()
         for column, name in enumerate(frames.robot.action.names):
-            sign = -1 if flipped and name in MIRRORED_COLUMNS else 1
+            sign = MIRROR_SIGNS[name] if flipped else 1
             assert np.array_equal(made.actions[a:b, column], sign * frames.actions[a:b, column])
         assert len(before.split()) == len(after.split())
         changed = {x: y for x, y in zip(before.split(), after.split(), strict=True) if x != y}
         assert set(changed) | set(changed.values()) <= set(COLOURS)
+
+
+def test_words_are_exchanged_however_they_are_written() -> None:
+    """"the Red ball." kept its word while the ball changed its colour."""
+    frames = tiny_frames(episodes=24, length=4)
+    plain = augmented(replace(frames, instructions=("reach the red ball",) * 24), np.random.default_rng(0))
+    shouted = augmented(replace(frames, instructions=("Reach the RED ball.",) * 24), np.random.default_rng(0))
+    assert plain.instructions == shouted.instructions and len(set(plain.instructions)) == len(COLOURS)
+
+
+def test_what_cannot_be_mirrored_is_refused() -> None:
+    """A side camera's picture, or joint angles, were mirrored as if they were in the plane of symmetry."""
+    frames = tiny_frames(episodes=2, length=4)
+    seen_aside = replace(frames, layout=replace(frames.layout, cameras=("front", "side")))
+    action = replace(frames.robot.action, names=frames.robot.joint_names)
+    by_joints = replace(frames, robot=replace(frames.robot, action=action))
+    for unfit, named in ((seen_aside, "side"), (by_joints, "panda_joint1")):
+        with pytest.raises(ContractError, match=named):
+            augmented(unfit, np.random.default_rng(0))
 
 
 def test_one_exchange_per_episode() -> None:

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wam_core.data.frames import TrainingFrames
+from wam_core.errors import look_up
+from wam_core.model.text import words_of
 
 #: Colour word -> RGB in 0..1. Pixels count as coloured when their chroma (0..255) exceeds the threshold.
 COLOURS: Mapping[str, tuple[float, float, float]] = {
@@ -21,24 +23,32 @@ COLOURS: Mapping[str, tuple[float, float, float]] = {
 }
 CHROMA_THRESHOLD = 25.0
 
-#: Columns that change sign when the world is mirrored at the robot's x-z plane; rotation vectors are pseudovectors.
-MIRRORED_COLUMNS = ("y", "rx", "rz")
+#: What mirroring the world at the robot's x-z plane does to a column's sign; rotation vectors are pseudovectors.
+MIRROR_SIGNS: Mapping[str, int] = {"x": 1, "y": -1, "z": 1, "rx": -1, "ry": 1, "rz": -1, "gripper": 1}
+#: Cameras in that plane: only their pictures of the mirrored world are mirrored pictures.
+MIRRORED_CAMERAS = ("front", "wrist")
 
 
 def augmented(frames: TrainingFrames, rng: np.random.Generator) -> TrainingFrames:
-    """A copy of ``frames`` in which every stretch has its own exchange of colours and is mirrored or not."""
+    """A copy of ``frames`` in which every stretch has its own exchange of colours and is mirrored or not.
+
+    Raises:
+        ContractError: a column or a camera of which it is not known how to mirror it.
+    """
     images, instructions = frames.images.copy(), list(frames.instructions)
     proprioception, actions = frames.proprioception.copy(), frames.actions.copy()
     names = tuple(COLOURS)
     signs = [
-        np.array([-1.0 if name in MIRRORED_COLUMNS else 1.0 for name in columns])
+        np.array([look_up(MIRROR_SIGNS, name, "mirrored column") for name in columns])
         for columns in (frames.robot.proprioception, frames.robot.action.names)
     ]
+    for camera in frames.layout.cameras:
+        look_up(dict.fromkeys(MIRRORED_CAMERAS), camera, "mirrored camera")
     for i, (first, end) in enumerate(frames.bounds):
         order = rng.permutation(len(names))
         exchange = {name: names[j] for name, j in zip(names, order, strict=True)}
         images[first:end] = exchange_colours(images[first:end], exchange)
-        instructions[i] = " ".join(exchange.get(word, word) for word in instructions[i].split())
+        instructions[i] = " ".join(exchange.get(word, word) for word in words_of(instructions[i]))
         if rng.random() < 0.5:
             for top, left, height, width in frames.layout.regions.values():
                 tile = images[first:end, top : top + height, left : left + width]
