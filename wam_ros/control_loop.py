@@ -8,6 +8,7 @@ import numpy as np
 
 from wam_core.contract import JointCommand, RobotState
 from wam_core.executor.executor import Executor
+from wam_core.executor.filters.watchdogs import usable
 from wam_ros.histogram import Histogram
 from wam_ros.realtime import favour_thread
 
@@ -22,6 +23,7 @@ class ControlLoop:
         lateness, compute: seconds that ticks began late and took, since the loop was made.
         moving: whether the reference of the last tick was moving.
         missed: ticks that were skipped.
+        problem: what the last tick failed with, "" when it did not.
     """
 
     def __init__(
@@ -32,26 +34,29 @@ class ControlLoop:
         send: Callable[[JointCommand], None],
         priority: int,
         say: Callable[[str], object],
+        complain: Callable[[str], object],
     ) -> None:
         """``read_state`` returns the newest state and ``now_ns`` the ROS time; both are called from the loop's thread.
 
         Args:
             priority: real-time priority, 0 for none.
             say: takes one sentence on what the operating system allowed.
+            complain: takes the problem of each tick that failed.
         """
         self.lateness, self.compute = Histogram(), Histogram()
         self.moving = False
         self.missed = 0
+        self.problem = ""
         self._executor = executor
         self._read_state, self._now_ns, self._send = read_state, now_ns, send
-        self._priority, self._say = priority, say
+        self._priority, self._say, self._complain = priority, say, complain
         self._stopping = threading.Event()
         self._begin_ns: int | None = None
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
 
     @property
     def has_state(self) -> bool:
-        """Whether the arm was seen since the loop was started."""
+        """Whether the arm was seen, with a state to begin from, since the loop was started."""
         return self._begin_ns is None
 
     def start(self, begin_ns: int) -> None:
@@ -83,9 +88,20 @@ class ControlLoop:
                 due += skipped * period
 
     def _tick(self) -> None:
+        try:
+            self._control()
+            self.problem = ""
+        except Exception as error:  # whatever it is: a thread that ended would leave the arm without anybody knowing
+            problem = f"control failed: {type(error).__name__}: {error}"
+            self._executor.stop(problem)
+            self.problem = problem
+            self._complain(problem)
+
+    def _control(self) -> None:
         state, now_ns = self._read_state(), self._now_ns()
         if self._begin_ns is not None:
-            if state is None or state.stamp_ns < self._begin_ns or not np.isfinite(state.position).all():
+            joints = len(self._executor.robot.joint_names)
+            if state is None or state.stamp_ns < self._begin_ns or not usable(state, joints):
                 return
             self._executor.reset(state)
             self._begin_ns = None

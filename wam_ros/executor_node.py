@@ -89,6 +89,7 @@ class ExecutorNode(LifecycleNode):
             self._send,
             self.get_parameter("realtime_priority").value,
             self.get_logger().info,
+            lambda problem: self.get_logger().error(problem, throttle_duration_sec=1.0),
         )
         self._rest_from_garbage()
         self._loop.start(self._time.now_ns())
@@ -197,7 +198,7 @@ class ExecutorNode(LifecycleNode):
         status, loop = self._executor.status(), self._loop
         message = ExecutorStatus(
             header=conversion.header(self._time.now_ns(), self.robot.base_frame),
-            mode="inactive" if loop is None else status.mode if loop.has_state else "no_state",
+            mode=self._mode(status.mode),
             latched=status.latched,
             latch_reason=status.latch_reason,
             reasons=list(status.reasons),
@@ -223,6 +224,14 @@ class ExecutorNode(LifecycleNode):
                     event.code, event.filter, event.joint, event.value, event.limit, event.unit, event.action, text
                 )
 
+    def _mode(self, mode: str) -> str:
+        """What the status says: the executor's own ``mode`` is of its last tick, which may be long ago."""
+        if self._loop is None:
+            return "inactive"
+        if self._loop.problem:
+            return "failed"
+        return mode if self._loop.has_state else "no_state"
+
     def _publish_event(
         self, code: str, source: str, joint: str, value: float, limit: float, unit: str, action: Action, message: str
     ) -> None:
@@ -246,14 +255,16 @@ class ExecutorNode(LifecycleNode):
             self._diagnostics.publish(diagnostics.STALE, "inactive", {})
             return
         level, text = diagnostics.OK, status.mode
-        if not loop.has_state:
-            level, text = diagnostics.ERROR, f"no joint states on {self.robot.topics.joint_states}"
+        if loop.problem:
+            level, text = diagnostics.ERROR, loop.problem
+        elif not loop.has_state:
+            level, text = diagnostics.ERROR, f"no usable joint states on {self.robot.topics.joint_states}"
         elif status.latched:
             level, text = diagnostics.ERROR, f"stopped: {status.latch_reason}"
         elif status.reasons:
             level, text = diagnostics.WARN, ", ".join(status.reasons)
         values = {
-            "mode": status.mode,
+            "mode": self._mode(status.mode),
             "chunks accepted": status.chunks_accepted,
             "chunks rejected": status.chunks_rejected,
             "chunk latency p50 (ms)": 1e3 * self._chunk_latency.quantile(0.5),

@@ -1,0 +1,105 @@
+"""wam_executor within this process: what a fault in the control thread, in any state of its life, leads to."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from executor_harness import HOME, HOME_POSE, ROBOT, chunk, line
+from rclpy.executors import SingleThreadedExecutor
+from sensor_msgs.msg import JointState
+
+from wam_core.contract import RobotState
+from wam_msgs.msg import ActionChunk, ExecutorStatus
+from wam_ros import conversion
+from wam_ros.executor_node import ExecutorNode
+from wam_ros.qos import COMMAND, RELIABLE, SENSOR
+
+
+class Bench:
+    """A configured and active node, an arm that stands still, and what the node published last."""
+
+    def __init__(self) -> None:
+        self.node = ExecutorNode()
+        self.peer = rclpy.create_node("bench")
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self.node)
+        self._executor.add_node(self.peer)
+        self.velocity = np.zeros(len(HOME))
+        self.status, self.diagnostic, self.commands = ExecutorStatus(), DiagnosticStatus(), 0
+        self._states = self.peer.create_publisher(JointState, ROBOT.topics.joint_states, SENSOR)
+        self._chunks = self.peer.create_publisher(ActionChunk, "/wam_inference/action_chunk", RELIABLE)
+        self.peer.create_subscription(ExecutorStatus, "/wam_executor/status", self._on_status, RELIABLE)
+        self.peer.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, RELIABLE)
+        self.peer.create_subscription(JointState, ROBOT.topics.joint_command, self._on_command, COMMAND)
+        self.node.trigger_configure()
+        self.node.trigger_activate()
+
+    def _on_status(self, message: ExecutorStatus) -> None:
+        self.status = message
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        self.diagnostic = message.status[0]
+
+    def _on_command(self, message: JointState) -> None:
+        self.commands += 1
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Spin, with the arm publishing its state, until ``condition`` holds."""
+        give_up = time.monotonic() + 10.0
+        while not condition():
+            assert time.monotonic() < give_up, f"mode {self.status.mode!r}, diagnostics {self.diagnostic.message!r}"
+            stamp_ns = time.time_ns()
+            state = RobotState(stamp_ns, HOME, self.velocity)
+            self._states.publish(conversion.joint_state_message(ROBOT, state, stamp_ns))
+            self._executor.spin_once(timeout_sec=0.005)
+
+    def track(self) -> None:
+        """Follow a chunk that holds the arm where it is."""
+        self.wait_until(lambda: self.status.mode == "holding" and self._chunks.get_subscription_count() > 0)
+        hold = chunk(line((0.0, 0.0, 0.0), start=HOME_POSE), time.time_ns())
+        self._chunks.publish(conversion.chunk_message(ROBOT, hold))
+        self.wait_until(lambda: self.status.mode == "tracking")
+
+    def close(self) -> None:
+        self.node.stop()
+        self._executor.shutdown()
+        self.node.destroy_node()
+        self.peer.destroy_node()
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    rclpy.init(args=["--ros-args", "-p", "realtime_priority:=0"])
+    bench = Bench()
+    yield bench
+    bench.close()
+    rclpy.shutdown()
+
+
+def test_a_first_state_without_velocities_is_waited_out(bench: Bench) -> None:
+    """Prevents: joint_state_broadcaster's NaN for an interface that is not there yet ending control for good."""
+    bench.velocity = np.full(len(HOME), np.nan)
+    bench.wait_until(lambda: bench.status.mode == "no_state" and "no usable joint states" in bench.diagnostic.message)
+    bench.velocity = np.zeros(len(HOME))
+    bench.wait_until(lambda: bench.status.mode == "holding")
+    assert not bench.status.latched
+
+
+def test_an_error_in_a_tick_stops_the_arm_and_is_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prevents: commands that cease for good while status goes on to say "tracking" and diagnostics "OK"."""
+    bench.track()
+
+    def fail(state: RobotState, now_ns: int) -> None:
+        raise ArithmeticError("singular")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(bench.node._executor, "tick", fail)
+        bench.wait_until(lambda: bench.status.mode == "failed" and bench.status.latched)
+        bench.wait_until(lambda: bench.diagnostic.message == "control failed: ArithmeticError: singular")
+        assert bench.diagnostic.level == DiagnosticStatus.ERROR
+        assert bench.status.latch_reason == bench.diagnostic.message
+    bench.commands = 0
+    bench.wait_until(lambda: bench.status.mode == "latched" and bench.commands > 0)
