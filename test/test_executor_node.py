@@ -103,3 +103,25 @@ def test_an_error_in_a_tick_stops_the_arm_and_is_told(bench: Bench, monkeypatch:
         assert bench.status.latch_reason == bench.diagnostic.message
     bench.commands = 0
     bench.wait_until(lambda: bench.status.mode == "latched" and bench.commands > 0)
+
+
+def test_a_latch_survives_a_new_configuration(bench: Bench) -> None:
+    """Prevents: a stop that any lifecycle manager lets go of, without clear_e_stop."""
+    bench.node._executor.stop("operator")
+    for step in ("deactivate", "cleanup", "configure", "activate"):
+        getattr(bench.node, f"trigger_{step}")()
+    bench.wait_until(lambda: bench.status.mode == "latched" and bench.status.latch_reason == "operator")
+
+
+def test_a_fault_while_deactivating_stays(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prevents: a fault that the control thread finds while the arm comes to rest being cleared with the rest."""
+    executor, loop = bench.node._executor, bench.node._loop
+    end = loop.stop
+
+    def find_a_fault_and_end() -> None:
+        executor.stop("fault")
+        end()
+
+    monkeypatch.setattr(loop, "stop", find_a_fault_and_end)
+    bench.node.trigger_deactivate()
+    bench.wait_until(lambda: bench.status.latched and bench.status.latch_reason == "fault")

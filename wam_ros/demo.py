@@ -163,8 +163,7 @@ def _episode(
     scene = client.reset(task, seed)
     if not scene.success:
         raise RuntimeError(f"wam_cell could not be reset: {scene.message}")
-    if heard.status.latched:
-        client.clear_e_stop()
+    client.clear_e_stop()
     name = f"{task}_{seed}"
     values = {"folder": str(folder / "recordings"), "episode": name, "task": task, "seed": str(seed)}
     client.set_parameters("wam_recorder", values)

@@ -32,7 +32,6 @@ STATUS_HZ, DIAGNOSTICS_HZ = 10.0, 1.0
 TUNED = ("seam", "fade_s", "velocity_share", "acceleration_share", "jerk_share", "feedback_delay_s")
 #: Over a transport, on a machine that is busy: with the 0.01 s that do within one process the arm diverges at 16 ms.
 TRANSPORT_DELAY_S = 0.03
-DEACTIVATING = "deactivated"
 
 
 class ExecutorNode(LifecycleNode):
@@ -49,6 +48,7 @@ class ExecutorNode(LifecycleNode):
             declare(self, name, getattr(defaults, name), f"Part of the {limit} limits that motion uses", (0.01, 1.0))
         delay = "Longest delay between a measurement and the torque that answers it at which the feedback is stable (s)"
         declare(self, "feedback_delay_s", TRANSPORT_DELAY_S, delay, (0.002, 0.1))
+        self._latched = ""
         self._loop: ControlLoop | None = None
         self._latest: RobotState | None = None
         self._status_publisher = self.create_publisher(ExecutorStatus, "~/status", RELIABLE)
@@ -64,6 +64,8 @@ class ExecutorNode(LifecycleNode):
         except ContractError as error:
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE
+        if self._latched:
+            self._executor.stop(self._latched)
         self._time = RosTime(self)
         self._chunk_latency = Histogram()
         self._states = PolledSubscription(self, JointState, self.robot.topics.joint_states, SENSOR)
@@ -101,6 +103,7 @@ class ExecutorNode(LifecycleNode):
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._stop_loop()
+        self._latched = self._executor.status().latch_reason  # a new configuration is no reason to let go
         self._states.destroy()
         self.destroy_subscription(self._chunks)
         self.destroy_publisher(self._commands)
@@ -124,19 +127,17 @@ class ExecutorNode(LifecycleNode):
         self._stop_loop()
 
     def _stop_loop(self) -> None:
-        """Stop, wait until the arm is at rest, then leave it to its own controller; the latch stays as it was."""
+        """Wait until the arm is at rest, then leave it to its own controller. Nothing here touches the latch: it may be
+        closed at any time, by this thread or by the control thread, and only a person may open it."""
         if self._loop is None:
             return
         loop, self._loop = self._loop, None
-        latched = self._executor.status().latched
-        self._executor.stop(DEACTIVATING)
+        self._executor.rest()
         time.sleep(2.0 / self.robot.rates.control_hz)
         give_up = time.monotonic() + self._executor.stop_s + 0.5
         while loop.has_state and loop.moving and time.monotonic() < give_up:
             time.sleep(0.005)
         loop.stop()
-        if not latched:
-            self._executor.clear()
         gc.unfreeze()
         gc.enable()
 
