@@ -50,6 +50,7 @@ def context(previous: Motion = RESTING, **changes) -> Context:
         "state_usable": True,
         "state_age_s": 0.0,
         "state_lost_s": 0.0,
+        "astray_s": 0.0,
         "chunk_age_s": -0.5,
     }
     return Context(**(fields | changes))

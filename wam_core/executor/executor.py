@@ -20,9 +20,9 @@ from wam_core.executor.settings import ExecutorSettings
 from wam_core.executor.shaping import Motion, Shaper, StopPlan
 from wam_core.executor.status import ExecutorStatus
 from wam_core.executor.torque import computed_torque
+from wam_core.executor.tracking import Tracking
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.dynamics import Dynamics
-from wam_core.robot.ik import approach
 from wam_core.robot.kinematics import Kinematics
 from wam_core.robot.self_collision import SelfCollision
 
@@ -32,8 +32,6 @@ SHORTEST_TICK_NS = 400_000
 LONGEST_TICK_S = 0.02
 #: A clock that moves further than this between ticks, or backwards, has jumped: the chunk's stamps mean nothing then.
 CLOCK_JUMP_NS = 500_000_000
-#: After a latched tracking error the reference gives way until it is this close to the arm (rad).
-YIELD_RAD = 0.05
 
 
 class Executor:
@@ -55,6 +53,7 @@ class Executor:
         self._torque_rate_limit = np.append(robot.limits.torque_rate, np.inf)
         self._lock = threading.Lock()
         self._latch = Latch()
+        self._tracking = Tracking(robot, self.settings)
         self._seen: dict[str, Seen] = {}
         self._journal = Journal()
         self._accepted = self._rejected = 0
@@ -67,7 +66,7 @@ class Executor:
         self._tick_ns: int | None = None
         self._command = self._no_command(0)
         self._good_ns = self._good_stamp_ns = 0
-        self._yielding = self._following = False
+        self._following = False
         self._mode = "no_state"
         self._error = float("nan")
 
@@ -137,6 +136,7 @@ class Executor:
             state_usable=good is not None,
             state_age_s=(now_ns - self._good_stamp_ns) * 1e-9,
             state_lost_s=(now_ns - self._good_ns) * 1e-9,
+            astray_s=self._tracking.astray_s(before.q, good),
             chunk_age_s=None if slack is None else -slack,
         )
         motion, events = apply(MOTION_FILTERS, brake if nominal is None else nominal, state, context)
@@ -154,7 +154,7 @@ class Executor:
         self._motion, self._finger, self._effort = motion, finger, effort
         self._following = nominal is not None and not any(e.action >= Action.HELD for e in events)
         self._error = float("nan") if good is None else float(np.abs(motion.q - good.position[:-1]).max())
-        self._settle(events + clipped)
+        self._settle(events + clipped, good)
         return JointCommand(
             now_ns,
             with_gripper(motion.q, finger.position),
@@ -170,16 +170,11 @@ class Executor:
         """
         self._latch.close(reason)
 
-    def rest(self) -> None:
-        """Forget all chunks, so that the arm comes to rest; the latch is left as it is."""
-        with self._lock:
-            self._follower.drop()
-
     def clear(self) -> None:
         """Open the latch; chunks accepted before are gone, and the next one starts from the held reference."""
         with self._lock:
             self._follower.drop()
-            self._yielding = False
+            self._tracking.forget()
             self._latch.clear()
 
     def reset(self, state: RobotState) -> None:
@@ -243,6 +238,7 @@ class Executor:
         self._finger = Finger(float(state.position[-1]), 0.0)
         self._effort = np.append(self._dynamics.gravity(q), 0.0)
         self._good_ns, self._good_stamp_ns = now_ns, state.stamp_ns
+        self._tracking.forget()
         self._following = False
 
     def _no_command(self, now_ns: int) -> JointCommand:
@@ -257,19 +253,16 @@ class Executor:
             wanted = self._follower.wanted(before, self._finger, self._following, now_ns)
             return (None, None) if wanted is None else (self._shaper.follow(before, wanted.rates, dt), wanted.opening)
         self._follower.drop()
-        if not self._yielding or state is None:
-            return None, None
-        gap = state.position[:-1] - before.q
-        ik = self.settings.ik
-        rates = approach(gap - np.clip(gap, -YIELD_RAD, YIELD_RAD), ik.gain, ik.angular_deceleration)
-        return self._shaper.follow(before, rates, dt), None
+        rates = None if state is None else self._tracking.retreat_rates(before.q, state)
+        return (None if rates is None else self._shaper.follow(before, rates, dt)), None
 
-    def _settle(self, events: tuple[SafetyEvent, ...]) -> None:
+    def _settle(self, events: tuple[SafetyEvent, ...], state: RobotState | None) -> None:
         self._journal.tick(events)
         for event in events:
             if event.latch:
-                self._yielding |= event.code == "TRACKING_ERROR"
                 self._latch.close(event.message)
+                if event.code == "TRACKING_ERROR" and state is not None:
+                    self._tracking.give_way(state)
         if self._latch.closed:
             self._mode = "latched"
         elif self._following:

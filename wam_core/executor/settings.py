@@ -23,6 +23,8 @@ class ExecutorSettings:
         clearance: least distance of the arm to itself, m.
         tracking_hold_rad, tracking_stop_rad: error between reference and measurement at which the reference stops
             advancing, and at which the stop latches.
+        tracking_latch_s: time after which an error beyond ``tracking_hold_rad`` latches as well, s: a reference that
+            no longer advances never gets to ``tracking_stop_rad``, and would press on for ever.
         state_latch_s: time without a usable joint state after which the stop latches, s.
         gripper_stiffness, gripper_damping: N/m and N s/m on the finger joint.
         feedback_delay_s: longest time from a measurement until the torque that answers it acts, s; the feedback is
@@ -41,6 +43,7 @@ class ExecutorSettings:
     clearance: float = 0.02
     tracking_hold_rad: float = 0.12
     tracking_stop_rad: float = 0.25
+    tracking_latch_s: float = 0.3
     state_latch_s: float = 0.5
     gripper_stiffness: float = 1000.0
     gripper_damping: float = 10.0
@@ -51,7 +54,8 @@ class ExecutorSettings:
         for name in ("velocity_share", "acceleration_share", "jerk_share"):
             if not 0.0 < getattr(self, name) <= 1.0:
                 raise ContractError(f"executor.{name}", getattr(self, name), "a number in (0, 1]")
-        for name in ("fade_s", "smoothing_s", "future_s", "lead_s", "range_margin", "clearance", "state_latch_s"):
+        times = ("fade_s", "smoothing_s", "future_s", "lead_s", "tracking_latch_s", "state_latch_s")
+        for name in (*times, "range_margin", "clearance"):
             if not getattr(self, name) >= 0.0:
                 raise ContractError(f"executor.{name}", getattr(self, name), "a number >= 0")
         if not 0.0 < self.tracking_hold_rad <= self.tracking_stop_rad:

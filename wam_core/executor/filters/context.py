@@ -27,6 +27,7 @@ class Context(NamedTuple):
         state_usable: whether the state is finite and of the right shape.
         state_age_s: since the last usable state was measured; negative for a stamp ahead of the clock.
         state_lost_s: since a usable state was last seen.
+        astray_s: since the arm went further than ``tracking_hold_rad`` from the reference, zero once it is back.
         chunk_age_s: since the last step was due; None without a chunk.
     """
 
@@ -44,4 +45,5 @@ class Context(NamedTuple):
     state_usable: bool
     state_age_s: float
     state_lost_s: float
+    astray_s: float
     chunk_age_s: float | None

@@ -63,7 +63,8 @@ def chunk_age(motion: Motion, state: RobotState | None, context: Context) -> Res
 
 
 def tracking_error(motion: Motion, state: RobotState | None, context: Context) -> Result:
-    """The arm is not where it was told to be: the reference may only move towards it; far off, the stop latches."""
+    """The arm is not where it was told to be: the reference may only move towards it; far off or for long, the stop
+    latches."""
     if state is None or not context.state_usable:
         return motion, ()
     error = np.abs(context.previous.q - state.position[:-1])
@@ -71,8 +72,9 @@ def tracking_error(motion: Motion, state: RobotState | None, context: Context) -
     value = float(error[joint])
     if value <= context.settings.tracking_hold_rad:
         return motion, ()
-    latch = value > context.settings.tracking_stop_rad
-    limit = context.settings.tracking_stop_rad if latch else context.settings.tracking_hold_rad
+    far = value > context.settings.tracking_stop_rad
+    latch = far or context.astray_s > context.settings.tracking_latch_s
+    limit = context.settings.tracking_stop_rad if far else context.settings.tracking_hold_rad
     action = Action.STOPPED if latch else Action.HELD
     event = SafetyEvent(
         "TRACKING_ERROR", "tracking_error", context.robot.joints[joint], value, limit, "rad", action, latch
