@@ -44,6 +44,14 @@ def test_colcon_sees_both_packages() -> None:
     assert run.stdout.splitlines() == ["wam\t.\t(ros.ament_python)", "wam_msgs\twam_msgs\t(ros.ament_cmake)"]
 
 
+def test_the_interfaces_a_node_imports_are_declared() -> None:
+    """rosdep installed nothing for an import that package.xml did not name, and the node died on a clean robot."""
+    sources = "\n".join(file.read_text() for file in (ROOT / "wam_ros").glob("*.py"))
+    imported = set(re.findall(r"^from (?!rclpy)(\w+)\.(?:msg|srv|action) import", sources, re.MULTILINE))
+    declared = set(re.findall(r"<exec_depend>(\w*(?:_msgs|_interfaces|_srvs))<", (ROOT / "package.xml").read_text()))
+    assert imported == declared
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 def test_colcon_builds_a_clean_tree_twice(tmp_path: Path) -> None:

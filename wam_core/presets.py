@@ -15,7 +15,7 @@ from wam_core.model.trunk import ExpertSize, TrunkSize
 from wam_core.model.wam import ModelSpec
 from wam_core.paths import share_path
 from wam_core.preprocess.images import ImageLayout
-from wam_core.robot.contract import RobotContract, load_robot
+from wam_core.robot.contract import RobotContract
 from wam_core.substrates.video_vae import SPACE_STRIDE, TIME_STRIDE, VaeSize
 
 
@@ -154,11 +154,6 @@ def model_spec(preset: Preset, robot: RobotContract, vocabulary: tuple[str, ...]
         vocabulary=vocabulary,
         text_length=preset.text_length,
     )
-
-
-def default_robot(preset: Preset) -> RobotContract:
-    """The contract the preset is made for."""
-    return load_robot(preset.robot)
 
 
 def _listed(value: Any) -> Any:
