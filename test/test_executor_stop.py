@@ -132,6 +132,20 @@ def test_state_loss_stops_then_resumes_then_latches(lost: str) -> None:
     assert violations(rig.commands) == []
 
 
+def test_coming_to_rest_neither_closes_nor_opens_the_latch() -> None:
+    """A fault found while the node deactivates was swallowed by the latch that the deactivation used, then cleared."""
+    rig = moving_rig()
+    rig.executor.rest()
+    rig.tick(ticks_in(rig.executor.stop_s) + 1)
+    assert not rig.velocity[:-1].any() and rig.executor.status().mode == "holding"
+    rig = moving_rig()
+    rig.executor.rest()
+    rig.tick(ticks_in(rig.executor.settings.state_latch_s) + 2, state=None)
+    rig.executor.rest()
+    assert "STATE_MISSING" in rig.executor.status().latch_reason
+    assert violations(rig.commands) == []
+
+
 def test_before_the_first_state_there_is_no_command() -> None:
     """Inventing a pose for an arm never seen would make it jump there."""
     executor = Executor(ROBOT)

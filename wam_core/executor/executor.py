@@ -170,6 +170,11 @@ class Executor:
         """
         self._latch.close(reason)
 
+    def rest(self) -> None:
+        """Forget all chunks, so that the arm comes to rest; the latch is left as it is."""
+        with self._lock:
+            self._follower.drop()
+
     def clear(self) -> None:
         """Open the latch; chunks accepted before are gone, and the next one starts from the held reference."""
         with self._lock:
