@@ -36,6 +36,8 @@ REFUSED = {
     "future start": (chunk(GOOD, NOW, start_ns=NOW + 60 * SECOND), "START_FUTURE", "chunk.start_ns"),
     "start before stamp": (chunk(GOOD, NOW, start_ns=NOW - 1), "START_BACKWARD", "chunk.start_ns"),
     "stale": (chunk(GOOD, NOW - 3 * SECOND), "STALE", "chunk.start_ns"),
+    "default header": (chunk(GOOD, 0, start_ns=NOW + SECOND // 10), "STALE", "chunk.stamp_ns"),
+    "old picture": (chunk(GOOD, NOW - 2 * SECOND, start_ns=NOW), "STALE", "chunk.stamp_ns"),
 }
 
 
@@ -57,6 +59,15 @@ def test_bad_chunk_is_refused_by_name(case: str) -> None:
     np.testing.assert_array_equal(rig.position, before)
     assert rig.executor.status().reason_counts[reason] == 1
     assert [e.code for e in rig.executor.take_events()] == [reason]
+
+
+@pytest.mark.parametrize("latency_s", [0.1, 0.5, 1.0])
+def test_a_slow_model_is_heard(latency_s: float) -> None:
+    """A bound on the age of the observation that a model on a busy machine exceeds would stop a healthy robot."""
+    rig = Rig(now_ns=NOW)
+    rig.tick()
+    late = chunk(line((0.0, 0.01, 0.0), horizon=16), rig.now_ns - round(latency_s * SECOND))
+    assert rig.executor.accept(late, rig.now_ns).accepted
 
 
 def test_replay_and_backward_stamps_are_refused_per_model() -> None:

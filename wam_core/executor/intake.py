@@ -44,8 +44,8 @@ def check_chunk(
     """Check form, time and range, in that order.
 
     A sequence that does not increase is a replay, unless nothing of that model was accepted for the contract's
-    ``chunk_s`` (the model was restarted). Stamps must increase per model; a chunk whose last step was due more than
-    ``chunk_s`` ago is stale.
+    ``chunk_s`` (the model was restarted). Stamps must increase per model. A chunk is stale when its last step was due
+    more than ``chunk_s`` ago, or when it answers an observation older than ``image_s + chunk_s``, whenever it is due.
     """
     return _form(chunk, robot) or _time(chunk, now_ns, robot, settings, seen) or _range(chunk, robot, settings)
 
@@ -88,6 +88,9 @@ def _time(
     last_ns = chunk.start_ns + (len(chunk.values) - 1) * chunk.step_ns
     if now_ns - last_ns > patience:
         return _refuse("STALE", "start_ns", chunk.start_ns, f"a last step due within {patience} ns before {now_ns}")
+    oldest_s = robot.staleness.image_s + robot.staleness.chunk_s
+    if now_ns - chunk.stamp_ns > round(oldest_s * 1e9):
+        return _refuse("STALE", "stamp_ns", chunk.stamp_ns, f"an observation at most {oldest_s:.4g} s before {now_ns}")
     before = seen.get(chunk.model)
     if before is None:
         return None
