@@ -13,6 +13,7 @@ from sensor_msgs.msg import JointState
 
 from wam_core.contract import RobotState
 from wam_msgs.msg import ActionChunk, ExecutorStatus
+from wam_msgs.srv import ClearEStop
 from wam_ros import conversion
 from wam_ros.executor_node import ExecutorNode
 from wam_ros.qos import COMMAND, RELIABLE, SENSOR
@@ -125,3 +126,16 @@ def test_a_fault_while_deactivating_stays(bench: Bench, monkeypatch: pytest.Monk
     monkeypatch.setattr(loop, "stop", find_a_fault_and_end)
     bench.node.trigger_deactivate()
     bench.wait_until(lambda: bench.status.latched and bench.status.latch_reason == "fault")
+
+
+def test_a_brief_latch_is_told_before_it_is_opened(bench: Bench) -> None:
+    """Prevents: a stop released between two status messages, of which the model never hears: it would go on."""
+    bench.wait_until(lambda: bench.status.mode == "holding")
+    told: list[tuple[bool, str]] = []
+    bench.peer.create_subscription(
+        ExecutorStatus, "/wam_executor/status", lambda m: told.append((m.latched, m.latch_reason)), RELIABLE
+    )
+    bench.wait_until(lambda: len(told) > 0)
+    bench.node._executor.stop("brief")
+    bench.node._on_clear_e_stop(ClearEStop.Request(), ClearEStop.Response())
+    bench.wait_until(lambda: (True, "brief") in told and told[-1] == (False, ""))

@@ -15,9 +15,10 @@ from sensor_msgs.msg import Image, JointState
 from tiny_checkpoint import make_tiny_checkpoint
 
 from wam_core.contract import RobotState
+from wam_msgs.msg import ExecutorStatus
 from wam_ros import conversion
 from wam_ros.graph_client import ACTIVATE, CONFIGURE
-from wam_ros.qos import SENSOR
+from wam_ros.qos import RELIABLE, SENSOR
 
 CAMERAS = ("front", "wrist")
 STATES_PER_IMAGE = 5
@@ -117,6 +118,7 @@ def no_chunks_but(live: Live, *words: str) -> None:
         return said and all(word in status.message for word in words)
 
     live.diagnostics.clear()
+
     def logged() -> bool:
         return any("[ERROR]" in line and all(word in line for word in words) for line in live.lines)
 
@@ -233,8 +235,27 @@ def test_a_model_that_does_not_fit_leaves_the_old_one_running(live: Live, sensor
 def test_deactivated_inference_is_silent_and_comes_back(live: Live, sensors: Sensors) -> None:
     """Prevents: chunks of a node that was told to be quiet."""
     assert live.client.change_state("wam_inference", 4)
+    answer = live.client.set_instruction("reach the red ball")
+    assert not answer.success and "not active" in answer.message
+    live.chunks.clear()
+    live.client.spin(0.5)
+    assert live.client.change_state("wam_inference", ACTIVATE)
+    live.client.spin(0.5)
+    assert not live.chunks, "activation alone moves the arm"
+    assert live.client.set_instruction("reach the red ball").success
+
+
+def test_a_released_stop_leaves_nothing_to_follow(live: Live, sensors: Sensors) -> None:
+    """Prevents: an arm that goes on with its old instruction the moment that an operator releases the stop."""
+    executor = live.client.node.create_publisher(ExecutorStatus, "/wam_executor/status", RELIABLE)
+    live.client.wait_until(lambda: executor.get_subscription_count() >= 2, "the model to listen")
+    executor.publish(ExecutorStatus(latched=True, latch_reason="operator"))
+    live.client.wait_until(lambda: "is dropped, stopped: operator" in live.said("wam_inference"), "word of it", 5.0)
+    answer = live.client.set_instruction("reach the red ball")
+    assert not answer.success and "operator" in answer.message
+    executor.publish(ExecutorStatus())
+    live.client.spin(0.3)
     live.chunks.clear()
     live.client.spin(0.5)
     assert not live.chunks
-    assert live.client.change_state("wam_inference", ACTIVATE)
     assert live.client.set_instruction("reach the red ball").success

@@ -189,8 +189,10 @@ class ExecutorNode(LifecycleNode):
         return response
 
     def _on_clear_e_stop(self, request: ClearEStop.Request, response: ClearEStop.Response) -> ClearEStop.Response:
+        self._publish_status()  # however brief the latch was, the model must hear of it before it is open
         status = self._executor.status()
         self._executor.clear()
+        self._publish_status()
         response.success, response.message = True, f"released: {status.latch_reason}" if status.latched else "no latch"
         self.get_logger().warning(response.message)
         return response

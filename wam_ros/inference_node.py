@@ -13,7 +13,7 @@ from wam_core.errors import ContractError
 from wam_core.policy import Policy, load_policy
 from wam_core.robot.contract import load_robot
 from wam_msgs.msg import ActionChunk as ActionChunkMessage
-from wam_msgs.msg import PredictedFuture
+from wam_msgs.msg import ExecutorStatus, PredictedFuture
 from wam_msgs.srv import LoadModel, SetInstruction
 from wam_ros import conversion, diagnostics
 from wam_ros.diagnostics import Diagnostics
@@ -42,9 +42,10 @@ class InferenceNode(LifecycleNode):
         declare(self, "replan_steps", 0, "Chunk steps until the next chunk takes over, 0: as the model", (0, 1024))
         declare(self, "threads", 1, "CPU threads of the model, 0: as torch chooses", (0, 256))
         declare(self, "success_topic", "/wam_cell/success", "std_msgs/Bool that says whether the task is done")
-        declare(self, "status_topic", "/wam_executor/status", "Status of the executor; a latched stop ends the task")
+        declare(self, "status_topic", "/wam_executor/status", "Status of the executor; a latched stop ends what runs")
         self._policy: Policy | None = None
         self._instruction = ""
+        self._stopped = ""
         self._active = False
         self._wake = threading.Condition()
         self._model_lock = threading.Lock()
@@ -71,9 +72,9 @@ class InferenceNode(LifecycleNode):
             self.create_service(LoadModel, "~/load_model", self._on_load_model),
             self.create_service(SetInstruction, "~/set_instruction", self._on_set_instruction),
         )
-        self._tasks = TaskServer(
-            self, self._begin_task, lambda: self._count, value["success_topic"], value["status_topic"]
-        )
+        self._tasks = TaskServer(self, self._instruct, lambda: self._count, value["success_topic"])
+        self._stopped = ""
+        self._status = self.create_subscription(ExecutorStatus, value["status_topic"], self._on_status, RELIABLE)
         self._timer = self.create_timer(1.0 / DIAGNOSTICS_HZ, self._publish_diagnostics)
         return TransitionCallbackReturn.SUCCESS
 
@@ -92,6 +93,7 @@ class InferenceNode(LifecycleNode):
         self._halt()
         self._sensors.destroy()
         self._tasks.destroy()
+        self.destroy_subscription(self._status)
         for service in self._own_services:
             self.destroy_service(service)
         self.destroy_timer(self._timer)
@@ -221,13 +223,21 @@ class InferenceNode(LifecycleNode):
         response.message = problem or (f"replaces {before!r}" if before else "")
         return response
 
-    def _begin_task(self, instruction: str) -> str:
-        if not self._active:
-            return "wam_inference is not active"
-        return self._instruct(instruction)
+    def _on_status(self, message: ExecutorStatus) -> None:
+        """A latched stop ends what the model was told to do: releasing it must not set the arm in motion."""
+        self._stopped = message.latch_reason if message.latched else ""
+        if self._stopped:
+            self._tasks.stop(self._stopped)
+        if self._stopped and self._instruction:
+            self.get_logger().warning(f"instruction {self._instruction!r} is dropped, stopped: {self._stopped}")
+            self._instruct("")
 
     def _instruct(self, instruction: str) -> str:
         """Follow ``instruction`` from the next observation on, or none when empty; returns why not."""
+        if not self._active:
+            return "wam_inference is not active; activate it first"
+        if instruction and self._stopped:
+            return f"stopped: {self._stopped}; clear the stop first"
         assert self._policy is not None
         try:
             if instruction:

@@ -10,8 +10,7 @@ from rclpy.task import Future
 from std_msgs.msg import Bool
 
 from wam_msgs.action import RunTask
-from wam_msgs.msg import ExecutorStatus
-from wam_ros.qos import LATCHED, RELIABLE
+from wam_ros.qos import LATCHED
 
 FEEDBACK_HZ = 10.0
 
@@ -25,23 +24,18 @@ class TaskServer:
         instruct: Callable[[str], str],
         chunk_count: Callable[[], int],
         success_topic: str,
-        status_topic: str,
     ) -> None:
         """Args:
         instruct: follows an instruction, or none when it is empty; returns why not.
         chunk_count: chunks published so far.
         success_topic: std_msgs/Bool; where nothing is published on it, tasks run until time-out or cancellation.
-        status_topic: of the executor.
         """
         self._node, self._instruct, self._chunk_count = node, instruct, chunk_count
         self._running = False
         self._succeeded = False
         self._stopped = ""
         self._next_look: Future = Future()
-        self._subscriptions = (
-            node.create_subscription(Bool, success_topic, self._on_success, LATCHED),
-            node.create_subscription(ExecutorStatus, status_topic, self._on_status, RELIABLE),
-        )
+        self._subscription = node.create_subscription(Bool, success_topic, self._on_success, LATCHED)
         self._server = ActionServer(
             node,
             RunTask,
@@ -56,14 +50,14 @@ class TaskServer:
     def destroy(self) -> None:
         self._server.destroy()
         self._node.destroy_timer(self._timer)
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
+        self._node.destroy_subscription(self._subscription)
+
+    def stop(self, reason: str) -> None:
+        """End the running task, if there is one: the arm was stopped."""
+        self._stopped = reason
 
     def _on_success(self, message: Bool) -> None:
         self._succeeded = message.data
-
-    def _on_status(self, message: ExecutorStatus) -> None:
-        self._stopped = message.latch_reason if message.latched else ""
 
     def _look(self) -> None:
         look, self._next_look = self._next_look, Future()
@@ -79,7 +73,7 @@ class TaskServer:
     async def _execute(self, goal: ServerGoalHandle) -> RunTask.Result:
         clock, request = self._node.get_clock(), goal.request
         begin_ns, begin_count, elapsed_s = 0, self._chunk_count(), 0.0
-        self._succeeded = False
+        self._succeeded, self._stopped = False, ""
         reason = self._refusal(request)
         try:
             while not reason:
