@@ -7,9 +7,8 @@ import numpy as np
 
 from wam_core.contract import ACTION_SPACES, ActionChunk
 from wam_core.executor.settings import ExecutorSettings
-from wam_core.robot.contract import RobotContract
+from wam_core.robot.contract import RobotContract, column_names
 
-TOOL_POSE_NAMES = ("x", "y", "z", "rx", "ry", "rz", "gripper")
 LONGEST_HORIZON = 1024
 LONGEST_STEP_NS = 2_000_000_000
 
@@ -31,13 +30,6 @@ class Seen(NamedTuple):
     accepted_ns: int
 
 
-def expected_names(robot: RobotContract, space: str) -> tuple[str, ...]:
-    """Column names of a chunk in ``space`` for ``robot``."""
-    if space == robot.action.space:
-        return robot.action.names
-    return TOOL_POSE_NAMES if space == "ee_pose" else (*robot.joints, "gripper")
-
-
 def check_chunk(
     chunk: ActionChunk, now_ns: int, robot: RobotContract, settings: ExecutorSettings, seen: Mapping[str, Seen]
 ) -> Intake:
@@ -57,7 +49,7 @@ def _refuse(reason: str, field: str, found: object, expected: str) -> Intake:
 def _form(chunk: ActionChunk, robot: RobotContract) -> Intake | None:
     if chunk.space not in ACTION_SPACES:
         return _refuse("SPACE", "space", chunk.space, f"one of {', '.join(sorted(ACTION_SPACES))}")
-    names = expected_names(robot, chunk.space)
+    names = column_names(chunk.space, robot.joints)
     if tuple(chunk.names) != names:
         return _refuse("NAMES", "names", tuple(chunk.names), f"{names}")
     values = chunk.values

@@ -13,6 +13,14 @@ from wam_core.errors import ContractError, look_up
 from wam_core.fields import exact_fields
 from wam_core.paths import share_path
 
+#: Columns of an ``ee_pose`` vector; proprioception is one too.
+TOOL_POSE_NAMES = ("x", "y", "z", "rx", "ry", "rz", "gripper")
+
+
+def column_names(space: str, joints: tuple[str, ...]) -> tuple[str, ...]:
+    """Columns of a vector in ``space`` for an arm of these joints, in the order in which they are read."""
+    return TOOL_POSE_NAMES if space == "ee_pose" else (*joints, "gripper")
+
 
 @dataclass(frozen=True)
 class JointLimits:
@@ -143,7 +151,8 @@ def load_robot(name_or_path: str) -> RobotContract:
     """Read ``config/robots/<name>.yaml`` or a file given by path.
 
     Raises:
-        ContractError: unknown name, missing or unknown field, wrong length, unordered limits.
+        ContractError: unknown name, missing or unknown field, wrong length, unordered limits, columns other than those
+            of the action space.
     """
     path = Path(name_or_path)
     if path.suffix != ".yaml":
@@ -167,6 +176,7 @@ def from_dict(raw: Mapping[str, Any], source: str = "robot") -> RobotContract:
     gains = _vectors(exact_fields(Gains, raw["gains"], f"{source}.gains"), arms, f"{source}.gains")
     action = exact_fields(ActionSpec, raw["action"], f"{source}.action")
     look_up(ACTION_SPACES, action["space"], f"{source}.action.space")
+    columns = column_names(action["space"], tuple(raw["joints"]))
     return RobotContract(
         name=fields["name"],
         urdf=fields["urdf"],
@@ -184,9 +194,16 @@ def from_dict(raw: Mapping[str, Any], source: str = "robot") -> RobotContract:
         cameras=tuple(Camera(**exact_fields(Camera, c, f"{source}.cameras")) for c in raw["cameras"]),
         topics=Topics(**exact_fields(Topics, raw["topics"], f"{source}.topics")),
         tactile=tuple(raw["tactile"]),
-        action=ActionSpec(space=action["space"], names=tuple(action["names"])),
-        proprioception=tuple(raw["proprioception"]),
+        action=ActionSpec(space=action["space"], names=_columns(action["names"], columns, f"{source}.action.names")),
+        proprioception=_columns(raw["proprioception"], TOOL_POSE_NAMES, f"{source}.proprioception"),
     )
+
+
+def _columns(found: object, expected: tuple[str, ...], field: str) -> tuple[str, ...]:
+    """Columns are read by position: other names, or another order, would name what is not there."""
+    if found != list(expected):
+        raise ContractError(field, found, f"{list(expected)} in this order")
+    return expected
 
 
 def _vectors(raw: Mapping[str, Any], length: int, source: str) -> dict[str, FloatArray]:
