@@ -9,6 +9,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from executor_harness import HOME, HOME_POSE, ROBOT, chunk, line
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
 
 from wam_core.contract import RobotState
@@ -139,3 +140,15 @@ def test_a_brief_latch_is_told_before_it_is_opened(bench: Bench) -> None:
     bench.node._executor.stop("brief")
     bench.node._on_clear_e_stop(ClearEStop.Request(), ClearEStop.Response())
     bench.wait_until(lambda: (True, "brief") in told and told[-1] == (False, ""))
+
+
+def test_a_parameter_that_would_change_nothing_is_refused(bench: Bench) -> None:
+    """Prevents: an operator who slows the arm down, is told that it worked, and sees it go on at full speed."""
+    slow = Parameter("velocity_share", value=0.1)
+    for step in ("deactivate", "cleanup"):
+        (answer,) = bench.node.set_parameters([slow])
+        assert not answer.successful and answer.reason == "velocity_share: takes effect at configure; clean up first"
+        getattr(bench.node, f"trigger_{step}")()
+    assert bench.node.set_parameters([slow])[0].successful
+    bench.node.trigger_configure()
+    assert bench.node._executor.settings.velocity_share == 0.1

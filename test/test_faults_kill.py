@@ -118,3 +118,10 @@ def test_a_wrong_choice_is_refused_while_running(live: Live) -> None:
     """Prevents: a typing error in a parameter that silently means something else."""
     with pytest.raises(ContractError, match="never"):
         live.client.set_parameters("wam_inference", {"imagine": "sometimes"})
+
+
+def test_a_parameter_read_at_configure_is_refused_while_running(live: Live) -> None:
+    """Prevents: another model that is reported as chosen while the old one goes on moving the arm."""
+    with pytest.raises(ContractError, match="model: takes effect at configure"):
+        live.client.set_parameters("wam_inference", {"model": "fast_wam_joint"})
+    live.client.set_parameters("wam_inference", {"model": str(live.checkpoint), "replan_steps": 0})

@@ -53,7 +53,8 @@ class CellNode(Node):
         factor = declare(self, "real_time_factor", 1.0, "Simulated per real time", (0.01, 10.0), read_only=True)
         state_hz = declare(self, "state_hz", 500.0, "Rate of joint states", (10.0, 500.0), read_only=True)
         declare(self, "demonstrate", False, "Publish the scripted expert's targets as chunks")
-        self._priority = declare(self, "realtime_priority", 10, "SCHED_FIFO priority of physics, 0 for none", (0, 99))
+        priority = "SCHED_FIFO priority of physics, 0 for none"
+        self._priority = declare(self, "realtime_priority", 10, priority, (0, 99), read_only=True)
         self.robot = load_robot(name)
         self.cell = Cell(self.robot, renderer)
         self.cell.reset(task, seed)

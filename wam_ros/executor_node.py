@@ -20,7 +20,7 @@ from wam_ros import conversion, diagnostics
 from wam_ros.control_loop import ControlLoop
 from wam_ros.diagnostics import Diagnostics
 from wam_ros.histogram import Histogram
-from wam_ros.parameters import declare
+from wam_ros.parameters import declare, fix_at_configure
 from wam_ros.polled import PolledSubscription
 from wam_ros.process import run_node
 from wam_ros.qos import COMMAND, RELIABLE, SENSOR
@@ -39,7 +39,8 @@ class ExecutorNode(LifecycleNode):
         super().__init__("wam_executor")
         declare(self, "robot", "panda_cell", "Robot file in config/robots, or its path", read_only=True)
         declare(self, "chunk_topic", "/wam_inference/action_chunk", "Topic of the chunks to execute")
-        declare(self, "realtime_priority", 20, "SCHED_FIFO priority of the control thread, 0 for none", (0, 99))
+        priority = "SCHED_FIFO priority of the control thread, 0 for none"
+        declare(self, "realtime_priority", 20, priority, (0, 99), read_only=True)
         defaults = ExecutorSettings()
         declare(self, "seam", defaults.seam, "How a chunk takes over from the one before", choices=tuple(SEAMS))
         declare(self, "fade_s", defaults.fade_s, "Time over which a new chunk takes over (s)", (0.0, 2.0))
@@ -48,6 +49,7 @@ class ExecutorNode(LifecycleNode):
             declare(self, name, getattr(defaults, name), f"Part of the {limit} limits that motion uses", (0.01, 1.0))
         delay = "Longest delay between a measurement and the torque that answers it at which the feedback is stable (s)"
         declare(self, "feedback_delay_s", TRANSPORT_DELAY_S, delay, (0.002, 0.1))
+        fix_at_configure(self, ("chunk_topic", *TUNED))
         self._latched = ""
         self._loop: ControlLoop | None = None
         self._latest: RobotState | None = None

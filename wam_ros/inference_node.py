@@ -18,7 +18,7 @@ from wam_msgs.srv import LoadModel, SetInstruction
 from wam_ros import conversion, diagnostics
 from wam_ros.diagnostics import Diagnostics
 from wam_ros.histogram import Histogram
-from wam_ros.parameters import declare
+from wam_ros.parameters import declare, fix_at_configure
 from wam_ros.process import run_node
 from wam_ros.qos import LATCHED, RELIABLE
 from wam_ros.realtime import favour_process
@@ -43,6 +43,7 @@ class InferenceNode(LifecycleNode):
         declare(self, "threads", 1, "CPU threads of the model, 0: as torch chooses", (0, 256))
         declare(self, "success_topic", "/wam_cell/success", "std_msgs/Bool that says whether the task is done")
         declare(self, "status_topic", "/wam_executor/status", "Status of the executor; a latched stop ends what runs")
+        fix_at_configure(self, ("model", "threads", "success_topic", "status_topic"))
         self._policy: Policy | None = None
         self._instruction = ""
         self._stopped = ""

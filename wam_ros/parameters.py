@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from lifecycle_msgs.msg import State
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -36,3 +38,17 @@ def _among(changes: Sequence[Parameter], name: str, choices: Sequence[str]) -> S
     if wrong:
         return SetParametersResult(successful=False, reason=f"{name}: got {wrong[0]!r}, expected one of {choices}")
     return SetParametersResult(successful=True)
+
+
+def fix_at_configure(node: LifecycleNode, names: Sequence[str]) -> None:
+    """Refuse to change these parameters while ``node`` is configured: it read them then, and looks no more."""
+
+    def check(changes: Sequence[Parameter]) -> SetParametersResult:
+        late = [c.name for c in changes if c.name in names and c.value != node.get_parameter(c.name).value]
+        # rclpy has no public way to ask a node of this process for its state.
+        if late and node._state_machine.current_state[0] != State.PRIMARY_STATE_UNCONFIGURED:
+            reason = f"{', '.join(late)}: takes effect at configure; clean up first"
+            return SetParametersResult(successful=False, reason=reason)
+        return SetParametersResult(successful=True)
+
+    node.add_on_set_parameters_callback(check)
