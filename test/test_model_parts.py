@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from wam_core.errors import ContractError
 from wam_core.model import flow
-from wam_core.model.contents import patchify, unpatchify
-from wam_core.model.generators import GENERATORS
+from wam_core.model.contents import Sizes, VideoModality, patchify, unpatchify
+from wam_core.model.generators import GENERATORS, LEAST_SIGMA
 from wam_core.model.text import TextEncoder
 from wam_core.substrates.video_vae import VaeSize, VideoVae
 
@@ -23,18 +23,30 @@ def test_noise_levels_fall_from_one_to_zero(shift: float, steps: int) -> None:
     assert bool((levels.diff() < 0).all())
 
 
+@pytest.mark.parametrize("generator", ["flow_matching", "clean_flow_matching"])
 @given(st.integers(0, 1000), st.integers(1, 12), st.floats(1.0, 8.0))
-def test_euler_steps_follow_the_straight_path_exactly(seed: int, steps: int, shift: float) -> None:
+def test_euler_steps_follow_the_straight_path_exactly(generator: str, seed: int, steps: int, shift: float) -> None:
     """The sign of the velocity was flipped, and sampling ran away from the data."""
     rng = torch.Generator().manual_seed(seed)
     data, noise = torch.randn(1, 3, 2, generator=rng), torch.randn(1, 3, 2, generator=rng)
-    maker = GENERATORS["flow_matching"]
+    maker = GENERATORS[generator]
     x, levels = maker.start(noise), maker.levels(steps, shift)
     for now, following in zip(levels[:-1], levels[1:], strict=True):
         shown, target, _ = maker.show(data, noise, now[None])
         assert torch.allclose(x, shown, atol=1e-5)
         x = maker.advance(x, target, float(now), float(following))
     assert torch.allclose(x, data, atol=1e-5)
+
+
+@given(st.floats(LEAST_SIGMA, 1.0), st.integers(0, 1000))
+def test_a_clean_prediction_is_weighted_as_its_velocity(sigma: float, seed: int) -> None:
+    """An unweighted clean prediction hardly trains the last, precise steps."""
+    rng = torch.Generator().manual_seed(seed)
+    data, noise, guess = (torch.randn(1, 3, 2, generator=rng) for _ in range(3))
+    level = torch.tensor([sigma])
+    shown, target, weight = GENERATORS["clean_flow_matching"].show(data, noise, level)
+    velocity = (shown - guess) / sigma
+    assert torch.allclose(weight * (guess - target).square().mean(), (velocity - (noise - data)).square().mean())
 
 
 def test_bell_weight_averages_one() -> None:
@@ -47,6 +59,15 @@ def test_patches_come_back(channels: int, frames: int, patch: int) -> None:
     """Rows and columns were swapped between cutting and joining patches."""
     video = torch.arange(2 * channels * frames * 8 * 4.0).reshape(2, channels, frames, 8, 4)
     assert torch.equal(unpatchify(patchify(video, patch), patch, (channels, 8, 4)), video)
+
+
+def test_equal_patches_are_told_apart_by_place_not_by_frame() -> None:
+    """The places of a frame's patches were added across frames, so that the same corner had another place in each."""
+    modality = VideoModality(Sizes((2, 4, 8), future_frames=3, patch=2, horizon=4, action_dim=7), width=16)
+    torch.nn.init.normal_(modality.places)
+    first, second, _ = modality.embed(torch.ones(1, 3 * 8, 8)).unflatten(1, (3, 8))[0]
+    assert torch.equal(first, second)
+    assert len(first.unique(dim=0)) == 8
 
 
 def test_words_the_model_never_saw_are_named() -> None:

@@ -61,7 +61,11 @@ class Modality(nn.Module, ABC):
 
 
 class VideoModality(Modality):
-    """Square patches of video latents; the head is Wan's modulated one."""
+    """Square patches of video latents; the head is Wan's modulated one.
+
+    Rotary embedding tells how far apart tokens are, not where one is. ``places`` adds that, which a model without
+    pre-training needs in order to read positions off attended patches; zeros (the start) are Wan's embedding.
+    """
 
     def __init__(self, sizes: Sizes, width: int) -> None:
         super().__init__()
@@ -72,12 +76,14 @@ class VideoModality(Modality):
         self.future_frames = sizes.future_frames
         features = channels * sizes.patch**2
         self.patch_embedding = nn.Linear(features, width)
+        self.places = nn.Parameter(torch.zeros(self.grid[0] * self.grid[1], width))
         self.norm = nn.LayerNorm(width, eps=1e-6, elementwise_affine=False)
         self.modulation = nn.Parameter(torch.randn(1, 2, width) / width**0.5)
         self.out = nn.Linear(width, features)
 
     def embed(self, features: Tensor) -> Tensor:
-        return self.patch_embedding(features)
+        frames = features.unflatten(1, (-1, len(self.places)))
+        return (self.patch_embedding(frames) + self.places).flatten(1, 2)
 
     def head(self, tokens: Tensor, time: Tensor) -> Tensor:
         shift, scale = (self.modulation + time[:, None]).unsqueeze(2).unbind(1)
@@ -90,16 +96,17 @@ class VideoModality(Modality):
 
 
 class ActionModality(Modality):
-    """One token per action step; plain linear encoder and head, as Fast-WAM's action expert."""
+    """One token per action step; plain linear encoder and head, as Fast-WAM's action expert, plus learned places."""
 
     def __init__(self, sizes: Sizes, width: int) -> None:
         super().__init__()
         self.horizon = sizes.horizon
         self.action_encoder = nn.Linear(sizes.action_dim, width)
+        self.places = nn.Parameter(torch.zeros(sizes.horizon, width))
         self.out = nn.Linear(width, sizes.action_dim)
 
     def embed(self, features: Tensor) -> Tensor:
-        return self.action_encoder(features)
+        return self.action_encoder(features) + self.places
 
     def head(self, tokens: Tensor, time: Tensor) -> Tensor:
         return self.out(tokens)

@@ -45,7 +45,8 @@ def train_vae(
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * min(1.0, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * step / steps))
         chosen = rows[torch.randint(len(rows), (CLIPS,), generator=rng)]
-        loss = vae_loss(vae, to_video(images[chosen]), background, rng, KL_WEIGHT)
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = vae_loss(vae, to_video(images[chosen]), background, rng, KL_WEIGHT)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
