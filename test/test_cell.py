@@ -112,7 +112,7 @@ def test_tool_pose_is_the_tool_frame(cell: Cell, robot: RobotContract) -> None:
     tool = cell.scene.data.body(robot.tool_frame)
     np.testing.assert_allclose(rotation, tool.xmat.reshape(3, 3), atol=1e-12)
     np.testing.assert_allclose(position, tool.xpos)
-    assert finger == pytest.approx(robot.gripper.open)
+    np.testing.assert_allclose(finger, [robot.gripper.open])
 
 
 def test_the_arm_obeys_rigid_body_dynamics(cell: Cell, robot: RobotContract) -> None:

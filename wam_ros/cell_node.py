@@ -158,9 +158,9 @@ class CellNode(Node):
             self._braking = True
             self.get_logger().warning("no joint command: the arm's own controller brakes and holds against gravity")
         rest = np.zeros(len(self.robot.joints))
-        here = Motion(state.position[:-1], rest, rest)
+        here = Motion(state.position[: len(rest)], rest, rest)
         brake = computed_torque(self._dynamics, self._brake, here, state, 1.0 / self.robot.rates.control_hz)
-        return np.append(brake, 0.0)
+        return np.concatenate([brake, np.zeros(len(self.robot.fingers.joints))])
 
     def _take(self, message: JointState) -> None:
         age_ns = self._epoch_ns + self.cell.time_ns - conversion.nanoseconds(message.header.stamp)

@@ -106,6 +106,6 @@ class ControlLoop:
             self._executor.reset(state)
             self._begin_ns = None
         command = self._executor.tick(state, now_ns)
-        self.moving = bool(np.any(command.velocity[:-1]))
+        self.moving = bool(np.any(command.velocity[: len(self._executor.robot.joints)]))
         if np.isfinite(command.position).all():
             self._send(command)

@@ -103,7 +103,7 @@ class FuturesNode(Node):
             return []
         if chunk.space == "ee_pose":
             return [decode_tool_pose(self.robot, row)[:2] for row in chunk.values]
-        return [self._kinematics.tool(np.ascontiguousarray(row[:-1])) for row in chunk.values]
+        return [self._kinematics.tool(np.ascontiguousarray(row[: len(self.robot.joints)])) for row in chunk.values]
 
     def _play(self) -> None:
         """Show the frame that is predicted for now, and compare futures that have come to pass."""

@@ -39,7 +39,7 @@ class Cell:
         self._renderers: dict[str, Renderer] = {}
         self._step_ns = round(1e9 / robot.rates.control_hz)
         self._check_ticks = round(CHECK_SECONDS * robot.rates.control_hz)
-        self._limit = np.append(robot.limits.torque, robot.gripper.force)
+        self._limit = robot.effort_limit
         self._ticks = 0
         self.reset("reach", 0)
 
@@ -128,7 +128,8 @@ class Cell:
     def tool_pose(self) -> FloatArray:
         """The measured ``ee_pose`` ``[7]``."""
         tool = self.scene.data.body(self.robot.tool_frame)
-        return encode_tool_pose(self.robot, tool.xmat.reshape(3, 3), tool.xpos, self.scene.finger())
+        fingers = self.scene.joints()[0][len(self.robot.joints) :]
+        return encode_tool_pose(self.robot, tool.xmat.reshape(3, 3), tool.xpos, fingers)
 
     def image(self, camera: str) -> NDArray[np.uint8]:
         """``[H, W, 3]`` RGB at the contract's size.

@@ -46,8 +46,8 @@ class Scene:
     def reset(self) -> None:
         """Arm at home, gripper open, everything at rest."""
         mujoco.mj_resetData(self.model, self.data)
-        self.data.qpos[self._qpos] = np.append(self._robot.home, self._robot.gripper.open)
-        self.data.qpos[self._coupled_qpos] = self._robot.gripper.open
+        self.data.qpos[self._qpos] = np.concatenate([self._robot.home, self._robot.fingers.open])
+        self.data.qpos[self._coupled_qpos] = self._robot.fingers.open[-1]
 
     def step(self, effort: FloatArray) -> None:
         """One time step under joint efforts ``[J + 1]``; the coupled fingers share the last one."""

@@ -199,4 +199,6 @@ def _poses(kinematics: Kinematics, position: FloatArray) -> FloatArray:
 def _reached(robot: RobotContract, kinematics: Kinematics, position: FloatArray) -> FloatArray:
     """Measured joints ``[T, J + 1]`` as actions in the contract's space."""
     poses = _poses(kinematics, position)
-    return poses if robot.action.space == "ee_pose" else np.concatenate([position[:, :-1], poses[:, -1:]], axis=1)
+    if robot.action.space == "ee_pose":
+        return poses
+    return np.concatenate([position[:, : len(robot.joints)], poses[:, 6:]], axis=1)

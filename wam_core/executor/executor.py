@@ -12,7 +12,7 @@ from wam_core.executor.filters import EFFORT_FILTERS, MOTION_FILTERS, STATE_FILT
 from wam_core.executor.filters.context import Context
 from wam_core.executor.filters.watchdogs import usable
 from wam_core.executor.follower import Follower
-from wam_core.executor.gripper import Finger, advance, force
+from wam_core.executor.grasp import Grasp, advance, force
 from wam_core.executor.intake import Intake, Seen, check_chunk
 from wam_core.executor.journal import Journal
 from wam_core.executor.latch import Latch
@@ -49,8 +49,9 @@ class Executor:
         self._self_collision = SelfCollision(robot, self.settings.clearance)
         self._shaper = Shaper(robot, self.settings)
         self._follower = Follower(robot, self._kinematics, self.settings)
-        self._torque_limit = np.append(robot.limits.torque, robot.gripper.force)
-        self._torque_rate_limit = np.append(robot.limits.torque_rate, np.inf)
+        self._arms = len(robot.joints)
+        self._torque_limit = robot.effort_limit
+        self._torque_rate_limit = np.concatenate([robot.limits.torque_rate, np.full(len(robot.fingers.joints), np.inf)])
         self._lock = threading.Lock()
         self._latch = Latch()
         self._tracking = Tracking(robot, self.settings)
@@ -61,7 +62,7 @@ class Executor:
         self._motion: Motion | None = None
         self._stop: StopPlan | None = None
         self._stop_s = 0.0
-        self._finger = Finger(0.0, 0.0)
+        self._grasp = Grasp(robot.fingers.open, np.zeros(len(robot.fingers.joints)))
         self._effort = np.zeros(len(robot.joint_names))
         self._tick_ns: int | None = None
         self._command = self._no_command(0)
@@ -119,7 +120,7 @@ class Executor:
             self._good_ns, self._good_stamp_ns = now_ns, good.stamp_ns
         before = self._motion
         brake = self._stop.at(self._stop_s + dt)
-        nominal, opening = self._nominal(before, good, now_ns, dt)
+        nominal, goal = self._nominal(before, good, now_ns, dt)
         slack = self._follower.slack_s(now_ns)
         context = Context(
             robot=self.robot,
@@ -141,25 +142,25 @@ class Executor:
         )
         motion, events = apply(MOTION_FILTERS, brake if nominal is None else nominal, state, context)
         stopped = any(e.action == Action.STOPPED for e in events)
-        finger = advance(self.robot.gripper, self._finger, None if stopped else opening, dt)
+        grasp = advance(self.robot.fingers, self._grasp, None if stopped else goal, dt)
         trusted = None if any(e.filter in STATE_FILTERS for e in events) else good
         horizon = max(dt, self.settings.feedback_delay_s)
         torque = computed_torque(self._dynamics, self.robot.gains, motion, trusted, horizon)
-        wanted = with_gripper(torque, force(finger, trusted, self.settings))
+        wanted = np.concatenate([torque, force(self.robot.fingers, grasp, trusted)])
         effort, clipped = apply(EFFORT_FILTERS, wanted, state, context)
         if motion is brake:
             self._stop_s += dt
         else:
             self._stop, self._stop_s = self._shaper.stop(motion), 0.0
-        self._motion, self._finger, self._effort = motion, finger, effort
+        self._motion, self._grasp, self._effort = motion, grasp, effort
         self._following = nominal is not None and not any(e.action >= Action.HELD for e in events)
-        self._error = float("nan") if good is None else float(np.abs(motion.q - good.position[:-1]).max())
+        self._error = float("nan") if good is None else float(np.abs(motion.q - good.position[: self._arms]).max())
         self._settle(events + clipped, good)
         return JointCommand(
             now_ns,
-            with_gripper(motion.q, finger.position),
-            with_gripper(motion.v, finger.velocity),
-            with_gripper(motion.a, 0.0),
+            np.concatenate([motion.q, grasp.position]),
+            np.concatenate([motion.v, grasp.velocity]),
+            np.concatenate([motion.a, np.zeros_like(grasp.velocity)]),
             effort,
         )
 
@@ -237,11 +238,12 @@ class Executor:
         return min((now_ns - last) * 1e-9, LONGEST_TICK_S)
 
     def _anchor(self, state: RobotState, now_ns: int) -> None:
-        q = np.array(state.position[:-1], dtype=np.float64)
+        q = np.array(state.position[: self._arms], dtype=np.float64)
+        fingers = np.array(state.position[self._arms :], dtype=np.float64)
         self._motion = Motion(q, np.zeros_like(q), np.zeros_like(q))
         self._stop, self._stop_s = self._shaper.stop(self._motion), 0.0
-        self._finger = Finger(float(state.position[-1]), 0.0)
-        self._effort = np.append(self._dynamics.gravity(q), 0.0)
+        self._grasp = Grasp(fingers, np.zeros_like(fingers))
+        self._effort = np.concatenate([self._dynamics.gravity(q), np.zeros_like(fingers)])
         self._good_ns, self._good_stamp_ns = now_ns, state.stamp_ns
         self._tracking.forget()
         self._following = False
@@ -252,11 +254,11 @@ class Executor:
 
     def _nominal(
         self, before: Motion, state: RobotState | None, now_ns: int, dt: float
-    ) -> tuple[Motion | None, float | None]:
-        """The unfiltered next motion and gripper opening; None where there is nothing to follow."""
+    ) -> tuple[Motion | None, FloatArray | None]:
+        """The unfiltered next motion and the goal of the fingers; None where there is nothing to follow."""
         if not self._latch.closed:
-            wanted = self._follower.wanted(before, self._finger, self._following, now_ns)
-            return (None, None) if wanted is None else (self._shaper.follow(before, wanted.rates, dt), wanted.opening)
+            wanted = self._follower.wanted(before, self._grasp, self._following, now_ns)
+            return (None, None) if wanted is None else (self._shaper.follow(before, wanted.rates, dt), wanted.fingers)
         self._follower.drop()
         rates = None if state is None else self._tracking.retreat_rates(before.q, state)
         return (None if rates is None else self._shaper.follow(before, rates, dt)), None
@@ -274,10 +276,3 @@ class Executor:
             self._mode = "tracking"
         else:
             self._mode = "stopping" if self._motion is not None and self._motion.v.any() else "holding"
-
-
-def with_gripper(arm: FloatArray, gripper: float) -> FloatArray:
-    """``[J + 1]``: the arm's values, then the gripper's."""
-    out = np.empty(len(arm) + 1)
-    out[:-1], out[-1] = arm, gripper
-    return out

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from wam_core.contract import ActionChunk, FloatArray
 from wam_core.errors import look_up
-from wam_core.executor.gripper import Finger
+from wam_core.executor.grasp import Grasp
 from wam_core.executor.retarget import SPACES
 from wam_core.executor.seams import SEAMS, Source, end_ns
 from wam_core.executor.settings import ExecutorSettings
@@ -15,17 +15,17 @@ from wam_core.robot.kinematics import Kinematics
 
 
 class Wanted(NamedTuple):
-    """What the chunk asks for now: joint rates ``[J]`` (rad/s) and gripper opening 0..1."""
+    """What the chunk asks for now: joint rates ``[J]`` (rad/s) and finger positions ``[K]`` (rad, m)."""
 
     rates: FloatArray
-    opening: float
+    fingers: FloatArray
 
 
 class Follower:
     """Holds at most one chunk that is followed and one that takes over at the next tick."""
 
     def __init__(self, robot: RobotContract, kinematics: Kinematics, settings: ExecutorSettings) -> None:
-        self._gripper = robot.gripper
+        self._fingers = robot.fingers
         self._seam = look_up(SEAMS, settings.seam, "executor.seam")
         self._fade_ns = round(settings.fade_s * 1e9)
         self._spaces = {name: make(robot, kinematics, settings) for name, make in SPACES.items()}
@@ -45,7 +45,7 @@ class Follower:
         """Time until the last step is due (negative afterwards); None without a chunk."""
         return None if self._source is None else (end_ns(self._source) - now_ns) * 1e-9
 
-    def wanted(self, motion: Motion, finger: Finger, following: bool, now_ns: int) -> Wanted | None:
+    def wanted(self, motion: Motion, grasp: Grasp, following: bool, now_ns: int) -> Wanted | None:
         """What is asked for at ``now_ns`` from reference ``motion``, or None.
 
         Args:
@@ -54,19 +54,19 @@ class Follower:
         """
         chunk, self._pending = self._pending, None
         if chunk is not None:
-            self._take_over(chunk, motion, finger, following, now_ns)
+            self._take_over(chunk, motion, grasp, following, now_ns)
         if self._source is None:
             return None
         target = self._source.sample(now_ns)
-        return Wanted(self._spaces[self._space].rates(motion.q, target), float(target.values[-1]))
+        fingers = self._fingers.posture(float(target.values[-1])) if self._fingers.joints else grasp.position
+        return Wanted(self._spaces[self._space].rates(motion.q, target), fingers)
 
-    def _take_over(self, chunk: ActionChunk, motion: Motion, finger: Finger, following: bool, now_ns: int) -> None:
+    def _take_over(self, chunk: ActionChunk, motion: Motion, grasp: Grasp, following: bool, now_ns: int) -> None:
         old = self._source if following and chunk.space == self._space else None
         if old is not None:
             current = old.sample(now_ns)
         else:
-            opening = (finger.position - self._gripper.closed) / (self._gripper.open - self._gripper.closed)
-            current = self._spaces[chunk.space].sample(motion.q, motion.v, opening)
+            current = self._spaces[chunk.space].sample(motion.q, motion.v, grasp.position)
         track = track_of(chunk, now_ns, current, self._fade_ns)
         self._source = self._seam(old, track, current, now_ns, self._fade_ns)
         self._space = chunk.space

@@ -49,7 +49,7 @@ def _refuse(reason: str, field: str, found: object, expected: str) -> Intake:
 def _form(chunk: ActionChunk, robot: RobotContract) -> Intake | None:
     if chunk.space not in ACTION_SPACES:
         return _refuse("SPACE", "space", chunk.space, f"one of {', '.join(sorted(ACTION_SPACES))}")
-    names = column_names(chunk.space, robot.joints)
+    names = column_names(chunk.space, robot.joints, len(robot.fingers.joints) > 0)
     if tuple(chunk.names) != names:
         return _refuse("NAMES", "names", tuple(chunk.names), f"{names}")
     values = chunk.values
@@ -97,13 +97,14 @@ def _time(
 
 def _range(chunk: ActionChunk, robot: RobotContract, settings: ExecutorSettings) -> Intake:
     margin = settings.range_margin
+    grips = len(chunk.names) - (6 if chunk.space == "ee_pose" else len(robot.joints))
     if chunk.space == "ee_pose":
         turn = np.full(3, 2.0 * np.pi)
-        low = np.concatenate([robot.workspace.lower - margin, -turn, [-0.5]])
-        high = np.concatenate([robot.workspace.upper + margin, turn, [1.5]])
+        low = np.concatenate([robot.workspace.lower - margin, -turn, [-0.5] * grips])
+        high = np.concatenate([robot.workspace.upper + margin, turn, [1.5] * grips])
     else:
-        low = np.append(robot.limits.lower - margin, -0.5)
-        high = np.append(robot.limits.upper + margin, 1.5)
+        low = np.concatenate([robot.limits.lower - margin, [-0.5] * grips])
+        high = np.concatenate([robot.limits.upper + margin, [1.5] * grips])
     bad = np.argwhere((chunk.values < low) | (chunk.values > high))
     if len(bad):
         row, column = (int(i) for i in bad[0])

@@ -25,8 +25,8 @@ class Retargeter(Protocol):
     def rates(self, q: FloatArray, target: Sample) -> FloatArray:
         """Joint rates ``[J]`` (rad/s) at ``q [J]`` that follow ``target``, within joint and tool speed limits."""
 
-    def sample(self, q: FloatArray, v: FloatArray, opening: float) -> Sample:
-        """The action space's values and rates at joint positions ``q``, rates ``v`` and gripper ``opening`` 0..1."""
+    def sample(self, q: FloatArray, v: FloatArray, fingers: FloatArray) -> Sample:
+        """The action space's values and rates at joint positions ``q``, rates ``v`` and finger positions ``[K]``."""
 
 
 class ToolPose:
@@ -50,13 +50,12 @@ class ToolPose:
         twist[3:] = rotation @ (pin.Jexp3(vector) @ target.rates[3:6])
         return self._ik.rates(q, rotation, position, twist, self._scale)
 
-    def sample(self, q: FloatArray, v: FloatArray, opening: float) -> Sample:
+    def sample(self, q: FloatArray, v: FloatArray, fingers: FloatArray) -> Sample:
         rotation, position, jacobian = self._kinematics.tool_and_jacobian(q)
-        finger = self._robot.gripper.closed + opening * (self._robot.gripper.open - self._robot.gripper.closed)
-        values = encode_tool_pose(self._robot, rotation, position, finger)
+        values = encode_tool_pose(self._robot, rotation, position, fingers)
         twist = jacobian @ v
         spin = np.linalg.solve(pin.Jexp3(values[3:6]), rotation.T @ twist[3:])
-        return Sample(values, np.concatenate([twist[:3], spin, [0.0]]))
+        return Sample(values, np.concatenate([twist[:3], spin, np.zeros(len(values) - 6)]))
 
 
 class JointPosition:
@@ -64,21 +63,23 @@ class JointPosition:
 
     def __init__(self, robot: RobotContract, kinematics: Kinematics, settings: ExecutorSettings) -> None:
         self._kinematics = kinematics
+        self._fingers = robot.fingers
         self._lower, self._upper, self._velocity = robot.limits.lower, robot.limits.upper, robot.limits.velocity
         self._deceleration = 0.5 * float(np.min(robot.limits.acceleration))
         self._gain, self._scale, self._speed = settings.ik.gain, settings.velocity_share, robot.workspace.speed
 
     def rates(self, q: FloatArray, target: Sample) -> FloatArray:
-        wanted = target.values[:-1]
+        wanted = target.values[: len(q)]
         clipped = np.minimum(np.maximum(wanted, self._lower), self._upper)
-        feed = np.where(clipped == wanted, target.rates[:-1], 0.0)
+        feed = np.where(clipped == wanted, target.rates[: len(q)], 0.0)
         rates = feed + approach(clipped - q, self._gain, self._deceleration)
         tool = self._kinematics.jacobian(q)[:3] @ rates
         share = max(float(np.max(np.abs(rates) / self._velocity)), float(np.sqrt(tool @ tool)) / self._speed, 1e-9)
         return rates * min(1.0, self._scale / share)
 
-    def sample(self, q: FloatArray, v: FloatArray, opening: float) -> Sample:
-        return Sample(np.append(q, opening), np.append(v, 0.0))
+    def sample(self, q: FloatArray, v: FloatArray, fingers: FloatArray) -> Sample:
+        opening = self._fingers.opening(fingers)
+        return Sample(np.concatenate([q, opening]), np.concatenate([v, np.zeros_like(opening)]))
 
 
 SPACES: Mapping[str, Callable[[RobotContract, Kinematics, ExecutorSettings], Retargeter]] = {

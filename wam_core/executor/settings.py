@@ -26,7 +26,6 @@ class ExecutorSettings:
         tracking_latch_s: time after which an error beyond ``tracking_hold_rad`` latches as well, s: a reference that
             no longer advances never gets to ``tracking_stop_rad``, and would press on for ever.
         state_latch_s: time without a usable joint state after which the stop latches, s.
-        gripper_stiffness, gripper_damping: N/m and N s/m on the finger joint.
         feedback_delay_s: longest time from a measurement until the torque that answers it acts, s; the feedback is
             stable up to about that delay. With 0.002 s the arm diverges at a delay of two ticks.
     """
@@ -45,8 +44,6 @@ class ExecutorSettings:
     tracking_stop_rad: float = 0.25
     tracking_latch_s: float = 0.3
     state_latch_s: float = 0.5
-    gripper_stiffness: float = 1000.0
-    gripper_damping: float = 10.0
     feedback_delay_s: float = 0.01
     ik: IkSettings = field(default_factory=IkSettings)
 

@@ -20,8 +20,8 @@ def computed_torque(
     q, v, a = motion
     if state is None:
         return dynamics.inverse_dynamics(q, v, a)
-    slip = v - state.velocity[:-1]
-    pull = gains.stiffness * (q - state.position[:-1] + horizon * slip) + gains.damping * slip
+    slip = v - state.velocity[: len(v)]
+    pull = gains.stiffness * (q - state.position[: len(q)] + horizon * slip) + gains.damping * slip
     return dynamics.inverse_dynamics(
         q, v, a + dynamics.acceleration(q, pull, horizon * (gains.damping + horizon * gains.stiffness))
     )

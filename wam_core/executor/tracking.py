@@ -20,6 +20,7 @@ class Tracking:
 
     def __init__(self, robot: RobotContract, settings: ExecutorSettings) -> None:
         self._hold, self._gain = settings.tracking_hold_rad, settings.ik.gain
+        self._arms = len(robot.joints)
         self._deceleration = 0.5 * float(np.min(robot.limits.acceleration))
         self._since_ns: int | None = None
         self._retreat: FloatArray | None = None
@@ -35,7 +36,7 @@ class Tracking:
         if state is None:
             return 0.0
         bound = self._hold * (1.0 if self._since_ns is None else BACK_SHARE)
-        if np.abs(reference - state.position[:-1]).max() <= bound:
+        if np.abs(reference - state.position[: len(reference)]).max() <= bound:
             self._since_ns = None
             return 0.0
         self._since_ns = state.stamp_ns if self._since_ns is None else min(self._since_ns, state.stamp_ns)
@@ -43,13 +44,13 @@ class Tracking:
 
     def give_way(self, state: RobotState) -> None:
         """From now on the reference goes to where the arm is now."""
-        self._retreat = state.position[:-1]
+        self._retreat = state.position[: self._arms]
 
     def retreat_rates(self, reference: FloatArray, state: RobotState) -> FloatArray | None:
         """Joint rates ``[J]`` (rad/s) that relieve the arm, or None where the reference need not give way."""
         if self._retreat is None:
             return None
-        if np.abs(self._retreat - state.position[:-1]).max() > YIELD_RAD:
+        if np.abs(self._retreat - state.position[: len(reference)]).max() > YIELD_RAD:
             self.give_way(state)
         return approach(self._retreat - reference, self._gain, self._deceleration)
 

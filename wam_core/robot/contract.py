@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,27 @@ from wam_core.contract import ACTION_SPACES, FloatArray, check_finite
 from wam_core.errors import ContractError, look_up
 from wam_core.fields import exact_fields
 from wam_core.paths import share_path
+from wam_core.robot.fingers import Fingers, Gripper, of_gripper
 
-#: Columns of an ``ee_pose`` vector; proprioception is one too.
+#: Columns of an ``ee_pose`` vector; proprioception is one too. An arm that carries nothing has no ``gripper``.
 TOOL_POSE_NAMES = ("x", "y", "z", "rx", "ry", "rz", "gripper")
 
+#: What an arm's driver takes, on the topic ``joint_command``.
+COMMANDS: Mapping[str, str] = {
+    "effort": "sensor_msgs/JointState: reference and N m (N), every control tick",
+    "position": "std_msgs/Float64MultiArray: rad (m) in the order of the joints, every control tick",
+    "trajectory": "trajectory_msgs/JointTrajectory: stamped references ahead, ending in the verified stop",
+}
 
-def column_names(space: str, joints: tuple[str, ...]) -> tuple[str, ...]:
-    """Columns of a vector in ``space`` for an arm of these joints, in the order in which they are read."""
-    return TOOL_POSE_NAMES if space == "ee_pose" else (*joints, "gripper")
+
+def column_names(space: str, joints: tuple[str, ...], grips: bool = True) -> tuple[str, ...]:
+    """Columns of a vector in ``space`` for an arm of these joints, in the order in which they are read.
+
+    Args:
+        grips: whether the arm carries something that opens and closes.
+    """
+    columns = TOOL_POSE_NAMES if space == "ee_pose" else (*joints, "gripper")
+    return columns if grips else columns[:-1]
 
 
 @dataclass(frozen=True)
@@ -33,17 +47,6 @@ class JointLimits:
     jerk: FloatArray
     torque: FloatArray
     torque_rate: FloatArray
-
-
-@dataclass(frozen=True)
-class Gripper:
-    """A parallel gripper driven by one prismatic joint; ``closed``/``open`` in m, ``velocity`` m/s, ``force`` N."""
-
-    joint: str
-    closed: float
-    open: float
-    velocity: float
-    force: float
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,24 @@ class Gains:
 
     stiffness: FloatArray
     damping: FloatArray
+
+
+@dataclass(frozen=True)
+class Drive:
+    """What moves with each arm joint beside the links, ``[J]``: viscous friction N m s/rad, Coulomb friction N m,
+    inertia of rotor and gear as felt at the joint kg m^2. Zero where it is not known."""
+
+    viscous: FloatArray
+    coulomb: FloatArray
+    inertia: FloatArray
+
+
+@dataclass(frozen=True)
+class Payload:
+    """A body fixed to the tool, beyond what the URDF has: kg, and its centre of mass in the tool frame ``[3]`` m."""
+
+    mass: float
+    centre: FloatArray
 
 
 @dataclass(frozen=True)
@@ -118,7 +139,6 @@ class RobotContract:
     joints: tuple[str, ...]
     home: FloatArray
     limits: JointLimits
-    gripper: Gripper
     workspace: Workspace
     gains: Gains
     rates: Rates
@@ -128,11 +148,26 @@ class RobotContract:
     tactile: tuple[str, ...]
     action: ActionSpec
     proprioception: tuple[str, ...]
+    gripper: Gripper | None = None
+    hand: Fingers | None = None
+    command: str = "effort"
+    drive: Drive | None = None
+    payload: Payload | None = None
+
+    @cached_property
+    def fingers(self) -> Fingers:
+        """What the arm carries; of no joints when it carries nothing."""
+        return of_gripper(self.gripper) if self.hand is None else self.hand
 
     @property
     def joint_names(self) -> tuple[str, ...]:
-        """Arm joints, then the gripper joint: the order of every state and command."""
-        return (*self.joints, self.gripper.joint)
+        """Arm joints, then the finger joints: the order of every state and command."""
+        return (*self.joints, *self.fingers.joints)
+
+    @property
+    def effort_limit(self) -> FloatArray:
+        """Greatest effort in the order of ``joint_names``, N m (N)."""
+        return np.concatenate([self.limits.torque, self.fingers.force])
 
     @property
     def step_ns(self) -> int:
@@ -151,8 +186,8 @@ def load_robot(name_or_path: str) -> RobotContract:
     """Read ``config/robots/<name>.yaml`` or a file given by path.
 
     Raises:
-        ContractError: unknown name, missing or unknown field, wrong length, unordered limits, columns other than those
-            of the action space.
+        ContractError: unknown name, missing or unknown field, wrong length, unordered limits, a posture of the fingers
+            beyond them, columns other than those of the action space.
     """
     path = Path(name_or_path)
     if path.suffix != ".yaml":
@@ -176,7 +211,11 @@ def from_dict(raw: Mapping[str, Any], source: str = "robot") -> RobotContract:
     gains = _vectors(exact_fields(Gains, raw["gains"], f"{source}.gains"), arms, f"{source}.gains")
     action = exact_fields(ActionSpec, raw["action"], f"{source}.action")
     look_up(ACTION_SPACES, action["space"], f"{source}.action.space")
-    columns = column_names(action["space"], tuple(raw["joints"]))
+    command = fields.get("command", "effort")
+    look_up(COMMANDS, command, f"{source}.command")
+    fingers = _fingers(raw, source)
+    grips = fingers["gripper"] is not None or fingers["hand"] is not None
+    columns = column_names(action["space"], tuple(raw["joints"]), grips)
     return RobotContract(
         name=fields["name"],
         urdf=fields["urdf"],
@@ -186,7 +225,6 @@ def from_dict(raw: Mapping[str, Any], source: str = "robot") -> RobotContract:
         home=_vectors({"home": raw["home"]}, arms, source)["home"],
         joints=tuple(raw["joints"]),
         limits=JointLimits(**limits),
-        gripper=Gripper(**exact_fields(Gripper, raw["gripper"], f"{source}.gripper")),
         workspace=Workspace(**box, speed=float(workspace["speed"])),
         gains=Gains(**gains),
         rates=Rates(**exact_fields(Rates, raw["rates"], f"{source}.rates")),
@@ -195,8 +233,56 @@ def from_dict(raw: Mapping[str, Any], source: str = "robot") -> RobotContract:
         topics=Topics(**exact_fields(Topics, raw["topics"], f"{source}.topics")),
         tactile=tuple(raw["tactile"]),
         action=ActionSpec(space=action["space"], names=_columns(action["names"], columns, f"{source}.action.names")),
-        proprioception=_columns(raw["proprioception"], TOOL_POSE_NAMES, f"{source}.proprioception"),
+        proprioception=_columns(raw["proprioception"], column_names("ee_pose", (), grips), f"{source}.proprioception"),
+        command=command,
+        drive=_drive(raw.get("drive"), arms, source),
+        payload=_payload(raw.get("payload"), source),
+        **fingers,
     )
+
+
+def _fingers(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """``gripper`` and ``hand``, at most one of which is there."""
+    if raw.get("gripper") is not None and raw.get("hand") is not None:
+        raise ContractError(f"{source}.hand", raw["hand"], "a gripper or a hand, not both")
+    if raw.get("gripper") is not None:
+        gripper = Gripper(**exact_fields(Gripper, raw["gripper"], f"{source}.gripper"))
+        if gripper.open == gripper.closed:
+            raise ContractError(f"{source}.gripper.open", gripper.open, "another position than closed")
+        return {"gripper": gripper, "hand": None}
+    if raw.get("hand") is None:
+        return {"gripper": None, "hand": None}
+    name = f"{source}.hand"
+    fields = exact_fields(Fingers, raw["hand"], name)
+    joints = tuple(fields.pop("joints"))
+    hand = Fingers(joints, **_vectors(fields, len(joints), name))
+    for posture in ("closed", "open"):
+        values = getattr(hand, posture)
+        if np.any((values < hand.lower) | (values > hand.upper)):
+            raise ContractError(f"{name}.{posture}", values.tolist(), "within lower and upper")
+    if not np.any(hand.open != hand.closed):
+        raise ContractError(f"{name}.open", hand.open.tolist(), "another posture than closed")
+    return {"gripper": None, "hand": hand}
+
+
+def _drive(raw: Mapping[str, Any] | None, arms: int, source: str) -> Drive | None:
+    if raw is None:
+        return None
+    drive = _vectors(exact_fields(Drive, raw, f"{source}.drive"), arms, f"{source}.drive")
+    for name, values in drive.items():
+        if np.any(values < 0.0):
+            raise ContractError(f"{source}.drive.{name}", values.tolist(), "numbers >= 0")
+    return Drive(**drive)
+
+
+def _payload(raw: Mapping[str, Any] | None, source: str) -> Payload | None:
+    if raw is None:
+        return None
+    fields = exact_fields(Payload, raw, f"{source}.payload")
+    if not fields["mass"] >= 0.0:
+        raise ContractError(f"{source}.payload.mass", fields["mass"], "a mass >= 0 kg")
+    centre = _vectors({"centre": fields["centre"]}, 3, f"{source}.payload")["centre"]
+    return Payload(float(fields["mass"]), centre)
 
 
 def _columns(found: object, expected: tuple[str, ...], field: str) -> tuple[str, ...]:

@@ -13,6 +13,8 @@ from wam_core.robot.tool_pose import encode_tool_pose
 def arm_model(robot: RobotContract) -> pin.Model:
     """The robot's URDF with every joint but the arm's locked (fingers at half opening), gravity -9.81 along base z.
 
+    Drive inertia and payload of the contract are part of it; friction is not.
+
     Raises:
         ContractError: the URDF's joints or frames are not those of the contract.
     """
@@ -22,11 +24,22 @@ def arm_model(robot: RobotContract) -> pin.Model:
         raise ContractError("robot.joints", robot.joints, f"the URDF's joints {tuple(full.names)[1:]} in this order")
     if not model.existFrame(robot.tool_frame):
         raise ContractError("robot.tool_frame", robot.tool_frame, f"a frame of {robot.urdf}")
+    if robot.drive is not None:
+        model.armature = robot.drive.inertia.copy()
+    if robot.payload is not None:
+        tool = model.frames[model.getFrameId(robot.tool_frame)]
+        load = pin.Inertia(robot.payload.mass, robot.payload.centre, np.zeros((3, 3)))
+        model.appendBodyToJoint(tool.parentJoint, load, tool.placement)
     return model
 
 
 def locked_arm(robot: RobotContract) -> tuple[pin.Model, list[int], FloatArray]:
-    """The whole URDF, the joints that are not the arm's, and a posture with those at the middle of their range."""
+    """The whole URDF, the joints that are not the arm's, and a posture with those locked: fingers half open, any other
+    joint at the middle of its range.
+
+    Raises:
+        ContractError: the URDF lacks a finger joint of the contract.
+    """
     full = pin.buildModelFromUrdf(str(share_path(robot.urdf)))
     posture = pin.neutral(full)
     locked = [i for i in range(1, full.njoints) if full.names[i] not in robot.joints]
@@ -35,6 +48,10 @@ def locked_arm(robot: RobotContract) -> tuple[pin.Model, list[int], FloatArray]:
         low, high = full.lowerPositionLimit[joint.idx_q], full.upperPositionLimit[joint.idx_q]
         if np.isfinite(low + high):
             posture[joint.idx_q] = 0.5 * (low + high)
+    for name, half in zip(robot.fingers.joints, robot.fingers.posture(0.5), strict=True):
+        if not full.existJointName(name):
+            raise ContractError("robot.fingers", name, f"one of the URDF's joints {tuple(full.names)[1:]}")
+        posture[full.joints[full.getJointId(name)].idx_q] = half
     return full, locked, posture
 
 
@@ -66,7 +83,7 @@ class Kinematics:
 
 
 def proprioception(kinematics: Kinematics, state: RobotState) -> FloatArray:
-    """The measured ``ee_pose`` vector ``[7]`` of ``state`` (m, rad, gripper fraction)."""
-    robot = kinematics.robot
-    rotation, position = kinematics.tool(np.ascontiguousarray(state.position[: len(robot.joints)]))
-    return encode_tool_pose(robot, rotation, position, float(state.position[len(robot.joints)]))
+    """The measured ``ee_pose`` vector ``[7]`` of ``state`` (m, rad, opening), ``[6]`` for an arm without fingers."""
+    robot, arms = kinematics.robot, len(kinematics.robot.joints)
+    rotation, position = kinematics.tool(np.ascontiguousarray(state.position[:arms]))
+    return encode_tool_pose(robot, rotation, position, state.position[arms:])

@@ -1,4 +1,4 @@
-"""The ``ee_pose`` vector: position, rotation vector from the tool reference, gripper opening fraction."""
+"""The ``ee_pose`` vector: position, rotation vector from the tool reference, opening fraction of the fingers."""
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -7,23 +7,24 @@ from wam_core.contract import FloatArray
 from wam_core.robot.contract import RobotContract
 
 
-def encode_tool_pose(robot: RobotContract, rotation: FloatArray, position: FloatArray, finger: float) -> FloatArray:
-    """Return ``[7]``: x y z (m), rotation vector of ``R_ref^T R`` (rad), gripper fraction.
+def encode_tool_pose(
+    robot: RobotContract, rotation: FloatArray, position: FloatArray, fingers: FloatArray
+) -> FloatArray:
+    """Return ``[7]``: x y z (m), rotation vector of ``R_ref^T R`` (rad), opening 0..1; ``[6]`` without fingers.
 
     Args:
         rotation: ``[3, 3]`` tool in base frame.
         position: ``[3]`` m, base frame.
-        finger: gripper joint position in m.
+        fingers: ``[K]`` positions of the finger joints.
     """
     reference = Rotation.from_euler("xyz", robot.tool_reference_rpy)
     vector = (reference.inv() * Rotation.from_matrix(rotation)).as_rotvec()
-    span = robot.gripper.open - robot.gripper.closed
-    return np.concatenate([position, vector, [(finger - robot.gripper.closed) / span]])
+    return np.concatenate([position, vector, robot.fingers.opening(fingers)])
 
 
-def decode_tool_pose(robot: RobotContract, pose: FloatArray) -> tuple[FloatArray, FloatArray, float]:
-    """Inverse of :func:`encode_tool_pose`: ``(R [3, 3], p [3], finger m)``."""
+def decode_tool_pose(robot: RobotContract, pose: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Inverse of :func:`encode_tool_pose`: ``(R [3, 3], p [3], fingers [K])``."""
     reference = Rotation.from_euler("xyz", robot.tool_reference_rpy)
     rotation = (reference * Rotation.from_rotvec(pose[3:6])).as_matrix()
-    span = robot.gripper.open - robot.gripper.closed
-    return rotation, pose[:3].copy(), float(robot.gripper.closed + span * pose[6])
+    opening = float(pose[6]) if robot.fingers.joints else 1.0
+    return rotation, pose[:3].copy(), robot.fingers.posture(opening)

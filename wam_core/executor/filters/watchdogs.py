@@ -67,7 +67,8 @@ def tracking_error(motion: Motion, state: RobotState | None, context: Context) -
     latches."""
     if state is None or not context.state_usable:
         return motion, ()
-    error = np.abs(context.previous.q - state.position[:-1])
+    measured = state.position[: len(motion.q)]
+    error = np.abs(context.previous.q - measured)
     joint = int(error.argmax())
     value = float(error[joint])
     if value <= context.settings.tracking_hold_rad:
@@ -79,5 +80,5 @@ def tracking_error(motion: Motion, state: RobotState | None, context: Context) -
     event = SafetyEvent(
         "TRACKING_ERROR", "tracking_error", context.robot.joints[joint], value, limit, "rad", action, latch
     )
-    nears = (np.abs(motion.q - state.position[:-1]) <= error).all()
+    nears = (np.abs(motion.q - measured) <= error).all()
     return (motion if nears else context.brake), (event,)
