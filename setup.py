@@ -15,6 +15,12 @@ def shared_files() -> list[tuple[str, list[str]]]:
     return [(f"share/wam/{folder}", names) for folder, names in files.items() if names]
 
 
+def pinned(file: str) -> list[str]:
+    """The requirements in ``file``, without its comments."""
+    lines = (Path(__file__).parent / file).read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
 setup(
     name="wam",
     version="0.1.0",
@@ -22,6 +28,7 @@ setup(
     license="Apache-2.0",
     packages=find_packages(include=["wam_core", "wam_core.*", "wam_ros", "wam_ros.*"]),
     python_requires=">=3.11",
+    extras_require={"published": pinned("requirements-published.txt")},
     zip_safe=True,
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/wam"]),

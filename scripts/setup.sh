@@ -73,7 +73,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 pip() { logged entered python -m pip install --progress-bar off "$@"; }
 
 # ---- packages -----------------------------------------------------------------------------------------------------
-files="requirements.txt requirements-dev.txt"
+files="requirements.txt requirements-dev.txt requirements-published.txt"
 [ -n "$ros" ] || files="$files requirements-ros.txt"
 package_key="$(cat $files requirements-lock.txt <(echo "$venv_key $torch_version") | hash_of)"
 install_packages() {
@@ -87,7 +87,7 @@ install_packages() {
   stamp packages "$package_key"
 }
 works() {
-  entered python -c 'import torch, numpy, mujoco, pinocchio, pink, cv2, mcap, rosbags, rclpy, sensor_msgs.msg, pytest' \
+  entered python -c 'import torch, numpy, mujoco, pinocchio, pink, cv2, mcap, rosbags, rclpy, sensor_msgs.msg, pytest, diffusers, transformers' \
     >"$log" 2>&1
 }
 done_before packages "$package_key" || install_packages

@@ -20,13 +20,17 @@ KeyValue = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class TrunkSize:
-    """Depth and the attention geometry that all experts share; ``text_dim`` is the width of the context tokens."""
+    """Depth and the attention geometry that all experts share; ``text_dim`` is the width of the context tokens.
+
+    ``bf16_time`` rounds time steps (0..1000) to bfloat16 before they are embedded, as Fast-WAM's code does.
+    """
 
     layers: int
     heads: int
     head_dim: int
     text_dim: int
     time_dim: int
+    bf16_time: bool = False
 
     @property
     def attention_dim(self) -> int:
@@ -130,6 +134,7 @@ class Expert(nn.Module):
         super().__init__()
         width = expert.width
         self.time_dim = size.time_dim
+        self.bf16_time = size.bf16_time
         self.text_embedding = nn.Sequential(nn.Linear(size.text_dim, width), nn.GELU("tanh"), nn.Linear(width, width))
         self.time_embedding = nn.Sequential(nn.Linear(size.time_dim, width), nn.SiLU(), nn.Linear(width, width))
         self.time_projection = nn.Sequential(nn.SiLU(), nn.Linear(width, 6 * width))
@@ -142,7 +147,10 @@ class Expert(nn.Module):
         """Noise levels ``[B]`` in 0..1 to the time vector ``[B, width]`` and its modulation ``[B, 6, width]``."""
         half = self.time_dim // 2
         rates = 10000.0 ** (-torch.arange(half, device=sigma.device, dtype=torch.float32) / half)
-        angles = 1000.0 * sigma.float()[:, None] * rates
+        steps = 1000.0 * sigma.float()
+        if self.bf16_time:
+            steps = steps.bfloat16().float()
+        angles = steps[:, None] * rates
         time = self.time_embedding(torch.cat((angles.cos(), angles.sin()), dim=1))
         return time, self.time_projection(time).unflatten(1, (6, -1))
 
