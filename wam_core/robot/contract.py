@@ -14,6 +14,7 @@ from wam_core.errors import ContractError, look_up
 from wam_core.fields import exact_fields
 from wam_core.paths import share_path
 from wam_core.robot.fingers import Fingers, Gripper, of_gripper
+from wam_core.robot.safety import Safety, read_safety
 
 #: Columns of an ``ee_pose`` vector; proprioception is one too. An arm that carries nothing has no ``gripper``.
 TOOL_POSE_NAMES = ("x", "y", "z", "rx", "ry", "rz", "gripper")
@@ -153,6 +154,7 @@ class RobotContract:
     command: str = "effort"
     drive: Drive | None = None
     payload: Payload | None = None
+    safety: Safety = Safety()
 
     @cached_property
     def fingers(self) -> Fingers:
@@ -237,6 +239,7 @@ def from_dict(raw: Mapping[str, Any], source: str = "robot") -> RobotContract:
         command=command,
         drive=_drive(raw.get("drive"), arms, source),
         payload=_payload(raw.get("payload"), source),
+        safety=read_safety(raw.get("safety", {}), f"{source}.safety"),
         **fingers,
     )
 
