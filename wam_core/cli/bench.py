@@ -64,8 +64,6 @@ def _latency(arguments: argparse.Namespace) -> int:
 def _safety_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--robots", default="panda_cell", help="robot files, in turn")
     group.add_argument("--chunks", type=int, default=10_000, help="adversarial chunks")
-    group.add_argument("--clean", type=int, default=0, help="chunks of the scripted experts, in the cell")
-    group.add_argument("--clean-model", default="", help="the clean chunks come from this model instead")
     group.add_argument("--seam", default="cross_fade")
     group.add_argument("--jobs", type=int, default=2)
 
@@ -97,7 +95,9 @@ def _safety(arguments: argparse.Namespace) -> int:
         settings = {k: getattr(arguments, k) for k in ("robots", "seam", "seed", "jobs")}
         examples = [{"run": asdict(r), "violation": v._asdict()} for r, v in found.examples]
         counts = {k: dict(sorted(v.items())) for k, v in vars(found).items() if isinstance(v, dict)}
-        print(json.dumps(summary | {"settings": settings, "seconds": seconds} | counts | {"examples": examples}, indent=1))
+        print(
+            json.dumps(summary | {"settings": settings, "seconds": seconds} | counts | {"examples": examples}, indent=1)
+        )
     else:
         print("\n".join(f"{name.replace('_', ' '):<26} {value}" for name, value in summary.items()))
         for name, count in sorted((found.violations + found.unexplained).items()):

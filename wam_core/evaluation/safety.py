@@ -133,7 +133,11 @@ class _Arena:
             arm = np.clip(robot.home + rng.uniform(-START_RAD, START_RAD, len(robot.home)), *_inside(robot))
             position = np.concatenate([arm, robot.fingers.posture(rng.uniform(0.0, 1.0))])
             tool = self.checker.tool(position)
-            if (tool > box.lower + 0.02).all() and (tool < box.upper - 0.02).all() and not self.checker.touches(position):
+            if (
+                (tool > box.lower + 0.02).all()
+                and (tool < box.upper - 0.02).all()
+                and not self.checker.touches(position)
+            ):
                 return RobotState(10**12, position, np.zeros(len(position)))
 
     def situation(self, arm: _Arm, last: ActionChunk | None, sequence: int) -> Situation:
@@ -152,7 +156,8 @@ def _inside(robot: RobotContract) -> tuple[FloatArray, FloatArray]:
 def _arena(robot_name: str, seam: str) -> _Arena:
     robot = load_robot(robot_name)
     checker = Checker(robot)
-    rng, touching = np.random.default_rng(0), []
+    rng = np.random.default_rng(0)
+    touching: list[FloatArray] = []
     while len(touching) < POSTURES:
         posture = rng.uniform(robot.limits.lower, robot.limits.upper)
         if checker.touches(np.concatenate([posture, robot.fingers.open])):

@@ -1,7 +1,7 @@
 """Looks at the commands an executor sent, and at nothing else: an opinion of its own on whether they were allowed.
 
-Everything is found from the commands themselves, with finite differences and MuJoCo; no code is shared with the filters,
-which use Pinocchio and coal. Limits come from the robot file.
+Everything is found from the commands themselves, with finite differences and MuJoCo; no code is shared with the
+filters, which use Pinocchio and coal. Limits come from the robot file.
 """
 
 from collections.abc import Sequence
@@ -78,10 +78,12 @@ class Checker:
             over = values > limit + ROUNDING * np.abs(limit)
             if over.any():
                 rows = np.flatnonzero(over.any(axis=1))
-                row, column = np.unravel_index(int(np.argmax(values - limit)), values.shape)
+                row, column = divmod(int(np.argmax(values - limit)), values.shape[1])
                 name = where[column] if where else ""
                 found.append(
-                    Violation(kind, name, float(values[row, column]), float(limit[row, column]), int(rows[0]), len(rows))
+                    Violation(
+                        kind, name, float(values[row, column]), float(limit[row, column]), int(rows[0]), len(rows)
+                    )
                 )
 
         joints = self._robot.joints
@@ -175,7 +177,11 @@ def arm_and_surroundings(robot: RobotContract) -> mujoco.MjModel:
         geom.contype = geom.conaffinity = 1
     for shape in (*robot.safety.environment, *robot.safety.keep_out):
         # MuJoCo wants half extents of a box, radius and half length of a capsule.
-        size = [0.5 * s for s in shape.size] if shape.kind == "box" else [shape.size[0], *(0.5 * s for s in shape.size[1:])]
+        size = (
+            [0.5 * s for s in shape.size]
+            if shape.kind == "box"
+            else [shape.size[0], *(0.5 * s for s in shape.size[1:])]
+        )
         body = spec.worldbody.add_body(name=shape.name, pos=shape.position)
         body.add_geom(type=KINDS[shape.kind], size=[*size, 0.0, 0.0][:3])
     return spec.compile()
@@ -186,9 +192,12 @@ def _coupled(model: mujoco.MjModel) -> list[tuple[int, int, FloatArray]]:
     joints = [k for k in range(model.neq) if model.eq_type[k] == mujoco.mjtEq.mjEQ_JOINT]
     address = model.jnt_qposadr
     return [
-        (int(address[model.eq_obj1id[k]]), int(address[model.eq_obj2id[k]]), model.eq_data[k, :5].copy()) for k in joints
+        (int(address[model.eq_obj1id[k]]), int(address[model.eq_obj2id[k]]), model.eq_data[k, :5].copy())
+        for k in joints
     ]
 
 
 def _is_finite(command: JointCommand) -> bool:
-    return all(bool(np.isfinite(v).all()) for v in (command.position, command.velocity, command.acceleration, command.effort))
+    return all(
+        bool(np.isfinite(v).all()) for v in (command.position, command.velocity, command.acceleration, command.effort)
+    )

@@ -22,7 +22,8 @@ class Shape:
     """A solid in the base frame.
 
     Attributes:
-        kind: a key of :data:`SHAPES`. size: its numbers in m: full extents of a box, a capsule's length without its caps.
+        kind: a key of :data:`SHAPES`. size: its numbers in m: full extents of a box; of a capsule, radius and length
+            without the caps.
         position: centre, m. A capsule stands along z.
     """
 
@@ -39,8 +40,8 @@ class Safety:
     Attributes:
         environment: solids that the arm must not touch. keep_out: volumes that it must not enter.
         environment_distance, keep_out_distance: least distance of the arm to them, m.
-        manipulability: measure ``sqrt(det(J J^T))`` of the tool below which motion towards a singularity is slowed; zero
-            for no check.
+        manipulability: measure ``sqrt(det(J J^T))`` of the tool below which motion towards a singularity is slowed;
+            zero for no check.
     """
 
     environment: tuple[Shape, ...] = ()
