@@ -1,55 +1,78 @@
-"""Inverse dynamics of the cell's arm."""
+"""Inverse dynamics of every arm that has a robot file."""
+
+from dataclasses import replace
 
 import mujoco
 import numpy as np
 import pytest
+from arms import ARMS
 
-from wam_core.paths import share_path
-from wam_core.robot.contract import load_robot
+from wam_core.cell.build import arm_spec
+from wam_core.robot.contract import Payload, RobotContract, load_robot
 from wam_core.robot.dynamics import Dynamics
 
-ROBOT = load_robot("panda_cell")
-DYNAMICS = Dynamics(ROBOT)
+
+def loaded(robot: RobotContract) -> RobotContract:
+    """The robot with half a kilogram in its grasp."""
+    return replace(robot, payload=Payload(0.5, np.array([0.01, -0.02, 0.03])))
 
 
-@pytest.fixture(scope="module")
-def mujoco_arm() -> tuple[mujoco.MjModel, mujoco.MjData, np.ndarray]:
-    spec = mujoco.MjSpec.from_file(str(share_path(ROBOT.urdf)))
-    spec.compiler.fusestatic = False
+@pytest.fixture(scope="module", params=[*ARMS, "loaded panda_cell", "loaded so101"])
+def arm(request) -> tuple[RobotContract, mujoco.MjModel, np.ndarray]:
+    name = request.param.split()[-1]
+    robot = load_robot(name) if request.param == name else loaded(load_robot(name))
+    spec = arm_spec(robot)
     spec.compiler.balanceinertia = False
     model = spec.compile()
     model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_CONSTRAINT) | int(mujoco.mjtDisableBit.mjDSBL_CONTACT)
-    data = mujoco.MjData(model)
-    for joint in range(model.njnt):  # fingers at half opening, as the locked model has them
+    return robot, model, np.array([model.joint(name).id for name in robot.joints])
+
+
+def test_torque_agrees_with_mujoco(arm) -> None:
+    """A wrong inertia, a forgotten Coriolis term, payload, rotor or gravity sign makes the arm sag or fly."""
+    robot, model, joints = arm
+    data, dynamics = mujoco.MjData(model), Dynamics(robot)
+    dofs, rng = model.jnt_dofadr[joints], np.random.default_rng(0)
+    for joint in range(model.njnt):  # what is locked stands at the middle of its range
         data.qpos[model.jnt_qposadr[joint]] = model.jnt_range[joint].mean()
-    return model, data, np.array([model.joint(name).dofadr[0] for name in ROBOT.joints])
+    for name, half in zip(robot.fingers.joints, robot.fingers.posture(0.5), strict=True):
+        data.qpos[model.joint(name).qposadr[0]] = half
+    for _ in range(30):
+        q = rng.uniform(robot.limits.lower, robot.limits.upper)
+        v = rng.choice([-1, 1], len(q)) * rng.uniform(0.3, 1, len(q)) * robot.limits.velocity
+        a = rng.uniform(-1, 1, len(q)) * robot.limits.acceleration
+        data.qpos[model.jnt_qposadr[joints]], data.qvel[dofs], data.qacc[dofs] = q, v, a
+        mujoco.mj_inverse(model, data)
+        theirs = data.qfrc_inverse[dofs] + model.dof_frictionloss[dofs] * np.sign(v)
+        assert np.linalg.norm(dynamics.inverse_dynamics(q, v, a) - theirs) <= 1e-6 * np.linalg.norm(theirs)
 
 
-@pytest.mark.parametrize("seed", range(30))
-def test_torque_agrees_with_mujoco(mujoco_arm, seed: int) -> None:
-    """A wrong inertia, a forgotten Coriolis term or gravity sign makes the arm sag or fly."""
-    model, data, dofs = mujoco_arm
-    rng = np.random.default_rng(seed)
-    q = rng.uniform(ROBOT.limits.lower, ROBOT.limits.upper)
-    v = rng.uniform(-1, 1, 7) * ROBOT.limits.velocity
-    a = rng.uniform(-1, 1, 7) * ROBOT.limits.acceleration
-    data.qpos[dofs], data.qvel[dofs], data.qacc[dofs] = q, v, a
-    mujoco.mj_inverse(model, data)
-    theirs, ours = data.qfrc_inverse[dofs], DYNAMICS.inverse_dynamics(q, v, a)
-    assert np.linalg.norm(ours - theirs) <= 1e-6 * np.linalg.norm(theirs)
-
-
-def test_gravity_is_the_torque_at_rest() -> None:
+@pytest.mark.parametrize("name", ARMS)
+def test_gravity_is_the_torque_at_rest(name: str) -> None:
     """Gravity compensation that differs from inverse dynamics at rest would move the arm when a stop ends."""
-    still = np.zeros(7)
+    robot, dynamics = load_robot(name), Dynamics(load_robot(name))
+    still = np.zeros(len(robot.joints))
     np.testing.assert_allclose(
-        DYNAMICS.gravity(ROBOT.home), DYNAMICS.inverse_dynamics(ROBOT.home, still, still), atol=1e-9
+        dynamics.gravity(robot.home), dynamics.inverse_dynamics(robot.home, still, still), atol=1e-9
     )
 
 
-def test_acceleration_inverts_inverse_dynamics() -> None:
+@pytest.mark.parametrize("name", ARMS)
+def test_acceleration_inverts_inverse_dynamics(name: str) -> None:
     """The feedback torque passes through this inverse; a wrong triangle of the mass matrix would skew it."""
-    wanted = np.linspace(-1.0, 1.0, 7)
-    still = np.zeros(7)
-    torque = DYNAMICS.inverse_dynamics(ROBOT.home, still, wanted) - DYNAMICS.gravity(ROBOT.home)
-    np.testing.assert_allclose(DYNAMICS.acceleration(ROBOT.home, torque, still), wanted, atol=1e-9)
+    robot, dynamics = load_robot(name), Dynamics(load_robot(name))
+    wanted = np.linspace(-1.0, 1.0, len(robot.joints))
+    still = np.zeros(len(robot.joints))
+    torque = dynamics.inverse_dynamics(robot.home, still, wanted) - dynamics.gravity(robot.home)
+    np.testing.assert_allclose(dynamics.acceleration(robot.home, torque, still), wanted, atol=1e-9)
+
+
+def test_friction_is_fed_forward_in_the_direction_of_the_reference() -> None:
+    """Of the wrong sign friction would be doubled; left on at rest it would push an arm that holds still."""
+    robot = load_robot("panda_four_finger")
+    dynamics, smooth = Dynamics(robot), Dynamics(replace(robot, drive=None))
+    assert robot.drive is not None
+    for direction in (-1.0, 0.0, 1.0):
+        v, still = np.full(7, 0.2 * direction), np.zeros(7)
+        extra = dynamics.inverse_dynamics(robot.home, v, still) - smooth.inverse_dynamics(robot.home, v, still)
+        np.testing.assert_allclose(extra, direction * robot.drive.coulomb, atol=1e-6)

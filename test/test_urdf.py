@@ -1,4 +1,4 @@
-"""The arm's URDF: one file that MuJoCo, Pinocchio and the robot contract must read alike."""
+"""The arms' URDFs: files that MuJoCo, Pinocchio and the robot contract must read alike."""
 
 import xml.etree.ElementTree as ET
 
@@ -6,14 +6,16 @@ import mujoco
 import numpy as np
 import pinocchio as pin
 import pytest
+from arms import ARMS
 
 from wam_core.paths import share_path
 from wam_core.robot.contract import RobotContract, load_robot
+from wam_core.robot.kinematics import Kinematics
 
 
-@pytest.fixture(scope="module")
-def robot() -> RobotContract:
-    return load_robot("panda_cell")
+@pytest.fixture(scope="module", params=ARMS)
+def robot(request) -> RobotContract:
+    return load_robot(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -31,24 +33,43 @@ def test_limits_are_those_of_the_contract(robot: RobotContract, root: ET.Element
         ("velocity", robot.limits.velocity),
         ("effort", robot.limits.torque),
     ):
-        np.testing.assert_array_equal([float(joint[attribute]) for joint in arm], expected)
-    finger = limits[robot.gripper.joint]
-    gripper = (robot.gripper.closed, robot.gripper.open, robot.gripper.velocity, robot.gripper.force)
-    assert tuple(float(finger[a]) for a in ("lower", "upper", "velocity", "effort")) == gripper
+        np.testing.assert_allclose([float(joint[attribute]) for joint in arm], expected, rtol=1e-9)
+    fingers = [limits[name] for name in robot.fingers.joints]
+    for attribute, expected in (("velocity", robot.fingers.velocity), ("effort", robot.fingers.force)):
+        np.testing.assert_array_equal([float(joint[attribute]) for joint in fingers], expected)
+    assert np.all([float(joint["lower"]) for joint in fingers] <= robot.fingers.lower)
+    assert np.all([float(joint["upper"]) for joint in fingers] >= robot.fingers.upper)
 
 
 def test_home_points_the_tool_down(robot: RobotContract) -> None:
-    """Prevents a tool frame that is turned, or sits elsewhere than flange + hand + 0.1034 m."""
-    model = pin.buildModelFromUrdf(str(share_path(robot.urdf)))
+    """Prevents a tool frame that is turned, and a home from which nothing is reached: chunks of one arm mean the same
+    to another because tool frames agree."""
+    rotation, position = Kinematics(robot).tool(robot.home)
+    np.testing.assert_allclose(rotation, pin.rpy.rpyToMatrix(*robot.tool_reference_rpy), atol=1e-3)
+    assert np.all(position > robot.workspace.lower) and np.all(position < robot.workspace.upper)
+    assert np.all(robot.home > robot.limits.lower) and np.all(robot.home < robot.limits.upper)
+
+
+def test_the_tool_of_the_cell_is_between_its_fingertips() -> None:
+    """Prevents a tool frame that sits elsewhere than flange + hand + 0.1034 m."""
+    model = pin.buildModelFromUrdf(str(share_path(load_robot("panda_cell").urdf)))
     data = model.createData()
-    posture = np.concatenate([robot.home, [0.0, 0.0]])
-    pin.framesForwardKinematics(model, data, posture)
-    tool = data.oMf[model.getFrameId(robot.tool_frame)]
-    reference = pin.rpy.rpyToMatrix(*robot.tool_reference_rpy)
-    np.testing.assert_allclose(tool.rotation, reference, atol=1e-3)
-    flange = data.oMf[model.getFrameId("panda_link8")]
+    pin.framesForwardKinematics(model, data, pin.neutral(model))
+    flange, tool = (data.oMf[model.getFrameId(name)] for name in ("panda_link8", "panda_tool"))
     np.testing.assert_allclose(flange.actInv(tool).translation, [0.0, 0.0, 0.1034], atol=1e-12)
-    assert np.all(tool.translation > robot.workspace.lower) and np.all(tool.translation < robot.workspace.upper)
+
+
+def test_closed_fingers_meet_and_open_ones_do_not() -> None:
+    """Prevents an opening that runs the wrong way, and a hand whose thumb misses its fingers."""
+    robot = load_robot("panda_four_finger")
+    model = pin.buildModelFromUrdf(str(share_path(robot.urdf)))
+    data, gaps = model.createData(), []
+    for opening in (0.0, 1.0):
+        posture = np.concatenate([robot.home, robot.fingers.posture(opening)])
+        pin.framesForwardKinematics(model, data, posture)
+        thumb, middle = (data.oMf[model.getFrameId(name)].translation for name in ("thumb_tip", "middle_tip"))
+        gaps.append(np.linalg.norm(thumb - middle))
+    assert gaps[0] < 0.03 < 0.10 < gaps[1]
 
 
 def test_mujoco_and_pinocchio_agree(robot: RobotContract) -> None:
@@ -61,10 +82,11 @@ def test_mujoco_and_pinocchio_agree(robot: RobotContract) -> None:
     data = mujoco.MjData(model)
     reference = pin.buildModelFromUrdf(path)
     reference_data = reference.createData()
+    assert [model.joint(i).name for i in range(model.njnt)] == list(reference.names)[1:]
     rng = np.random.default_rng(0)
     for _ in range(20):
-        q = rng.uniform(np.append(robot.limits.lower, [0, 0]), np.append(robot.limits.upper, [0.04, 0.04]))
-        v, a = rng.normal(size=(2, 9))
+        q = rng.uniform(reference.lowerPositionLimit, reference.upperPositionLimit)
+        v, a = rng.normal(size=(2, reference.nv))
         data.qpos[:], data.qvel[:], data.qacc[:] = q, v, a
         mujoco.mj_inverse(model, data)
         np.testing.assert_allclose(data.qfrc_inverse, pin.rnea(reference, reference_data, q, v, a), atol=1e-9)

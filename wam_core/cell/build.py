@@ -16,8 +16,12 @@ from wam_core.robot.contract import RobotContract
 #: Contact bits: the arm touches the cell but not itself (its own collisions are the executor's concern).
 ARM_BIT, CELL_BIT = 1, 2
 
-#: The finger drive's reflected inertia (kg) and friction (N s/m), per finger.
-FINGER_ARMATURE, FINGER_DAMPING = 0.15, 8.0
+#: A finger drive's reflected inertia and friction: kg and N s/m for one that slides, kg m^2 and N m s/rad for one that
+#: turns.
+FINGER_DRIVE: Mapping[mujoco.mjtJoint, tuple[float, float]] = {
+    mujoco.mjtJoint.mjJNT_SLIDE: (0.15, 8.0),
+    mujoco.mjtJoint.mjJNT_HINGE: (0.002, 0.05),
+}
 
 AMBIENT, DIFFUSE = 0.62, 0.38
 
@@ -84,13 +88,18 @@ def cell_spec(robot: RobotContract) -> mujoco.MjSpec:
     Raises:
         ContractError: the robot has no hand of the cell's kind, or a camera the cell has no place for.
     """
-    spec = _arm(robot)
-    _surroundings(spec, robot)
+    spec = arm_spec(robot)
+    if spec.body(HAND) is None:
+        raise ContractError("robot.urdf", robot.urdf, f"an arm with the link {HAND}")
+    add_surroundings(spec)
+    _add_cameras(spec, robot)
     add_sensors(spec, robot)
     return spec
 
 
-def _arm(robot: RobotContract) -> mujoco.MjSpec:
+def arm_spec(robot: RobotContract) -> mujoco.MjSpec:
+    """The contract's URDF with its drive and payload, and nothing around it; fingers have the drive of
+    :data:`FINGER_DRIVE`."""
     spec = mujoco.MjSpec.from_file(str(share_path(robot.urdf)))
     spec.compiler.fusestatic = False
     spec.compiler.discardvisual = False
@@ -99,15 +108,22 @@ def _arm(robot: RobotContract) -> mujoco.MjSpec:
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     spec.option.impratio = 10.0
-    if spec.body(HAND) is None:
-        raise ContractError("robot.urdf", robot.urdf, f"an arm with the link {HAND}")
     for geom in spec.geoms:
         geom.contype, geom.conaffinity = ARM_BIT, CELL_BIT
         geom.rgba = _arm_colour(geom.parent.name)
         geom.friction = [0.8, 0.005, 0.0001]
     for joint in spec.joints:
-        if joint.type == mujoco.mjtJoint.mjJNT_SLIDE:
-            joint.armature, joint.damping = FINGER_ARMATURE, [FINGER_DAMPING, 0.0, 0.0]
+        if joint.name not in robot.joints:
+            joint.armature, damping = FINGER_DRIVE[joint.type]
+            joint.damping = [damping, 0.0, 0.0]
+        elif robot.drive is not None:
+            axis = robot.joints.index(joint.name)
+            joint.armature, joint.frictionloss = robot.drive.inertia[axis], robot.drive.coulomb[axis]
+            joint.damping = [robot.drive.viscous[axis], 0.0, 0.0]
+    if robot.payload is not None:
+        load = spec.body(robot.tool_frame).add_body(name="payload")
+        load.explicitinertial, load.mass, load.ipos = True, robot.payload.mass, robot.payload.centre
+        load.inertia = [1e-9] * 3
     for equality in spec.equalities:
         equality.solref = [0.005, 1.0]
     return spec
@@ -119,7 +135,8 @@ def _arm_colour(body: str) -> list[float]:
     return [0.30, 0.31, 0.34, 1.0] if body == HAND else [0.84, 0.84, 0.83, 1.0]
 
 
-def _surroundings(spec: mujoco.MjSpec, robot: RobotContract) -> None:
+def add_surroundings(spec: mujoco.MjSpec) -> None:
+    """Table, floor and light."""
     world = spec.worldbody
     box = mujoco.mjtGeom.mjGEOM_BOX
     add_solid(world, box, (0.60, 0.75, 0.02), (0.35, 0.0, -0.02), grey=0.60)
@@ -139,6 +156,9 @@ def _surroundings(spec: mujoco.MjSpec, robot: RobotContract) -> None:
     spec.visual.quality.numstacks = 32
     spec.visual.map.znear, spec.visual.map.zfar = 0.01, 10.0
     spec.stat.extent = 1.0
+
+
+def _add_cameras(spec: mujoco.MjSpec, robot: RobotContract) -> None:
     spec.visual.global_.offwidth = max(c.width for c in robot.cameras)
     spec.visual.global_.offheight = max(c.height for c in robot.cameras)
     for camera in robot.cameras:

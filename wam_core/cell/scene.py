@@ -7,6 +7,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from wam_core.cell.build import AMBIENT, DIFFUSE, cell_spec
+from wam_core.cell.joints import Joints
 from wam_core.cell.sensors import Sensors
 from wam_core.contract import FloatArray
 from wam_core.robot.contract import RobotContract
@@ -31,12 +32,7 @@ class Scene:
         self.sensors = Sensors(self.model, robot)
         self._robot = robot
         self._bodies = {self.model.body(i).name: i for i in range(self.model.nbody)}
-        joints = [self.model.joint(name) for name in robot.joint_names]
-        coupled = int(self.model.eq_obj1id[self.model.eq_obj2id == joints[-1].id][0])
-        self._qpos = np.array([int(joint.qposadr[0]) for joint in joints])
-        self._dofs = np.array([int(joint.dofadr[0]) for joint in joints])
-        self._coupled_qpos = int(self.model.jnt_qposadr[coupled])
-        self._coupled_dof = int(self.model.jnt_dofadr[coupled])
+        self._joints = Joints(self.model, robot)
         self._cameras = {
             camera.name: (self.model.cam_pos[i].copy(), self.model.cam_quat[i].copy())
             for camera in robot.cameras
@@ -46,22 +42,20 @@ class Scene:
     def reset(self) -> None:
         """Arm at home, gripper open, everything at rest."""
         mujoco.mj_resetData(self.model, self.data)
-        self.data.qpos[self._qpos] = np.concatenate([self._robot.home, self._robot.fingers.open])
-        self.data.qpos[self._coupled_qpos] = self._robot.fingers.open[-1]
+        self._joints.put(self.data, np.concatenate([self._robot.home, self._robot.fingers.open]))
 
     def step(self, effort: FloatArray) -> None:
         """One time step under joint efforts ``[J + 1]``; the coupled fingers share the last one."""
-        self.data.qfrc_applied[self._dofs] = effort
-        self.data.qfrc_applied[self._dofs[-1]] = self.data.qfrc_applied[self._coupled_dof] = effort[-1] / 2
+        self._joints.push(self.data, effort)
         mujoco.mj_step(self.model, self.data)
 
     def joints(self) -> tuple[FloatArray, FloatArray]:
         """Position and velocity ``[J + 1]`` of the robot's joints in contract order."""
-        return self.data.qpos[self._qpos], self.data.qvel[self._dofs]
+        return self._joints.read(self.data)
 
     def finger(self) -> float:
         """Position of the gripper joint in m."""
-        return float(self.data.qpos[self._qpos[-1]])
+        return float(self._joints.read(self.data)[0][-1])
 
     def tool_position(self) -> FloatArray:
         """``[3]`` m, base frame."""

@@ -50,6 +50,7 @@ class Executor:
         self._shaper = Shaper(robot, self.settings)
         self._follower = Follower(robot, self._kinematics, self.settings)
         self._arms = len(robot.joints)
+        self._servo = robot.command != "effort"  # the driver closes the loop: efforts are those of the reference alone
         self._torque_limit = robot.effort_limit
         self._torque_rate_limit = np.concatenate([robot.limits.torque_rate, np.full(len(robot.fingers.joints), np.inf)])
         self._lock = threading.Lock()
@@ -143,7 +144,8 @@ class Executor:
         motion, events = apply(MOTION_FILTERS, brake if nominal is None else nominal, state, context)
         stopped = any(e.action == Action.STOPPED for e in events)
         grasp = advance(self.robot.fingers, self._grasp, None if stopped else goal, dt)
-        trusted = None if any(e.filter in STATE_FILTERS for e in events) else good
+        blind = self._servo or any(e.filter in STATE_FILTERS for e in events)
+        trusted = None if blind else good
         horizon = max(dt, self.settings.feedback_delay_s)
         torque = computed_torque(self._dynamics, self.robot.gains, motion, trusted, horizon)
         wanted = np.concatenate([torque, force(self.robot.fingers, grasp, trusted)])

@@ -1,8 +1,10 @@
 """Computed torque: the arm's inverse dynamics along the reference, with gains on the tracking error."""
 
-from wam_core.contract import FloatArray, RobotState
+import numpy as np
+
+from wam_core.contract import FloatArray, JointCommand, RobotState
 from wam_core.executor.shaping import Motion
-from wam_core.robot.contract import Gains
+from wam_core.robot.contract import Gains, RobotContract
 from wam_core.robot.dynamics import Dynamics
 
 
@@ -25,3 +27,16 @@ def computed_torque(
     return dynamics.inverse_dynamics(
         q, v, a + dynamics.acceleration(q, pull, horizon * (gains.damping + horizon * gains.stiffness))
     )
+
+
+def servo_target(robot: RobotContract, command: JointCommand) -> FloatArray:
+    """``[J + K]`` rad (m), within the position limits, for joints whose own position control has the contract's gains.
+
+    A servo of stiffness k that is at the reference and is told to go ``effort / k`` further exerts ``effort``: with
+    that of the inverse dynamics it neither sags nor lags.
+    """
+    fingers = robot.fingers
+    stiffness = np.concatenate([robot.gains.stiffness, fingers.stiffness])
+    low = np.concatenate([robot.limits.lower, fingers.lower])
+    high = np.concatenate([robot.limits.upper, fingers.upper])
+    return np.clip(command.position + command.effort / stiffness, low, high)

@@ -1,7 +1,9 @@
 """Differential inverse kinematics: damped least squares with a posture task and joint limits.
 
 Resolved rates (Whitney 1969) with singularity damping (Nakamura and Hanafusa 1986), a null-space posture task, and
-joints that reach a bound taken out of the solution (Flacco, De Luca, Khatib 2012, one pass).
+joints that reach a bound taken out of the solution (Flacco, De Luca, Khatib 2012, one pass). An arm of fewer than six
+joints keeps the position exactly and turns as far as that leaves it free (task priority; Nakamura, Hanafusa, Yoshikawa
+1987).
 """
 
 import math
@@ -18,6 +20,8 @@ from wam_core.robot.kinematics import Kinematics
 #: Added to ``J J^T`` everywhere, so that it can be factored at a singularity too.
 LEAST_DAMPING = 1e-8
 
+IDENTITY = {3: np.eye(3), 6: np.eye(6)}
+
 #: ``[2, 1]``: towards the upper and the lower bound.
 UP_DOWN = np.array([[1.0], [-1.0]])
 
@@ -31,7 +35,8 @@ class IkSettings:
             large errors, so that the approach can be braked.
         posture: 1/s towards home in the null space.
         damping: greatest damping factor, reached at a singularity; ``manipulability`` is the measure
-            ``sqrt(det(J J^T))`` below which it grows from zero.
+            ``sqrt(det(J J^T))`` below which it grows from zero, ``linear_manipulability`` (m^3) that of the position
+            alone.
         limit_gain: 1/s; a joint approaches its bound, and the tool the workspace box, no faster than
             ``limit_gain * distance``, nor faster than it can brake.
     """
@@ -42,6 +47,7 @@ class IkSettings:
     posture: float = 0.5
     damping: float = 0.15
     manipulability: float = 0.03
+    linear_manipulability: float = 0.0005
     limit_gain: float = 10.0
 
 
@@ -56,7 +62,7 @@ class DifferentialIK:
         self._velocity, self._speed = limits.velocity, box.speed
         self._bounds = np.array([[*limits.upper, *box.upper], [*limits.lower, *box.lower]])
         self._twice_deceleration = np.append(limits.acceleration, np.full(3, 2.0 * settings.linear_deceleration))
-        self._identity = np.eye(6)
+        self._solve = self._as_one if len(robot.joints) >= 6 else self._position_first
 
     def rates(
         self, q: FloatArray, rotation: FloatArray, position: FloatArray, twist: FloatArray, scale: float
@@ -99,14 +105,27 @@ class DifferentialIK:
         room = np.maximum(UP_DOWN * (self._bounds - place), 0.0)
         return np.minimum(self._settings.limit_gain * room, np.sqrt(self._twice_deceleration * room))
 
-    def _solve(self, jacobian: FloatArray, twist: FloatArray) -> FloatArray:
-        gram = jacobian @ jacobian.T + LEAST_DAMPING * self._identity
-        factor, solution, _ = dposv(gram, twist)
+    def _as_one(self, jacobian: FloatArray, twist: FloatArray) -> FloatArray:
+        return jacobian.T @ self._damped(jacobian, twist, self._settings.manipulability)
+
+    def _position_first(self, jacobian: FloatArray, twist: FloatArray) -> FloatArray:
+        linear, angular = jacobian[:3], jacobian[3:]
+        rates = linear.T @ self._damped(linear, twist[:3], self._settings.linear_manipulability)
+        # What turns the tool without moving it; of less than full rank, so that it is always damped.
+        still = angular - angular @ linear.T @ self._damped(linear, linear, self._settings.linear_manipulability)
+        gram = still @ still.T + self._settings.damping**2 * IDENTITY[3]
+        return rates + still.T @ dposv(gram, twist[3:] - angular @ rates)[1]
+
+    def _damped(self, jacobian: FloatArray, right: FloatArray, manipulability: float) -> FloatArray:
+        """``(J J^T + damping^2)^-1 right``, damped as far as ``sqrt(det(J J^T))`` is below ``manipulability``."""
+        identity = IDENTITY[len(jacobian)]
+        gram = jacobian @ jacobian.T + LEAST_DAMPING * identity
+        factor, solution, _ = dposv(gram, right)
         measure = math.prod(factor.diagonal().tolist())  # sqrt(det(J J^T)) off the Cholesky factor
-        shortfall = 1.0 - measure / self._settings.manipulability
+        shortfall = 1.0 - measure / manipulability
         if shortfall > 0.0:
-            solution = dposv(gram + (self._settings.damping * shortfall) ** 2 * self._identity, twist)[1]
-        return jacobian.T @ solution
+            solution = dposv(gram + (self._settings.damping * shortfall) ** 2 * identity, right)[1]
+        return solution
 
 
 def approach(error: FloatArray, gain: float, deceleration: float) -> FloatArray:
