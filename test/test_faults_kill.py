@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from live_graph import Live, live_graph
-from std_srvs.srv import Trigger
 from tiny_checkpoint import make_tiny_checkpoint
 
 from wam_core.data.messages import header_stamp_ns
 from wam_core.data.recording import Recording
 from wam_core.errors import ContractError
 from wam_core.robot.contract import load_robot
+from wam_msgs.srv import StartRecording
 from wam_ros.conversion import nanoseconds
 
 ROBOT = load_robot("panda_cell")
@@ -97,8 +97,9 @@ def state_stamps(path: Path) -> list[int]:
 def test_a_killed_recorder_loses_less_than_a_second(live: Live, tmp_path: Path) -> None:
     """Prevents: an episode that is gone because the process that recorded it was."""
     live.processes.start("wam_recorder")
-    live.client.set_parameters("wam_recorder", {"folder": str(tmp_path), "episode": "cut_off"})
-    assert live.client.call(Trigger, "/wam_recorder/start", Trigger.Request()).success
+    live.client.set_parameters("wam_recorder", {"folder": str(tmp_path)})
+    request = StartRecording.Request(name="cut_off")
+    assert live.client.call(StartRecording, "/wam_recorder/start", request).success
     path = tmp_path / "cut_off.mcap"
     give_up = time.monotonic() + 60.0
     while not (stamps := state_stamps(path)) or stamps[-1] - stamps[0] < 2_000_000_000:

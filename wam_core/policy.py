@@ -72,6 +72,7 @@ class Policy:
     Attributes:
         name: the preset. cameras: images it looks at, in order. horizon, replan_steps: in chunk steps.
         steps: denoising steps, may be changed at run time.
+        seed, sequence: the number of the next chunk; the two together decide its noise.
     """
 
     def __init__(self, checkpoint: Checkpoint, seed: int) -> None:
@@ -82,8 +83,8 @@ class Policy:
         self.horizon = preset.horizon
         self.replan_steps = preset.replan_steps
         self.steps = preset.steps
-        self._seed = seed
-        self._sequence = 0
+        self.seed = seed
+        self.sequence = 0
 
     def check_instruction(self, instruction: str) -> None:
         """Raise :class:`ContractError` naming the first word the model does not know."""
@@ -108,7 +109,7 @@ class Policy:
                 c.model.context(words, proprioception),
                 ("action", "future") if imagine else ("action",),
                 self.steps,
-                torch.Generator().manual_seed(self._seed * 1_000_003 + self._sequence),
+                torch.Generator().manual_seed(self.seed * 1_000_003 + self.sequence),
             )
             actions = generated["action"][0]
             values = chunk_values(c.robot, c.statistics["action"], actions, observation.proprioception)
@@ -122,10 +123,10 @@ class Policy:
             names=c.robot.action.names,
             space=c.robot.action.space,
             values=values,
-            sequence=self._sequence,
+            sequence=self.sequence,
             model=self.name,
         )
-        self._sequence += 1
+        self.sequence += 1
         return Prediction(chunk, futures)
 
     def _future(
@@ -140,4 +141,4 @@ class Policy:
         video = c.vae.decode(latents)[0, :, 1:].permute(1, 0, 2, 3).numpy()
         frames: NDArray[np.uint8] = to_pixels(video)
         step_ns = preset.frame_stride * c.robot.step_ns
-        return Future(observation.stamp_ns, "video", step_ns, frames, regions, self._sequence)
+        return Future(observation.stamp_ns, "video", step_ns, frames, regions, self.sequence)

@@ -15,7 +15,7 @@ from std_msgs.msg import Bool, String
 
 from wam_core.cell.cell import Cell
 from wam_core.contract import FloatArray, Observation, RobotState
-from wam_core.data.messages import DEMONSTRATION_TOPIC
+from wam_core.data.messages import DEMONSTRATION_TOPIC, INSTRUCTION_TOPIC
 from wam_core.errors import ContractError
 from wam_core.evaluation.expert_policy import ExpertPolicy
 from wam_core.executor.shaping import Motion
@@ -87,6 +87,8 @@ class CellNode(Node):
         self._success = self.create_publisher(Bool, "~/success", LATCHED)
         self._instruction = self.create_publisher(String, "~/instruction", LATCHED)
         self._demonstration = self.create_publisher(ActionChunk, DEMONSTRATION_TOPIC, RELIABLE)
+        self._told = self.create_publisher(String, INSTRUCTION_TOPIC, LATCHED)
+        self._demonstrated = ""
         self._expert = ExpertPolicy(self.cell, np.random.default_rng(seed))
         self._instruction.publish(String(data=self.cell.goal.instruction))
         self._commands = PolledSubscription(self, JointState, topics.joint_command, COMMAND)
@@ -136,15 +138,23 @@ class CellNode(Node):
             self._tactile.publish(conversion.tactile_message(self.robot, state, stamp_ns))
         if self._is_due(self.robot.rates.camera_hz):
             self._cameras.shoot(stamp_ns)
-        if self._is_due(self.robot.rates.action_hz) and self.get_parameter("demonstrate").value:
-            seen = Observation(stamp_ns, {}, cell.tool_pose(), cell.goal.instruction)
-            self._demonstration.publish(conversion.chunk_message(self.robot, self._expert.act(seen).chunk))
+        if self._is_due(self.robot.rates.action_hz):
+            self._demonstrate(stamp_ns, cell.goal.instruction if self.get_parameter("demonstrate").value else "")
         if self._is_due(SUCCESS_HZ):
             self._success.publish(Bool(data=cell.success()))
         if (command := self._commands.newest()) is not None:
             self._take(command)
         cell.step(self._effort(state))
         self._ticks += 1
+
+    def _demonstrate(self, stamp_ns: int, instruction: str) -> None:
+        """Publish the expert's next target, where there is an instruction; no model says then what is being done."""
+        if instruction != self._demonstrated:
+            self._demonstrated = instruction
+            self._told.publish(String(data=instruction))
+        if instruction:
+            seen = Observation(stamp_ns, {}, self.cell.tool_pose(), instruction)
+            self._demonstration.publish(conversion.chunk_message(self.robot, self._expert.act(seen).chunk))
 
     def _is_due(self, hz: float) -> bool:
         return self._ticks % self._every[hz] == 0

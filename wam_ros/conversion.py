@@ -14,9 +14,10 @@ from std_msgs.msg import Header
 from wam_core.contract import ActionChunk, FloatArray, Future, JointCommand, RobotState
 from wam_core.errors import ContractError
 from wam_core.preprocess.images import decode_image
+from wam_core.provenance import InputRecord, ModelRecord
 from wam_core.robot.contract import Camera, RobotContract
 from wam_msgs.msg import ActionChunk as ActionChunkMessage
-from wam_msgs.msg import PredictedFuture, TactileArray, Tensor
+from wam_msgs.msg import ModelInfo, ModelInput, PredictedFuture, TactileArray, Tensor
 
 SECOND = 1_000_000_000
 
@@ -224,6 +225,29 @@ def predicted_future(message: PredictedFuture) -> Future:
         values=values,
         regions=regions,
         sequence=int(message.sequence),
+    )
+
+
+def model_message(record: ModelRecord, stamp_ns: int) -> ModelInfo:
+    plain = {name: getattr(record, name) for name in vars(record) if name != "versions"}
+    names, versions = list(record.versions), list(record.versions.values())
+    return ModelInfo(header=header(stamp_ns, ""), version_names=names, versions=versions, **plain)
+
+
+def model_record(message: ModelInfo) -> ModelRecord:
+    """Inverse of :func:`model_message`."""
+    plain = {name: getattr(message, name) for name in ModelRecord.__dataclass_fields__ if name != "versions"}
+    return ModelRecord(versions=dict(zip(message.version_names, message.versions, strict=True)), **plain)
+
+
+def input_message(robot: RobotContract, record: InputRecord) -> ModelInput:
+    return ModelInput(
+        header=header(record.stamp_ns, robot.base_frame),
+        sequence=record.sequence,
+        instruction=record.instruction,
+        cameras=list(record.image_digests),
+        image_digests=list(record.image_digests.values()),
+        proprioception=_doubles(record.proprioception),
     )
 
 

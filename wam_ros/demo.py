@@ -12,7 +12,6 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image
-from std_srvs.srv import SetBool, Trigger
 
 from wam_core.cell.tasks import TASKS
 from wam_core.data.recorder import OUTCOME_RECORD, software_versions
@@ -21,6 +20,7 @@ from wam_core.evaluation.film_strip import stack
 from wam_core.robot.contract import load_robot
 from wam_msgs.action import RunTask
 from wam_msgs.msg import ActionChunk, ExecutorStatus, SafetyEvent
+from wam_msgs.srv import LabelRecording, StartRecording, StopRecording
 from wam_ros import conversion
 from wam_ros.graph_client import ACTIVATE, CONFIGURE, DEACTIVATE, GraphClient
 from wam_ros.graph_processes import GraphProcesses
@@ -165,11 +165,11 @@ def _episode(
         raise RuntimeError(f"wam_cell could not be reset: {scene.message}")
     client.clear_e_stop()
     name = f"{task}_{seed}"
-    values = {"folder": str(folder / "recordings"), "episode": name, "task": task, "seed": str(seed)}
-    client.set_parameters("wam_recorder", values)
+    client.set_parameters("wam_recorder", {"folder": str(folder / "recordings")})
     if not client.change_state("wam_executor", ACTIVATE):
         raise RuntimeError("wam_executor could not be activated; graph.log says why")
-    started = client.call(Trigger, "/wam_recorder/start", Trigger.Request())
+    start = StartRecording.Request(name=name, task=task, seed=str(seed))
+    started = client.call(StartRecording, "/wam_recorder/start", start)
     if not started.success:
         raise RuntimeError(f"wam_recorder could not start: {started.message}")
     before = len(heard.inference_s)
@@ -177,13 +177,14 @@ def _episode(
     result: RunTask.Result = client.result_of(
         client.start_task(scene.instruction, limit_s), PATIENCE_S + 10.0 * limit_s, meanwhile
     )
-    client.call(SetBool, "/wam_recorder/label", SetBool.Request(data=result.success))
-    client.call(Trigger, "/wam_recorder/stop", Trigger.Request())
+    label = LabelRecording.Request(outcome="success" if result.success else "failure", note=result.reason)
+    client.call(LabelRecording, "/wam_recorder/label", label)
+    client.call(StopRecording, "/wam_recorder/stop", StopRecording.Request())
     heard.keep_timing()
     client.change_state("wam_executor", DEACTIVATE)
     chunks = len(heard.inference_s) - before
     return Episode(
-        task, seed, scene.instruction, result.success, result.reason, result.duration_s, chunks, started.message
+        task, seed, scene.instruction, result.success, result.reason, result.duration_s, chunks, started.path
     )
 
 

@@ -10,10 +10,11 @@ from std_msgs.msg import String
 
 from wam_core.contract import ActionChunk, Observation, Prediction
 from wam_core.errors import ContractError
-from wam_core.policy import Policy, load_policy
+from wam_core.policy import Policy, checkpoint_folder, load_policy
+from wam_core.provenance import input_record, model_record
 from wam_core.robot.contract import load_robot
 from wam_msgs.msg import ActionChunk as ActionChunkMessage
-from wam_msgs.msg import ExecutorStatus, PredictedFuture
+from wam_msgs.msg import ExecutorStatus, ModelInfo, ModelInput, PredictedFuture
 from wam_msgs.srv import LoadModel, SetInstruction
 from wam_ros import conversion, diagnostics
 from wam_ros.diagnostics import Diagnostics
@@ -67,6 +68,8 @@ class InferenceNode(LifecycleNode):
         self._chunks = self.create_lifecycle_publisher(ActionChunkMessage, "~/action_chunk", RELIABLE)
         self._futures = self.create_lifecycle_publisher(PredictedFuture, "~/future", RELIABLE)
         self._told = self.create_publisher(String, "/instruction", LATCHED)
+        self._model = self.create_publisher(ModelInfo, "~/model", LATCHED)
+        self._inputs = self.create_publisher(ModelInput, "~/input", RELIABLE)
         self._diagnostics = Diagnostics(self, self._robot.name)
         self._attend(self._policy)
         self._own_services = (
@@ -98,7 +101,7 @@ class InferenceNode(LifecycleNode):
         for service in self._own_services:
             self.destroy_service(service)
         self.destroy_timer(self._timer)
-        for publisher in (self._chunks, self._futures, self._told):
+        for publisher in (self._chunks, self._futures, self._told, self._model, self._inputs):
             self.destroy_publisher(publisher)
         self._policy = None
         return TransitionCallbackReturn.SUCCESS
@@ -127,6 +130,7 @@ class InferenceNode(LifecycleNode):
         self._newest: ActionChunk | None = None
         self._problem = ""
         self._sensors = Sensors(self, self._robot, policy.cameras, self._notify)
+        self._model.publish(conversion.model_message(self._record, self.get_clock().now().nanoseconds))
 
     def _notify(self) -> None:
         with self._wake:
@@ -136,6 +140,7 @@ class InferenceNode(LifecycleNode):
         begin = time.monotonic()
         policy = load_policy(model, self._robot)
         threads = torch.get_num_threads()
+        self._record = model_record(policy, checkpoint_folder(model), threads)
         took = time.monotonic() - begin
         self.get_logger().info(
             f"{policy.name}: cameras {', '.join(policy.cameras)}; {threads} threads; {took:.1f} s to load"
@@ -187,16 +192,20 @@ class InferenceNode(LifecycleNode):
         took = time.monotonic() - begin
         self._latency.add(took)
         self._latency_s += (LATENCY_WEIGHT if self._count else 1.0) * (took - self._latency_s)
-        self._publish(prediction, observation.instruction, took)
+        self._publish(prediction, observation, took)
 
-    def _publish(self, prediction: Prediction, instruction: str, took_s: float) -> None:
+    def _publish(self, prediction: Prediction, observation: Observation, took_s: float) -> None:
         with self._wake:
-            if not self._active or self._instruction != instruction:
+            if not self._active or self._instruction != observation.instruction:
                 return
             chunk = replace(prediction.chunk, inference_ns=round(took_s * 1e9))
             self._chunks.publish(conversion.chunk_message(self._robot, chunk))
             self._newest = chunk
             self._count += 1
+        if self._inputs.get_subscription_count():
+            assert self._policy is not None
+            used = input_record(self._policy, observation, chunk.sequence)
+            self._inputs.publish(conversion.input_message(self._robot, used))
         for future in prediction.futures:
             self._futures.publish(conversion.future_message(self._robot, future, chunk.model))
 

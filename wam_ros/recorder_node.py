@@ -1,23 +1,36 @@
-"""wam_recorder: the robot's topics as MCAP episodes, byte for byte as they were sent."""
+"""wam_recorder: the robot's topics as MCAP recordings, byte for byte as they were sent."""
 
+import os
+import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from geometry_msgs.msg import WrenchStamped
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Bool, String
-from std_srvs.srv import SetBool, Trigger
 
-from wam_core.data.messages import DEMONSTRATION_TOPIC, INSTRUCTION_TOPIC, POLICY_TOPIC
-from wam_core.data.recorder import Recorder
+from wam_core.data import messages
+from wam_core.data.recorder import COMPRESSIONS, MODEL_RECORD, OUTCOME_RECORD
+from wam_core.data.series import Series
 from wam_core.robot.contract import RobotContract, load_robot
-from wam_msgs.msg import ActionChunk, ExecutorStatus, PredictedFuture, SafetyEvent, TactileArray
-from wam_ros import diagnostics
+from wam_msgs.msg import (
+    ActionChunk,
+    ExecutorStatus,
+    ModelInfo,
+    ModelInput,
+    PredictedFuture,
+    SafetyEvent,
+    Surprise,
+    TactileArray,
+)
+from wam_msgs.srv import LabelRecording, StartRecording, StopRecording
+from wam_ros import conversion, diagnostics
 from wam_ros.diagnostics import Diagnostics
 from wam_ros.parameters import declare
 from wam_ros.polled import PolledSubscription
@@ -26,6 +39,14 @@ from wam_ros.qos import LATCHED, RECORDED_RELIABLE, RECORDED_SENSOR
 from wam_ros.realtime import favour_process
 
 DRAIN_HZ, DIAGNOSTICS_HZ = 25.0, 1.0
+#: What has been written reaches the operating system at least this often, whatever the stamps say (s of wall time).
+FLUSH_S = 0.5
+#: Most memory that one camera's messages may wait in (bytes); and the fewest that may wait.
+QUEUE_BYTES, SHORTEST_QUEUE = 64 * 2**20, 16
+#: Less free disk than this is a warning (bytes).
+LITTLE_DISK = 2**30
+#: Outcome as a person says it -> the ``success`` of the outcome record.
+OUTCOMES: Mapping[str, Mapping[str, str]] = {"success": {"success": "true"}, "failure": {"success": "false"}, "": {}}
 
 
 @dataclass
@@ -35,6 +56,7 @@ class Tap:
     topic: str
     type_name: str
     subscription: PolledSubscription
+    latched: bool
     received: int = 0
     dropped: int = 0
     sequence: int | None = None
@@ -48,17 +70,21 @@ class Tap:
 
 
 def recorded_topics(robot: RobotContract) -> Iterator[tuple[str, type, QoSProfile]]:
-    """Topic, type and quality of service of everything that an episode holds."""
+    """Topic, type and quality of service of everything that a recording holds."""
     yield robot.topics.joint_states, JointState, RECORDED_SENSOR
     yield robot.topics.joint_command, JointState, RECORDED_SENSOR
     yield robot.topics.wrench, WrenchStamped, RECORDED_SENSOR
     yield robot.topics.tactile, TactileArray, RECORDED_SENSOR
     for camera in robot.cameras:
-        yield camera.topic, Image, RECORDED_SENSOR
-    yield INSTRUCTION_TOPIC, String, LATCHED
-    yield POLICY_TOPIC, ActionChunk, RECORDED_RELIABLE
-    yield DEMONSTRATION_TOPIC, ActionChunk, RECORDED_RELIABLE
-    yield "/wam_inference/future", PredictedFuture, RECORDED_RELIABLE
+        depth = QUEUE_BYTES // (3 * camera.height * camera.width)
+        yield camera.topic, Image, _shortened(RECORDED_SENSOR, depth)
+    yield messages.INSTRUCTION_TOPIC, String, LATCHED
+    yield messages.MODEL_TOPIC, ModelInfo, LATCHED
+    yield messages.INPUT_TOPIC, ModelInput, RECORDED_RELIABLE
+    yield messages.POLICY_TOPIC, ActionChunk, RECORDED_RELIABLE
+    yield messages.DEMONSTRATION_TOPIC, ActionChunk, RECORDED_RELIABLE
+    yield messages.FUTURE_TOPIC, PredictedFuture, _shortened(RECORDED_RELIABLE, 32)
+    yield messages.SURPRISE_TOPIC, Surprise, RECORDED_RELIABLE
     yield "/wam_executor/status", ExecutorStatus, RECORDED_RELIABLE
     yield "/wam_executor/safety_events", SafetyEvent, RECORDED_RELIABLE
     yield "/wam_cell/success", Bool, LATCHED
@@ -69,18 +95,18 @@ class RecorderNode(Node):
         super().__init__("wam_recorder")
         name = declare(self, "robot", "panda_cell", "Robot file in config/robots, or its path", read_only=True)
         declare(self, "folder", "runs/recordings", "Where recordings are put")
-        declare(self, "episode", "", "Name of the next recording; empty: the time it starts")
-        declare(self, "task", "", "Task of the next recording, for its metadata")
-        declare(self, "seed", "", "Seed of the next recording, for its metadata")
-        declare(self, "note", "", "Anything worth knowing about the next recording, for its metadata")
+        kinds = tuple(COMPRESSIONS)
+        declare(self, "compression", "zstd", "Compression of the next recording", choices=kinds)
+        declare(self, "part_seconds", 600.0, "Longest part of a recording; a new file follows", (1.0, 86_400.0))
+        declare(self, "part_megabytes", 2000, "Largest part of a recording; a new file follows", (1, 1_000_000))
         self.robot = load_robot(name)
-        self._recorder: Recorder | None = None
-        self._path = Path()
+        self._series: Series | None = None
+        self._folder, self._failure, self._flushed_s = Path(), "", 0.0
         self._outcome: dict[str, str] = {}
         self._taps: list[Tap] = []
-        self.create_service(Trigger, "~/start", self._on_start)
-        self.create_service(Trigger, "~/stop", self._on_stop)
-        self.create_service(SetBool, "~/label", self._on_label)
+        self.create_service(StartRecording, "~/start", self._on_start)
+        self.create_service(StopRecording, "~/stop", self._on_stop)
+        self.create_service(LabelRecording, "~/label", self._on_label)
         self._diagnostics = Diagnostics(self, self.robot.name)
         self.create_timer(1.0 / DRAIN_HZ, self._drain)
         self.create_timer(1.0 / DIAGNOSTICS_HZ, self._publish_diagnostics)
@@ -90,88 +116,146 @@ class RecorderNode(Node):
         self._drain()
         self._close()
 
-    def _on_start(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+    def _on_start(self, request: StartRecording.Request, response: StartRecording.Response) -> StartRecording.Response:
         self._drain()
         self._close()
         value = {key: parameter.value for key, parameter in self.get_parameters_by_prefix("").items()}
-        name = value["episode"] or time.strftime("%Y%m%d_%H%M%S")
-        self._path = Path(value["folder"]) / f"{name}.mcap"
-        metadata = {key: str(value[key]) for key in ("task", "seed", "note") if value[key]}
-        self._outcome = {}
+        metadata = {key: getattr(request, key) for key in ("task", "seed", "note") if getattr(request, key)}
+        self._folder = Path(value["folder"])
+        path = self._folder / f"{request.name or time.strftime('%Y%m%d_%H%M%S')}.mcap"
+        self._outcome, self._failure, self._flushed_s = {}, "", time.monotonic()
+        longest_ns, most_bytes = round(value["part_seconds"] * 1e9), value["part_megabytes"] * 10**6
         try:
-            self._recorder = Recorder(self._path, self.robot, metadata)
+            self._series = Series(path, self.robot, metadata, longest_ns, most_bytes, value["compression"])
+            if request.instruction:
+                told = messages.encode_text(request.instruction)
+                now_ns = self.get_clock().now().nanoseconds
+                self._series.write(messages.INSTRUCTION_TOPIC, told.type_name, told.data, now_ns, latched=True)
         except OSError as error:
-            response.message = f"{self._path}: {error.strerror}"
+            self._give_up(path, error)
+            response.message = self._failure
             return response
         self._taps = [
-            Tap(topic, _type_name(kind), PolledSubscription(self, kind, topic, qos, raw=True))
+            Tap(
+                topic,
+                _type_name(kind),
+                PolledSubscription(self, kind, topic, qos, raw=True),
+                qos.durability == DurabilityPolicy.TRANSIENT_LOCAL,
+            )
             for topic, kind, qos in recorded_topics(self.robot)
+            if not (request.instruction and topic == messages.INSTRUCTION_TOPIC)
         ]
-        response.success, response.message = True, str(self._path)
-        self.get_logger().info(f"recording {self._path}")
+        response.success, response.path = True, str(self._series.paths[0])
+        self.get_logger().info(f"recording {response.path}")
         return response
 
-    def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+    def _on_stop(self, request: StopRecording.Request, response: StopRecording.Response) -> StopRecording.Response:
         self._drain()
-        if self._recorder is None:
-            response.message = "nothing is being recorded"
+        series, taps = self._series, self._taps
+        if series is None:
+            response.message = self._failure or "nothing is being recorded"
             return response
-        dropped = {tap.topic: tap.dropped for tap in self._taps if tap.dropped}
-        received = sum(tap.received for tap in self._taps)
         self._close()
-        response.success = True
-        response.message = f"{self._path}: {received} messages, dropped: {dropped or 'none'}"
-        self.get_logger().info(response.message)
+        response.paths = [str(path) for path in series.paths]
+        response.received = sum(tap.received for tap in taps)
+        response.dropped = sum(tap.dropped for tap in taps)
+        response.success = not self._failure
+        dropped = {tap.topic: tap.dropped for tap in taps if tap.dropped}
+        response.message = self._failure or f"{response.received} messages, dropped: {dropped or 'none'}"
+        self.get_logger().info(f"{series.paths[0]}: {response.message}")
         return response
 
-    def _on_label(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        """Say whether the episode being recorded is a success."""
-        if self._recorder is None:
-            response.message = "nothing is being recorded"
-            return response
-        self._outcome["success"] = "true" if request.data else "false"
-        response.success = True
+    def _on_label(self, request: LabelRecording.Request, response: LabelRecording.Response) -> LabelRecording.Response:
+        series = self._series
+        if series is None:
+            response.message = self._failure or "nothing is being recorded"
+        elif request.outcome not in OUTCOMES:
+            response.message = f"outcome: got {request.outcome!r}, expected success, failure or nothing"
+        else:
+            self._outcome |= OUTCOMES[request.outcome]
+            if request.note:
+                before = self._outcome.get("note")
+                self._outcome["note"] = f"{before}\n{request.note}" if before else request.note
+            response.success = self._attempt(lambda: series.note(OUTCOME_RECORD, self._outcome))
+            response.message = self._failure
         return response
 
     def _drain(self) -> None:
         """Write what has arrived. It is stamped with the ROS time at which it arrived."""
-        if self._recorder is None:
-            return
+        if self._series is not None:
+            self._attempt(self._write_all)
+
+    def _write_all(self) -> None:
+        assert self._series is not None
         ros_ns, wall_ns = self.get_clock().now().nanoseconds, time.time_ns()
-        try:
-            for tap in self._taps:
-                while (taken := tap.subscription.take_with_info()) is not None:
-                    data, info = taken
-                    tap.count(info.get("publication_sequence_number"))
-                    age_ns = max(wall_ns - info["received_timestamp"], 0)
-                    self._recorder.write(tap.topic, tap.type_name, data, ros_ns - age_ns)
-        except OSError as error:
-            self.get_logger().error(f"{self._path}: {error.strerror}; the recording ends here")
-            self._abandon()
+        for tap in self._taps:
+            while (taken := tap.subscription.take_with_info()) is not None:
+                data, info = taken
+                tap.count(info.get("publication_sequence_number"))
+                age_ns = max(wall_ns - info["received_timestamp"], 0)
+                self._series.write(tap.topic, tap.type_name, data, ros_ns - age_ns, tap.latched)
+                if tap.topic == messages.MODEL_TOPIC:
+                    record = conversion.model_record(deserialize_message(data, ModelInfo))
+                    self._series.note(MODEL_RECORD, record.to_metadata())
+        if time.monotonic() - self._flushed_s >= FLUSH_S:
+            self._series.flush()
+            self._flushed_s = time.monotonic()
 
     def _close(self) -> None:
-        if self._recorder is not None:
+        series = self._series
+        if series is not None:
             self._outcome |= {f"received{t.topic}": str(t.received) for t in self._taps}
             self._outcome |= {f"dropped{t.topic}": str(t.dropped) for t in self._taps}
-            self._recorder.close(self._outcome)
-        self._abandon()
+            if self._attempt(lambda: series.close(self._outcome)):
+                self._let_go()
 
-    def _abandon(self) -> None:
+    def _attempt(self, write: Callable[[], None]) -> bool:
+        """Whether it was written; where it cannot be, the recording ends with what was written before."""
+        assert self._series is not None
+        try:
+            write()
+        except OSError as error:
+            self._series.abandon()
+            self._give_up(self._series.paths[-1], error)
+            return False
+        return True
+
+    def _give_up(self, path: Path, error: OSError) -> None:
+        self._failure = f"{path}: {os.strerror(error.errno or 0)}; the recording ended there"
+        self.get_logger().error(self._failure)
+        self._let_go()
+
+    def _let_go(self) -> None:
         for tap in self._taps:
             tap.subscription.destroy()
-        self._taps, self._recorder = [], None
+        self._taps, self._series = [], None
 
     def _publish_diagnostics(self) -> None:
         counts: Counter[str] = Counter()
         for tap in self._taps:
             counts[f"{tap.topic} received"], counts[f"{tap.topic} dropped"] = tap.received, tap.dropped
         dropped = sum(tap.dropped for tap in self._taps)
-        if self._recorder is None:
-            self._diagnostics.publish(diagnostics.OK, "not recording", counts)
+        if self._series is None:
+            level = diagnostics.ERROR if self._failure else diagnostics.OK
+            self._diagnostics.publish(level, self._failure or "not recording", counts)
+            return
+        free, what = shutil.disk_usage(self._folder).free, f"recording {self._series.paths[-1]}"
+        values = {"free disk (GB)": free / 1e9, **counts}
+        if free < LITTLE_DISK:
+            self._diagnostics.publish(diagnostics.WARN, f"{what}: {free / 1e9:.1f} GB of disk left", values)
         elif dropped:
-            self._diagnostics.publish(diagnostics.WARN, f"recording {self._path}: {dropped} messages dropped", counts)
+            self._diagnostics.publish(diagnostics.WARN, f"{what}: {dropped} messages dropped", values)
         else:
-            self._diagnostics.publish(diagnostics.OK, f"recording {self._path}", counts)
+            self._diagnostics.publish(diagnostics.OK, what, values)
+
+
+def _shortened(profile: QoSProfile, depth: int) -> QoSProfile:
+    return QoSProfile(
+        depth=max(SHORTEST_QUEUE, min(depth, profile.depth)),
+        history=profile.history,
+        reliability=profile.reliability,
+        durability=profile.durability,
+    )
 
 
 def _type_name(kind: type) -> str:

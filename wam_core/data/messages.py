@@ -17,6 +17,11 @@ from wam_core.robot.contract import Camera, RobotContract
 DEMONSTRATION_TOPIC = "/demonstration/action_chunk"
 POLICY_TOPIC = "/wam_inference/action_chunk"
 INSTRUCTION_TOPIC = "/instruction"
+#: What answers, what it answered, and what it imagined.
+MODEL_TOPIC = "/wam_inference/model"
+INPUT_TOPIC = "/wam_inference/input"
+FUTURE_TOPIC = "/wam_inference/future"
+SURPRISE_TOPIC = "/wam_futures/surprise"
 
 IMAGE = "sensor_msgs/msg/Image"
 JOINT_STATE = "sensor_msgs/msg/JointState"

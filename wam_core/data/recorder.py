@@ -1,8 +1,9 @@
-"""One MCAP recorder for the cell, the evaluation loop and the ROS node."""
+"""One MCAP file for the cell, the evaluation loop and the ROS node; data/series.py makes long recordings of several."""
 
 import json
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
@@ -10,12 +11,20 @@ from types import TracebackType
 from mcap.writer import CompressionType, Writer
 
 from wam_core.data import messages
+from wam_core.errors import look_up
 from wam_core.robot.contract import RobotContract
 
 #: Names of the metadata records of a recording.
 CONTRACT_RECORD = "robot_contract"
 EPISODE_RECORD = "episode"
+MODEL_RECORD = "model"
 OUTCOME_RECORD = "outcome"
+
+COMPRESSIONS: Mapping[str, CompressionType] = {
+    "zstd": CompressionType.ZSTD,
+    "lz4": CompressionType.LZ4,
+    "none": CompressionType.NONE,
+}
 
 #: A chunk is closed after this much time between stamps, so that a kill loses less than a second.
 CHUNK_NS = 500_000_000
@@ -26,18 +35,28 @@ class Recorder:
     """Writes serialized ROS 2 messages to one MCAP file (profile ``ros2``, CDR, embedded ``ros2msg`` schemas).
 
     The robot contract and the episode's metadata are written first, the outcome last; a file whose writer was killed
-    has all complete chunks. Not safe for use from several threads at once.
+    has all complete chunks. Not safe for use from several threads at once. Every method may raise OSError, for example
+    because the disk is full; then :meth:`abandon` leaves what was written until then.
     """
 
-    def __init__(self, path: Path, robot: RobotContract, metadata: Mapping[str, str]) -> None:
-        """Create ``path`` (and its folder), replacing an older file.
+    def __init__(
+        self, path: Path, robot: RobotContract, metadata: Mapping[str, str], compression: str = "zstd"
+    ) -> None:
+        """Create ``path`` (and its folder).
 
         Args:
             metadata: the episode's task, seed, instruction, ...; software versions are added.
+            compression: a key of :data:`COMPRESSIONS`.
+
+        Raises:
+            FileExistsError: ``path`` exists; what was recorded is never overwritten.
+            ContractError: unknown compression.
         """
+        kind = look_up(COMPRESSIONS, compression, "compression")
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("wb")
-        self._writer = Writer(self._file, chunk_size=CHUNK_BYTES, compression=CompressionType.ZSTD)
+        self.path = path
+        self._file = path.open("xb")
+        self._writer = Writer(self._file, chunk_size=CHUNK_BYTES, compression=kind)
         self._writer.start(profile="ros2", library="wam")
         self._writer.add_metadata(CONTRACT_RECORD, {"json": json.dumps(robot.to_dict())})
         self._writer.add_metadata(EPISODE_RECORD, {**software_versions(), **metadata})
@@ -63,9 +82,21 @@ class Recorder:
         channel = self._channel(topic, type_name, schema)
         self._writer.add_message(channel, log_time=stamp_ns, data=data, publish_time=stamp_ns)
 
+    @property
+    def size(self) -> int:
+        """Bytes written so far, without the chunk in progress."""
+        return self._file.tell()
+
+    def note(self, name: str, values: Mapping[str, str]) -> None:
+        """Write a metadata record at once; the last one of a name counts."""
+        self.flush()
+        self._writer.add_metadata(name, dict(values))
+        self._file.flush()
+
     def flush(self) -> None:
         """Hand everything written so far to the operating system; for when messages may stop coming."""
         self._writer.flush()
+        self._file.flush()
         self._chunk_start_ns = None
 
     def close(self, outcome: Mapping[str, str] | None = None) -> None:
@@ -78,6 +109,12 @@ class Recorder:
             self._writer.add_metadata(OUTCOME_RECORD, dict(outcome))
         self._writer.finish()
         self._file.close()
+
+    def abandon(self) -> None:
+        """Let go of a file that cannot be written any more; its complete chunks can be read."""
+        self._closed = True
+        with suppress(OSError):  # what still waits to be written cannot be
+            self._file.close()
 
     def __enter__(self) -> "Recorder":
         return self
@@ -100,7 +137,7 @@ class Recorder:
 def software_versions() -> dict[str, str]:
     """Versions of Python and of the packages that shape a recording; an absent package is left out."""
     found = {"python": platform.python_version()}
-    for package in ("wam", "mujoco", "numpy", "mcap", "rosbags"):
+    for package in ("wam", "torch", "mujoco", "numpy", "mcap", "rosbags"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

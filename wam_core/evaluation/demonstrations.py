@@ -41,6 +41,7 @@ def record_demonstration(
         "source": "expert",
     }
     unfinished = path.with_suffix(".part")
+    unfinished.unlink(missing_ok=True)
     with Recorder(unfinished, cell.robot, metadata) as recorder:
         result = run_episode(
             cell,

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from wam_core.contract import Future
-from wam_core.data.messages import INSTRUCTION_TOPIC
+from wam_core.data.messages import FUTURE_TOPIC, INSTRUCTION_TOPIC
 from wam_core.data.recording import Recording, recorded_contract
 from wam_core.errors import ContractError
 from wam_core.evaluation.film_strip import Image, Row, compare, draw, stack
 from wam_core.preprocess.images import decode_image
 
-FUTURE_TOPIC = "/wam_inference/future"
 COLUMNS, COMPARISONS = 8, 3
 
 

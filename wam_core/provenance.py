@@ -1,0 +1,83 @@
+"""Where an answer came from: the model and the input, named so that the answer can be made again from a recording."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wam_core.contract import FloatArray, Observation
+from wam_core.policy import Policy
+from wam_core.training.checkpoint import FILES
+
+#: Packages whose version may change the bits of an answer.
+PACKAGES = ("wam", "torch", "numpy", "opencv-python-headless")
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """One model in use; the fields are those of ``wam_msgs/ModelInfo``."""
+
+    name: str
+    checkpoint: str
+    digest: str
+    preset: str
+    seed: int
+    steps: int
+    threads: int
+    versions: Mapping[str, str]
+
+    def to_metadata(self) -> dict[str, str]:
+        """Flat text, as a recording embeds it."""
+        plain = {k: str(v) for k, v in vars(self).items() if k != "versions"}
+        return plain | {f"version.{name}": text for name, text in self.versions.items()}
+
+
+@dataclass(frozen=True)
+class InputRecord:
+    """What one chunk was computed from; the fields are those of ``wam_msgs/ModelInput``."""
+
+    stamp_ns: int
+    sequence: int
+    instruction: str
+    image_digests: Mapping[str, str]
+    proprioception: FloatArray
+
+
+def checkpoint_digest(folder: Path) -> str:
+    """SHA-256 over the names and contents of a checkpoint's files, hexadecimal."""
+    found = hashlib.sha256()
+    for name in FILES:
+        with (folder / name).open("rb") as file:
+            found.update(f"{name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return found.hexdigest()
+
+
+def model_record(policy: Policy, folder: Path, threads: int) -> ModelRecord:
+    """Describe ``policy``, which was loaded from ``folder`` and computes with ``threads`` CPU threads."""
+    return ModelRecord(
+        name=policy.name,
+        checkpoint=str(folder.resolve()),
+        digest=checkpoint_digest(folder),
+        preset=(folder / "preset.yaml").read_text(),
+        seed=policy.seed,
+        steps=policy.steps,
+        threads=threads,
+        versions={name: version(name) for name in PACKAGES},
+    )
+
+
+def image_digest(image: NDArray[np.uint8]) -> str:
+    """SHA-256 of uint8 RGB pixels, hexadecimal."""
+    return hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()
+
+
+def input_record(policy: Policy, observation: Observation, sequence: int) -> InputRecord:
+    """Describe what ``policy`` looked at for the chunk of that sequence."""
+    digests = {name: image_digest(observation.images[name]) for name in policy.cameras}
+    return InputRecord(
+        observation.stamp_ns, sequence, observation.instruction, digests, observation.proprioception
+    )
