@@ -6,23 +6,25 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 from executor_harness import HOME, KINEMATICS, ROBOT
+from scipy.spatial.transform import Rotation
 
 from wam_core.contract import RobotState
 from wam_core.executor.events import Action
 from wam_core.executor.filters import EFFORT_FILTERS, MOTION_FILTERS, apply
 from wam_core.executor.filters.context import Context
+from wam_core.executor.guard import make_guards
 from wam_core.executor.settings import ExecutorSettings
 from wam_core.executor.shaping import Motion, Shaper
+from wam_core.robot.contract import RobotContract
 from wam_core.robot.ik import DifferentialIK, IkSettings
-from wam_core.robot.self_collision import SelfCollision
+from wam_core.robot.safety import Shape
 
 DT = 0.002
 SETTINGS = ExecutorSettings()
-SELF_COLLISION = SelfCollision(ROBOT, SETTINGS.clearance)
 STILL = np.zeros(7)
 HOME_STATE = RobotState(0, HOME, np.zeros(8))
 LIMITS, BOX = ROBOT.limits, ROBOT.workspace
-
+GUARDS = make_guards(ROBOT, KINEMATICS, SETTINGS.clearance)
 
 RESTING = Motion(ROBOT.home, STILL, STILL)
 
@@ -33,13 +35,13 @@ def unit(joint: int, value: float) -> np.ndarray:
     return out
 
 
-def context(previous: Motion = RESTING, **changes) -> Context:
+def context(previous: Motion = RESTING, robot: RobotContract = ROBOT, **changes) -> Context:
     shaper = Shaper(ROBOT, SETTINGS)
     fields = {
-        "robot": ROBOT,
+        "robot": robot,
         "settings": SETTINGS,
         "kinematics": KINEMATICS,
-        "self_collision": SELF_COLLISION,
+        "guards": GUARDS if robot is ROBOT else make_guards(robot, KINEMATICS, SETTINGS.clearance),
         "plan_stop": shaper.stop,
         "torque_limit": np.append(LIMITS.torque, ROBOT.gripper.force),
         "torque_rate_limit": np.append(LIMITS.torque_rate, np.inf),
@@ -85,18 +87,32 @@ def _towards(direction: tuple[float, float, float], speed: float, q: np.ndarray)
     return speed * (np.linalg.pinv(jacobian) @ np.array([*direction, 0.0, 0.0, 0.0]))
 
 
-def _at_wall() -> np.ndarray:
-    """The arm with its tool 5 mm inside the box's left wall."""
-    rotation, position = KINEMATICS.tool(ROBOT.home)
+def _reach(position: np.ndarray, tilt: float = 0.0) -> np.ndarray:
+    """The arm with its tool at ``position``, leaning by ``tilt`` about x."""
+    rotation = Rotation.from_euler("x", tilt).as_matrix() @ KINEMATICS.tool(ROBOT.home)[0]
     ik, q = DifferentialIK(ROBOT, KINEMATICS, IkSettings()), ROBOT.home.copy()
-    position[1] = BOX.upper[1] - 0.005
     for _ in range(400):
         q = q + 0.01 * ik.rates(q, rotation, position, np.zeros(6), 1.0)
     return q
 
 
-WALL = Motion(_at_wall(), _towards((0, 1, 0), 0.2, _at_wall()), STILL)
-SWING = Motion(ROBOT.home, unit(0, 0.69 / np.linalg.norm(KINEMATICS.jacobian(ROBOT.home)[:3, 0])), STILL)
+def _on(motion: Motion) -> Motion:
+    return Motion(motion.q + DT * motion.v, motion.v, motion.a)
+
+
+#: 5 mm inside the box's left wall, moving at it.
+AT_WALL = _reach(np.array([KINEMATICS.tool(ROBOT.home)[1][0], BOX.upper[1] - 0.005, 0.3]))
+WALL = Motion(AT_WALL, _towards((0, 1, 0), 0.2, AT_WALL), STILL)
+#: Leaning, the hand comes to the table before the tool comes to the bottom of its box.
+LEANING = _reach(np.array([0.45, 0.0, 0.040]), 0.7)
+DIVE = Motion(LEANING, _towards((0, 0, -1), 0.25, LEANING), STILL)
+#: A ball beside the hand that the arm must not enter.
+BALL = Shape("ball", "sphere", (0.05,), tuple(KINEMATICS.tool(ROBOT.home)[1] + [0.0, 0.162, 0.078]))
+FENCED = replace(ROBOT, safety=replace(ROBOT.safety, keep_out=(BALL,), keep_out_distance=0.01))
+SIDEWAYS = Motion(ROBOT.home, _towards((0, 1, 0), 0.2, ROBOT.home), STILL)
+SWING = Motion(ROBOT.home, unit(0, 0.67 / np.linalg.norm(KINEMATICS.jacobian(ROBOT.home)[:3, 0])), STILL)
+#: Slow enough now, and still gaining.
+HURRY = Motion(ROBOT.home, SWING.v, unit(0, 13.0))
 
 #: The hand folds onto the forearm, which joint 6 brings nearer when it decreases.
 FOLDED = np.array([-1.683, -0.449, 1.584, -2.001, 1.173, 0.413, -0.838])
@@ -117,7 +133,7 @@ CASES = {
     ),
     "velocity": Case(
         Motion(ROBOT.home, unit(6, 2.7), STILL), "VELOCITY_LIMIT", Action.SCALED, "panda_joint7",
-        lambda m, c: abs(m.v[6]) <= LIMITS.velocity[6] + 1e-9,
+        lambda m, c: m is not c.brake and abs(m.v[6]) <= LIMITS.velocity[6] + 1e-9,
         context=context(Motion(ROBOT.home, unit(6, 2.6), STILL)),
     ),
     "acceleration": Case(
@@ -132,8 +148,16 @@ CASES = {
     ),
     "tool_speed": Case(
         Motion(ROBOT.home, 1.1 * SWING.v, STILL), "TOOL_SPEED", Action.SCALED, "panda_tool",
-        lambda m, c: np.linalg.norm(KINEMATICS.jacobian(m.q)[:3] @ m.v) <= BOX.speed + 1e-6,
+        lambda m, c: m is not c.brake and np.linalg.norm(KINEMATICS.jacobian(m.q)[:3] @ m.v) <= BOX.speed + 1e-6,
         context=context(SWING),
+    ),
+    "stop_speed": Case(_on(HURRY), "STOP_SPEED", Action.HELD, "panda_tool", is_brake, context=context(HURRY)),
+    "environment": Case(
+        _on(DIVE), "ENVIRONMENT", Action.HELD, "panda_leftfinger_0@1.0, table", is_brake,
+        RobotState(0, np.append(LEANING, 0.0), np.zeros(8)), context(DIVE),
+    ),
+    "keep_out": Case(
+        _on(SIDEWAYS), "KEEP_OUT", Action.HELD, "panda_hand_0, ball", is_brake, context=context(SIDEWAYS, robot=FENCED),
     ),
     "position": Case(
         Motion(AT_LIMIT.q + DT * AT_LIMIT.v, AT_LIMIT.v, STILL), "POSITION_LIMIT", Action.HELD, "panda_joint7",

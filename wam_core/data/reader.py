@@ -109,9 +109,7 @@ def read_episodes(
     if len(starts) == 1:
         return (replace(whole, instruction=given[0]),)
     ends = [*starts[1:], len(changes)]
-    return tuple(
-        replace(whole.between(a, b), instruction=text) for a, b, text in zip(starts, ends, given, strict=True)
-    )
+    return tuple(replace(whole.between(a, b), instruction=text) for a, b, text in zip(starts, ends, given, strict=True))
 
 
 def _scan(recording: Recording) -> tuple[dict[str, list[int]], dict[str, list[RecordedMessage]]]:
@@ -126,9 +124,7 @@ def _scan(recording: Recording) -> tuple[dict[str, list[int]], dict[str, list[Re
     return image_stamps, small
 
 
-def _camera_names(
-    robot: RobotContract, metadata: Mapping[str, str], cameras: Sequence[str] | None
-) -> Sequence[str]:
+def _camera_names(robot: RobotContract, metadata: Mapping[str, str], cameras: Sequence[str] | None) -> Sequence[str]:
     if cameras is not None:
         return cameras
     named = metadata.get("cameras")

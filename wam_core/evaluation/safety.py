@@ -19,8 +19,9 @@ from wam_core.robot.tool_pose import encode_tool_pose
 
 #: Chunks that one arm is sent without a break.
 CHUNKS_PER_RUN = 25
-#: Ticks that a chunk has at least (those refused, those followed), and at most while a reason is still owed.
-TICKS_REFUSED, TICKS_FOLLOWED, TICKS_OWED = (1, 6), (15, 70), 750
+#: Ticks that a chunk has at least (those refused, those followed), at most while a reason is still owed, and the chance
+#: that it has a second, in which it gets to where it leads.
+TICKS_REFUSED, TICKS_FOLLOWED, TICKS_OWED, TO_THE_END = (1, 6), (15, 70), 750, 0.15
 #: Chances per chunk: an emergency stop, joint states that stay away, an executor that is starved.
 STOPPED, BLIND, STARVED = 0.03, 0.03, 0.05
 STARVED_NS = 50_000_000
@@ -184,6 +185,7 @@ def _send(
         found.refused[f"{name}: {intake.reason}"] += 1
     explained = not intake.accepted and bool(intake.reason)
     least = int(rng.integers(*(TICKS_FOLLOWED if intake.accepted else TICKS_REFUSED)))
+    least = 500 if intake.accepted and rng.random() < TO_THE_END else least
     for tick in range(TICKS_OWED):
         if tick >= least and (explained or not adversary.owes_reason):
             break

@@ -56,9 +56,7 @@ def run_trial(trial: Trial) -> EpisodeResult:
     policy = Policy(_policy(trial.model, trial.robot).checkpoint, trial.seed)
     policy.steps = trial.steps or policy.steps
     acting = CONTROLS[trial.control](policy, trial.seed)
-    return run_episode(
-        cell, Executor(cell.robot), acting, trial.task, trial.seed, delay_ns=trial.delay_ms * 1_000_000
-    )
+    return run_episode(cell, Executor(cell.robot), acting, trial.task, trial.seed, delay_ns=trial.delay_ms * 1_000_000)
 
 
 @cache

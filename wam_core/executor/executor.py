@@ -13,6 +13,7 @@ from wam_core.executor.filters.context import Context
 from wam_core.executor.filters.watchdogs import usable
 from wam_core.executor.follower import Follower
 from wam_core.executor.grasp import Grasp, advance, force
+from wam_core.executor.guard import make_guards
 from wam_core.executor.intake import Intake, Seen, check_chunk
 from wam_core.executor.journal import Journal
 from wam_core.executor.latch import Latch
@@ -24,7 +25,6 @@ from wam_core.executor.tracking import Tracking
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.dynamics import Dynamics
 from wam_core.robot.kinematics import Kinematics
-from wam_core.robot.self_collision import SelfCollision
 
 #: A tick sooner than this after the one before repeats its command.
 SHORTEST_TICK_NS = 400_000
@@ -46,7 +46,7 @@ class Executor:
         self.settings = settings or ExecutorSettings()
         self._kinematics = Kinematics(robot)
         self._dynamics = Dynamics(robot)
-        self._self_collision = SelfCollision(robot, self.settings.clearance)
+        self._guards = make_guards(robot, self._kinematics, self.settings.clearance)
         self._shaper = Shaper(robot, self.settings)
         self._follower = Follower(robot, self._kinematics, self.settings)
         self._arms = len(robot.joints)
@@ -121,13 +121,13 @@ class Executor:
             self._good_ns, self._good_stamp_ns = now_ns, good.stamp_ns
         before = self._motion
         brake = self._stop.at(self._stop_s + dt)
-        nominal, goal = self._nominal(before, good, now_ns, dt)
+        nominal, goal, remarks = self._nominal(before, good, now_ns, dt)
         slack = self._follower.slack_s(now_ns)
         context = Context(
             robot=self.robot,
             settings=self.settings,
             kinematics=self._kinematics,
-            self_collision=self._self_collision,
+            guards=self._guards,
             plan_stop=self._shaper.stop,
             torque_limit=self._torque_limit,
             torque_rate_limit=self._torque_rate_limit,
@@ -157,7 +157,7 @@ class Executor:
         self._motion, self._grasp, self._effort = motion, grasp, effort
         self._following = nominal is not None and not any(e.action >= Action.HELD for e in events)
         self._error = float("nan") if good is None else float(np.abs(motion.q - good.position[: self._arms]).max())
-        self._settle(events + clipped, good)
+        self._settle(remarks + events + clipped, good)
         return JointCommand(
             now_ns,
             np.concatenate([motion.q, grasp.position]),
@@ -248,6 +248,7 @@ class Executor:
         self._effort = np.concatenate([self._dynamics.gravity(q), np.zeros_like(fingers)])
         self._good_ns, self._good_stamp_ns = now_ns, state.stamp_ns
         self._tracking.forget()
+        self._guards.forget()
         self._following = False
 
     def _no_command(self, now_ns: int) -> JointCommand:
@@ -256,14 +257,16 @@ class Executor:
 
     def _nominal(
         self, before: Motion, state: RobotState | None, now_ns: int, dt: float
-    ) -> tuple[Motion | None, FloatArray | None]:
-        """The unfiltered next motion and the goal of the fingers; None where there is nothing to follow."""
+    ) -> tuple[Motion | None, FloatArray | None, tuple[SafetyEvent, ...]]:
+        """The unfiltered next motion, the goal of the fingers (None where there is nothing to follow), and remarks."""
         if not self._latch.closed:
             wanted = self._follower.wanted(before, self._grasp, self._following, now_ns)
-            return (None, None) if wanted is None else (self._shaper.follow(before, wanted.rates, dt), wanted.fingers)
+            if wanted is None:
+                return None, None, ()
+            return self._shaper.follow(before, wanted.rates, dt), wanted.fingers, wanted.remarks
         self._follower.drop()
         rates = None if state is None else self._tracking.retreat_rates(before.q, state)
-        return (None if rates is None else self._shaper.follow(before, rates, dt)), None
+        return (None if rates is None else self._shaper.follow(before, rates, dt)), None, ()
 
     def _settle(self, events: tuple[SafetyEvent, ...], state: RobotState | None) -> None:
         self._journal.tick(events)

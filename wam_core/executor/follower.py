@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from wam_core.contract import ActionChunk, FloatArray
 from wam_core.errors import look_up
+from wam_core.executor import demand
+from wam_core.executor.events import SafetyEvent
 from wam_core.executor.grasp import Grasp
 from wam_core.executor.retarget import SPACES
 from wam_core.executor.seams import SEAMS, Source, end_ns
@@ -15,17 +17,19 @@ from wam_core.robot.kinematics import Kinematics
 
 
 class Wanted(NamedTuple):
-    """What the chunk asks for now: joint rates ``[J]`` (rad/s) and finger positions ``[K]`` (rad, m)."""
+    """What the chunk asks for now: joint rates ``[J]`` (rad/s), finger positions ``[K]`` (rad, m), and, when it has
+    just taken over, what of it cannot be had."""
 
     rates: FloatArray
     fingers: FloatArray
+    remarks: tuple[SafetyEvent, ...]
 
 
 class Follower:
     """Holds at most one chunk that is followed and one that takes over at the next tick."""
 
     def __init__(self, robot: RobotContract, kinematics: Kinematics, settings: ExecutorSettings) -> None:
-        self._fingers = robot.fingers
+        self._robot, self._fingers = robot, robot.fingers
         self._seam = look_up(SEAMS, settings.seam, "executor.seam")
         self._fade_ns = round(settings.fade_s * 1e9)
         self._spaces = {name: make(robot, kinematics, settings) for name, make in SPACES.items()}
@@ -53,15 +57,16 @@ class Follower:
                 from where the old chunk would be.
         """
         chunk, self._pending = self._pending, None
-        if chunk is not None:
-            self._take_over(chunk, motion, grasp, following, now_ns)
+        remarks = () if chunk is None else self._take_over(chunk, motion, grasp, following, now_ns)
         if self._source is None:
             return None
         target = self._source.sample(now_ns)
         fingers = self._fingers.posture(float(target.values[-1])) if self._fingers.joints else grasp.position
-        return Wanted(self._spaces[self._space].rates(motion.q, target), fingers)
+        return Wanted(self._spaces[self._space].rates(motion.q, target), fingers, remarks)
 
-    def _take_over(self, chunk: ActionChunk, motion: Motion, grasp: Grasp, following: bool, now_ns: int) -> None:
+    def _take_over(
+        self, chunk: ActionChunk, motion: Motion, grasp: Grasp, following: bool, now_ns: int
+    ) -> tuple[SafetyEvent, ...]:
         old = self._source if following and chunk.space == self._space else None
         if old is not None:
             current = old.sample(now_ns)
@@ -70,3 +75,4 @@ class Follower:
         track = track_of(chunk, now_ns, current, self._fade_ns)
         self._source = self._seam(old, track, current, now_ns, self._fade_ns)
         self._space = chunk.space
+        return demand.remarks(self._robot, chunk.space, track, current, now_ns, self._fade_ns)

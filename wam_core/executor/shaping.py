@@ -6,6 +6,7 @@ Kroeger, "Jerk-limited Real-time Trajectory Generation with Arbitrary Target Sta
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,10 @@ from ruckig import ControlInterface, InputParameter, Result, Ruckig, Synchroniza
 from wam_core.contract import FloatArray
 from wam_core.executor.settings import ExecutorSettings
 from wam_core.robot.contract import RobotContract
+
+#: Time between the samples at which a stop is looked at (s). At the tool speeds arms have, nothing moves further in it
+#: than twice the least distance that is kept.
+STOP_GRID_S = 0.005
 
 #: ``[2, 1]``: towards the upper and the lower bound.
 UP_DOWN = np.array([[1.0], [-1.0]])
@@ -43,6 +48,13 @@ class StopPlan:
     upper: FloatArray
     duration_s: float
     path: Trajectory
+
+    @cached_property
+    def samples(self) -> Motion:
+        """``[N, J]`` each: the motion from the plan's start to rest, :data:`STOP_GRID_S` apart."""
+        times = np.arange(0.0, self.duration_s, STOP_GRID_S).tolist()
+        found = np.array([self.path.at_time(time_s) for time_s in (*times, self.duration_s)])
+        return Motion(found[:, 0], found[:, 1], found[:, 2])
 
     def at(self, time_s: float) -> Motion:
         """The motion ``time_s`` after the plan's start."""

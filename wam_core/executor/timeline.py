@@ -37,6 +37,10 @@ class Track(NamedTuple):
     def end_ns(self) -> int:
         return self.times_ns[-1]
 
+    def knots(self) -> FloatArray:
+        """``[K, N]`` values at the knots."""
+        return np.vstack([self.coefficients[:, 0], self.last.values])
+
     def sample(self, now_ns: int) -> Sample:
         """Values and rates at ``now_ns``."""
         if now_ns >= self.times_ns[-1]:

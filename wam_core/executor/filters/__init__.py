@@ -9,10 +9,13 @@ from wam_core.executor.filters.context import Context
 from wam_core.executor.filters.effort import finite_effort, torque, torque_rate
 from wam_core.executor.filters.motion import (
     acceleration,
+    environment,
     finite,
     jerk,
+    keep_out,
     position,
     self_collision,
+    stop_speed,
     tool_speed,
     velocity,
     workspace,
@@ -34,8 +37,11 @@ MOTION_FILTERS: tuple[Filter[Motion], ...] = (
     acceleration,
     jerk,
     tool_speed,
+    stop_speed,
     position,
     workspace,
+    environment,
+    keep_out,
     self_collision,
 )
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from wam_core.contract import FloatArray
+from wam_core.executor.guard import Guards
 from wam_core.executor.settings import ExecutorSettings
 from wam_core.executor.shaping import Motion, StopPlan
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.kinematics import Kinematics
-from wam_core.robot.self_collision import SelfCollision
 
 #: Numerical slack on every limit, in the limit's unit; far below any sensor's resolution.
 SLACK = 1e-9
@@ -18,6 +18,7 @@ class Context(NamedTuple):
     """One tick.
 
     Attributes:
+        guards: what a stop must not come near.
         plan_stop: the time-optimal way to rest from a motion.
         torque_limit, torque_rate_limit: ``[J + 1]`` N m and N m/s; the gripper's in N, its rate unlimited.
         dt: time since the last reference, s, as used for shaping.
@@ -34,7 +35,7 @@ class Context(NamedTuple):
     robot: RobotContract
     settings: ExecutorSettings
     kinematics: Kinematics
-    self_collision: SelfCollision
+    guards: Guards
     plan_stop: Callable[[Motion], StopPlan]
     torque_limit: FloatArray
     torque_rate_limit: FloatArray

@@ -1,4 +1,4 @@
-"""Filters on the joint reference: position, velocity, acceleration, jerk, workspace box, tool speed, clearance.
+"""Filters on the joint reference: position, velocity, acceleration, jerk, tool speed, box, and distances.
 
 The brake starts from the same reference as the command, so any mix of the two keeps the limits that both keep;
 filters that scale move the command towards it. Filters that look ahead plan the stop from the command: from every
@@ -12,14 +12,13 @@ import numpy as np
 from wam_core.contract import FloatArray, RobotState
 from wam_core.executor.events import Action, SafetyEvent
 from wam_core.executor.filters.context import SLACK, Context
+from wam_core.executor.guard import Guard
 from wam_core.executor.shaping import Motion
 
-#: A stop is at its fastest while it takes back the acceleration it began with; it is looked at after these times (s).
-EARLY_STOP_S = (0.004, 0.009, 0.016, 0.025, 0.035)
-#: Share of the tool speed that a stop may use, as it is looked at between samples; and below which it cannot matter.
-STOP_SHARE, SAFE_SHARE = 0.99, 0.85
-#: A stop that ends this far inside the workspace box does not leave it on the way (m).
-WELL_INSIDE = 0.03
+#: Share of the tool speed that commands may have; between two late ticks the tool is faster than at either.
+SPEED_SHARE = 0.97
+#: Least depth of the tool inside its box (m): what a curved path may bulge out between two samples of a stop.
+WALL = 1e-4
 
 Result = tuple[Motion, tuple[SafetyEvent, ...]]
 
@@ -81,77 +80,86 @@ def jerk(motion: Motion, state: RobotState | None, context: Context) -> Result:
                   (context.brake.a - before) * per_second, context.robot.limits.jerk)  # fmt: skip
 
 
-def workspace(motion: Motion, state: RobotState | None, context: Context) -> Result:
-    """Tool inside the box now, halfway through the stop from here and at its end; one that starts outside may only
-    move inwards."""
+def stop_speed(motion: Motion, state: RobotState | None, context: Context) -> Result:
+    """Speed of joints and tool throughout the stop from here."""
     if motion is context.brake:
         return motion, ()
-    box, kinematics = context.robot.workspace, context.kinematics
-    _, here = kinematics.tool(motion.q)
-    stop = context.plan_stop(motion)
-    _, rest = kinematics.tool(stop.rest)
-    if np.maximum(np.maximum(here, rest) - box.upper, box.lower - np.minimum(here, rest)).max() <= -WELL_INSIDE:
-        return motion, ()
-    _, halfway = kinematics.tool(stop.at(0.5 * stop.duration_s).q)
-    for place in (here, halfway, rest):
-        if np.maximum(place - box.upper, box.lower - place).max() <= SLACK:
-            continue
-        _, before = kinematics.tool(context.previous.q)
-        excess = np.maximum(place - np.maximum(box.upper, before), np.minimum(box.lower, before) - place)
-        axis = int(np.argmax(excess))
-        if excess[axis] > SLACK:
-            limit = box.upper[axis] if place[axis] > box.upper[axis] else box.lower[axis]
-            event = SafetyEvent(
-                "WORKSPACE", "workspace", "xyz"[axis], float(place[axis]), float(limit), "m", Action.HELD
+    ahead, limits = context.plan_stop(motion).samples, context.robot.limits
+    joints = np.abs(ahead.v).max(axis=0)
+    excess = joints - np.maximum(limits.velocity, np.abs(context.previous.v))
+    if excess.max() > SLACK:
+        joint = int(excess.argmax())
+        value, limit = float(joints[joint]), float(limits.velocity[joint])
+        name = context.robot.joints[joint]
+        return context.brake, (SafetyEvent("STOP_SPEED", "stop_speed", name, value, limit, "rad/s", Action.HELD),)
+    limit, kinematics = context.robot.workspace.speed, context.kinematics
+    for k in np.flatnonzero(np.abs(ahead.v) @ context.guards.workspace.levers > limit):
+        fast = kinematics.jacobian(ahead.q[k])[:3] @ ahead.v[k]
+        if fast @ fast > limit * limit + SLACK:
+            return context.brake, (
+                SafetyEvent(
+                    "STOP_SPEED",
+                    "stop_speed",
+                    context.robot.tool_frame,
+                    math.sqrt(fast @ fast),
+                    limit,
+                    "m/s",
+                    Action.HELD,
+                ),
             )
-            return context.brake, (event,)
     return motion, ()
+
+
+def workspace(motion: Motion, state: RobotState | None, context: Context) -> Result:
+    """Tool inside the box now and throughout the stop from here; one that starts outside may only move inwards."""
+    return _guarded("WORKSPACE", "workspace", context.guards.workspace, WALL, motion, context)
 
 
 def self_collision(motion: Motion, state: RobotState | None, context: Context) -> Result:
-    """Distance of the arm to itself halfway through the stop from here and at its end; one that starts too near may
-    only move apart."""
-    if motion is context.brake:
-        return motion, ()
-    least, arm = context.settings.clearance, context.self_collision
-    stop = context.plan_stop(motion)
-    for q in (stop.at(0.5 * stop.duration_s).q, stop.rest):
-        near = arm.clearance(q, least)
-        if near.distance < least and near.distance < arm.clearance(context.previous.q, least).distance:
-            pair = f"{near.first}, {near.second}"
-            event = SafetyEvent("SELF_COLLISION", "self_collision", pair, near.distance, least, "m", Action.HELD)
-            return context.brake, (event,)
-    return motion, ()
+    """Distance of the arm to itself throughout the stop from here."""
+    least = context.settings.clearance
+    return _guarded("SELF_COLLISION", "self_collision", context.guards.self_collision, least, motion, context)
+
+
+def environment(motion: Motion, state: RobotState | None, context: Context) -> Result:
+    """Distance of the arm to the solids of the robot file throughout the stop from here."""
+    least = context.robot.safety.environment_distance
+    return _guarded("ENVIRONMENT", "environment", context.guards.environment, least, motion, context)
+
+
+def keep_out(motion: Motion, state: RobotState | None, context: Context) -> Result:
+    """Distance of the arm to the volumes it must not enter throughout the stop from here."""
+    least = context.robot.safety.keep_out_distance
+    return _guarded("KEEP_OUT", "keep_out", context.guards.keep_out, least, motion, context)
 
 
 def tool_speed(motion: Motion, state: RobotState | None, context: Context) -> Result:
-    """Linear speed of the tool: now, scaled towards the brake until it is within the limit, and on the stop ahead."""
+    """Linear speed of the tool, scaled towards the brake until it is within the limit."""
     if motion is context.brake:
         return motion, ()
-    limit = context.robot.workspace.speed
+    limit = SPEED_SHARE * context.robot.workspace.speed
     jacobian = context.kinematics.jacobian(motion.q)[:3]
     fast = jacobian @ motion.v
     square = float(fast @ fast)
-    events: tuple[SafetyEvent, ...] = ()
-    if square > limit * limit + SLACK:
-        slow = jacobian @ context.brake.v
-        events = (_too_fast(context, math.sqrt(square), Action.SCALED),)
-        motion = _mix(context.brake, motion, _share_at_speed(slow, fast, STOP_SHARE * limit))
-    change = jacobian @ motion.a
-    if math.sqrt(square) + EARLY_STOP_S[-1] * math.sqrt(change @ change) <= SAFE_SHARE * limit:
+    if square <= limit * limit + SLACK:
         return motion, ()
-    stop = context.plan_stop(motion)
-    for time_s in EARLY_STOP_S:
-        ahead = stop.at(time_s)
-        speed = context.kinematics.jacobian(ahead.q)[:3] @ ahead.v
-        if speed @ speed > (STOP_SHARE * limit) ** 2:
-            return context.brake, (_too_fast(context, math.sqrt(speed @ speed), Action.HELD),)
-    return motion, events
+    slow = jacobian @ context.brake.v
+    scaled = _mix(context.brake, motion, _share_at_speed(slow, fast, limit))
+    return scaled, (
+        SafetyEvent(
+            "TOOL_SPEED", "tool_speed", context.robot.tool_frame, math.sqrt(square), limit, "m/s", Action.SCALED
+        ),
+    )
 
 
-def _too_fast(context: Context, speed: float, action: Action) -> SafetyEvent:
-    limit = context.robot.workspace.speed
-    return SafetyEvent("TOOL_SPEED", "tool_speed", context.robot.tool_frame, speed, limit, "m/s", action)
+def _guarded(code: str, name: str, guard: Guard | None, least: float, motion: Motion, context: Context) -> Result:
+    """The brake in place of a motion whose stop comes nearer than ``least`` to what is guarded."""
+    if motion is context.brake or guard is None:
+        return motion, ()
+    near = guard.breach(context.plan_stop(motion).samples.q, least, context.previous.q)
+    if near is None:
+        return motion, ()
+    return context.brake, (SafetyEvent(code, name, near.where, near.distance, least, "m", Action.HELD),)
 
 
 def _share_at_speed(slow: FloatArray, fast: FloatArray, limit: float) -> float:

@@ -1,0 +1,158 @@
+"""Distance of the arm to itself and to solids around it, with the URDF's collision shapes and coal (Pan, Chitta,
+Manocha 2012)."""
+
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import coal
+import numpy as np
+import pinocchio as pin
+
+from wam_core.contract import FloatArray
+from wam_core.paths import share_path
+from wam_core.robot.contract import RobotContract
+from wam_core.robot.kinematics import arm_model, locked_arm
+from wam_core.robot.safety import Shape
+
+#: Openings at which the fingers are there, all at once: what they may touch does not depend on how they are.
+OPENINGS = (0.0, 0.5, 1.0)
+
+
+class Nearest(NamedTuple):
+    """Distance in m (negative inside) and what it is between, e.g. ``panda_link0_1, panda_hand_0``."""
+
+    distance: float
+    where: str
+
+
+class Clearance:
+    """Distance between pairs of shapes. Not thread-safe: it owns one Pinocchio workspace.
+
+    Cylinders count as capsules. Pairs that are nearer than ``margin`` at the home posture are the arm's own design and
+    are left out.
+
+    Attributes:
+        levers: ``[J]`` m; no point of the arm moves further than ``sum |dq_i| * levers_i``.
+    """
+
+    def __init__(self, robot: RobotContract, shapes: pin.GeometryModel, margin: float) -> None:
+        self._model = arm_model(robot)
+        self._data = self._model.createData()
+        self._shapes = shapes
+        self._results = shapes.createData()
+        self.levers = _levers(self._model, shapes)
+        self.measure(robot.home)
+        near = [k for k, result in enumerate(self._results.distanceResults) if result.min_distance < margin]
+        for k in reversed(near):
+            shapes.removeCollisionPair(shapes.collisionPairs[k])
+        self._results = shapes.createData()
+
+    def measure(self, q: FloatArray) -> Nearest:
+        """The nearest pair at ``q [J]`` (rad)."""
+        pin.updateGeometryPlacements(self._model, self._data, self._shapes, self._results, q)
+        nearest = pin.computeDistances(self._shapes, self._results)
+        pair = self._shapes.collisionPairs[nearest]
+        first, second = self._shapes.geometryObjects[pair.first], self._shapes.geometryObjects[pair.second]
+        return Nearest(self._results.distanceResults[nearest].min_distance, f"{first.name}, {second.name}")
+
+
+def self_clearance(robot: RobotContract, margin: float) -> Clearance:
+    """Between links that are not neighbours."""
+    shapes = _arm_shapes(robot)
+    for first, second in itertools.combinations(range(shapes.ngeoms), 2):
+        joints = [shapes.geometryObjects[k].parentJoint for k in (first, second)]
+        if abs(joints[0] - joints[1]) > 1:
+            shapes.addCollisionPair(pin.CollisionPair(first, second))
+    return Clearance(robot, shapes, margin)
+
+
+def solids_clearance(robot: RobotContract, solids: Sequence[Shape], margin: float) -> Clearance | None:
+    """Between the links that move and ``solids``; None without solids."""
+    if not solids:
+        return None
+    shapes = _arm_shapes(robot)
+    moving = [k for k in range(shapes.ngeoms) if shapes.geometryObjects[k].parentJoint > 0]
+    for solid in solids:
+        placement = pin.SE3(np.eye(3), np.array(solid.position))
+        added = shapes.addGeometryObject(pin.GeometryObject(solid.name, 0, placement, _solid(solid)))
+        for k in moving:
+            shapes.addCollisionPair(pin.CollisionPair(k, added))
+    return Clearance(robot, shapes, margin)
+
+
+def _solid(solid: Shape) -> coal.CollisionGeometry:
+    if solid.kind == "box":
+        return coal.Box(*solid.size)
+    return coal.Sphere(*solid.size) if solid.kind == "sphere" else coal.Capsule(*solid.size)
+
+
+def _arm_shapes(robot: RobotContract) -> pin.GeometryModel:
+    """The arm's collision shapes on the joints that are not locked; fingers at every one of :data:`OPENINGS`."""
+    full, locked, half = locked_arm(robot)
+    urdf = pin.buildGeomFromUrdf(full, str(share_path(robot.urdf)), pin.GeometryType.COLLISION)
+    out = pin.GeometryModel()
+    for opening in OPENINGS:
+        _, shapes = pin.buildReducedModel(full, urdf, locked, _posture(robot, full, locked, half, opening))
+        for shape in shapes.geometryObjects:
+            if not any(shape.placement.isApprox(other.placement) for other in _copies(out, shape)):
+                shape.name = f"{shape.name}@{opening}" if _copies(out, shape) else shape.name
+                out.addGeometryObject(shape)
+    return _simplified(out)
+
+
+def _copies(shapes: pin.GeometryModel, shape: pin.GeometryObject) -> list[pin.GeometryObject]:
+    return [s for s in shapes.geometryObjects if s.name.partition("@")[0] == shape.name]
+
+
+def _posture(
+    robot: RobotContract, full: pin.Model, locked: Sequence[int], half: FloatArray, opening: float
+) -> FloatArray:
+    """``half`` with the fingers at ``opening``; locked joints that are not the contract's go along over their range."""
+    posture = half.copy()
+    fingers = dict(zip(robot.fingers.joints, robot.fingers.posture(opening), strict=True))
+    for joint in locked:
+        k = full.joints[joint].idx_q
+        low, high = full.lowerPositionLimit[k], full.upperPositionLimit[k]
+        along = low + opening * (high - low) if np.isfinite(low + high) else half[k]
+        posture[k] = fingers.get(full.names[joint], along)
+    return posture
+
+
+def _simplified(shapes: pin.GeometryModel) -> pin.GeometryModel:
+    """Cylinders as capsules, without the spheres that those contain: coal is fastest on capsules and boxes."""
+    for shape in shapes.geometryObjects:
+        if isinstance(shape.geometry, coal.Cylinder):
+            shape.geometry = coal.Capsule(shape.geometry.radius, 2.0 * shape.geometry.halfLength)
+    capsules = [shape for shape in shapes.geometryObjects if isinstance(shape.geometry, coal.Capsule)]
+    out = pin.GeometryModel()
+    for shape in shapes.geometryObjects:
+        if not any(_contains(capsule, shape) for capsule in capsules):
+            out.addGeometryObject(shape)
+    return out
+
+
+def _contains(capsule: pin.GeometryObject, shape: pin.GeometryObject) -> bool:
+    if not isinstance(shape.geometry, coal.Sphere) or shape.parentJoint != capsule.parentJoint:
+        return False
+    x, y, z = capsule.placement.actInv(shape.placement).translation
+    off = np.hypot(np.hypot(x, y), max(abs(z) - capsule.geometry.halfLength, 0.0))
+    return bool(off + shape.geometry.radius <= capsule.geometry.radius + 1e-6)
+
+
+def _levers(model: pin.Model, shapes: pin.GeometryModel) -> FloatArray:
+    """``[J]`` m: no point of the arm is ever further than this from the joint's axis."""
+    beyond = 0.0
+    levers = np.zeros(model.njoints - 1)
+    for joint in range(model.njoints - 1, 0, -1):
+        own = [s for s in shapes.geometryObjects if s.parentJoint == joint]
+        extent = [float(np.linalg.norm(s.placement.translation)) + _radius(s) for s in own]
+        beyond = max([beyond, *extent])
+        levers[joint - 1] = beyond
+        beyond += float(np.linalg.norm(model.jointPlacements[joint].translation))
+    return levers
+
+
+def _radius(shape: pin.GeometryObject) -> float:
+    shape.geometry.computeLocalAABB()
+    return float(shape.geometry.aabb_radius + np.linalg.norm(shape.geometry.aabb_center))
