@@ -1,5 +1,7 @@
 """Camera bytes to the model image, against a straightforward NumPy computation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -85,3 +87,31 @@ def test_bad_images_are_named() -> None:
         lay_out(ROBOT, images, ImageLayout(("top",), 6, 8))
     with pytest.raises(ContractError, match="arrangement"):
         ImageLayout(("front",), 6, 8, "diagonal")
+
+
+def test_robotwin_has_the_head_above_two_wrists_of_half_its_size() -> None:
+    """The wrists were stacked in the order of their topics: the left arm saw what the right hand held."""
+    cameras = ("head", "left_wrist", "right_wrist")
+    layout = ImageLayout(cameras, 256, 320, "head_above_wrists")
+    assert layout.size == (384, 320)
+    assert layout.regions == {
+        "head": (0, 0, 256, 320),
+        "left_wrist": (256, 0, 128, 160),
+        "right_wrist": (256, 160, 128, 160),
+    }
+    robot = replace(ROBOT, cameras=tuple(replace(ROBOT.cameras[0], name=n) for n in cameras))
+    images = {n: np.full((12, 16, 3), 40 * i, np.uint8) for i, n in enumerate(cameras)}
+    image = lay_out(robot, images, layout)
+    assert image.shape == (384, 320, 3)
+    for i, (top, left, height, width) in enumerate(layout.regions.values()):
+        assert bool((image[top : top + height, left : left + width] == 40 * i).all())
+    with pytest.raises(ContractError, match="a head and two wrist cameras"):
+        ImageLayout(cameras[:2], 256, 320, "head_above_wrists")
+
+
+def test_upside_down_images_are_turned_and_not_mirrored() -> None:
+    """Flipped in one axis only, left and right were exchanged, and every reach went to the wrong side."""
+    layout = ImageLayout(("front", "wrist"), 12, 16, upside_down=True)
+    images = random_images(0)
+    expected = np.concatenate([np.rot90(images[n], 2) for n in layout.cameras], axis=1)
+    assert np.array_equal(lay_out(ROBOT, images, layout), expected)

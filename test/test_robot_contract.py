@@ -7,7 +7,7 @@ import yaml
 from wam_core.contract import RobotState
 from wam_core.errors import ContractError
 from wam_core.paths import share_path
-from wam_core.policy import check_binding
+from wam_core.robot.binding import check_binding
 from wam_core.robot.contract import from_dict, load_robot
 from wam_core.robot.kinematics import Kinematics, proprioception
 

@@ -1,6 +1,5 @@
 """A trained preset as something that answers observations: the one entry that nodes and evaluation use."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,29 +12,10 @@ from wam_core.model.contents import patchify, unpatchify
 from wam_core.paths import share_path
 from wam_core.preprocess.images import preprocess, to_pixels
 from wam_core.presets import preset_names
+from wam_core.robot.binding import check_binding
 from wam_core.robot.contract import RobotContract
 from wam_core.training.batches import chunk_values, normalised
 from wam_core.training.checkpoint import Checkpoint, load_checkpoint
-
-#: What must be equal between the robot a model was trained on and the one it is to move.
-BINDING: dict[str, Callable[[RobotContract], object]] = {
-    "name": lambda r: r.name,
-    "joints": lambda r: r.joint_names,
-    "cameras": lambda r: [(c.name, c.width, c.height) for c in r.cameras],
-    "action.space": lambda r: r.action.space,
-    "action.names": lambda r: r.action.names,
-    "rates.action_hz": lambda r: r.rates.action_hz,
-    "proprioception": lambda r: r.proprioception,
-    "tool_frame": lambda r: r.tool_frame,
-    "tool_reference_rpy": lambda r: r.tool_reference_rpy.tolist(),
-}
-
-
-def check_binding(trained: RobotContract, robot: RobotContract) -> None:
-    """Raise :class:`ContractError` naming the first field in which ``robot`` differs from the training contract."""
-    for field, read in BINDING.items():
-        if read(trained) != read(robot):
-            raise ContractError(f"robot.{field}", read(robot), f"{read(trained)!r}, as the checkpoint was trained with")
 
 
 def checkpoint_folder(model: str) -> Path:

@@ -164,6 +164,22 @@ def _checkpoint(model: str, robot: str) -> Finding:
         return Finding("missing", str(error), f"wam train model:={model}, or a checkpoint made for {robot}")
 
 
+def _contract(model: str, robot: str) -> Finding:
+    from wam_core.policy import checkpoint_folder
+    from wam_core.robot.binding import differences
+    from wam_core.robot.contract import from_dict, load_robot
+
+    try:
+        file = checkpoint_folder(model) / "robot.yaml"
+        trained = from_dict(yaml.safe_load(file.read_text()), str(file))
+        found = [str(error) for error in differences(trained, load_robot(robot))]
+    except (ContractError, OSError, yaml.YAMLError) as error:
+        return Finding("missing", str(error), f"wam train model:={model}, or name a checkpoint folder and a robot file")
+    if found:
+        return Finding("missing", "; ".join(found), "a robot file that says what is true, or training for this robot")
+    return Finding("ok", f"{robot} is what {model} was trained on: joints, cameras, action space, rates")
+
+
 def _disk(model: str, robot: str) -> Finding:
     free = shutil.disk_usage(".").free
     detail = f"{free / 2**30:.1f} GB free in {Path.cwd()}"
@@ -191,6 +207,7 @@ CHECKS: Mapping[str, Callable[[str, str], Finding]] = {
     "gpu": _gpu,
     "robot": _robot,
     "presets": _presets,
+    "contract": _contract,
     "checkpoint": _checkpoint,
     "disk": _disk,
     "rviz": _rviz,

@@ -5,7 +5,7 @@
 The laid-out uint8 image is exactly what a training cache holds, so live and recorded inputs are bit-equal.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -26,36 +26,64 @@ ENCODINGS: Mapping[str, tuple[int, int | None]] = {
     "mono8": (1, cv2.COLOR_GRAY2RGB),
 }
 
-#: Arrangement name -> axis along which camera tiles are joined.
-ARRANGEMENTS: Mapping[str, int] = {"horizontal": 1, "vertical": 0}
+
+def _horizontal(count: int, height: int, width: int) -> list[Region]:
+    return [(0, i * width, height, width) for i in range(count)]
+
+
+def _vertical(count: int, height: int, width: int) -> list[Region]:
+    return [(i * height, 0, height, width) for i in range(count)]
+
+
+def _head_above_wrists(count: int, height: int, width: int) -> list[Region]:
+    if count != 3 or height % 2 or width % 2:
+        expected = "a head and two wrist cameras, height and width even"
+        raise ContractError("layout.cameras", (count, height, width), expected)
+    half = (height // 2, width // 2)
+    return [(0, 0, height, width), (height, 0, *half), (height, width // 2, *half)]
+
+
+#: Arrangement name -> regions of so many cameras, tiles of (height, width) pixels; ``head_above_wrists`` is RoboTwin's:
+#: the wrists at half size, left and right.
+ARRANGEMENTS: Mapping[str, Callable[[int, int, int], list[Region]]] = {
+    "horizontal": _horizontal,
+    "vertical": _vertical,
+    "head_above_wrists": _head_above_wrists,
+}
 
 
 @dataclass(frozen=True)
 class ImageLayout:
-    """Which cameras make up the model image, in order; each becomes a tile of ``height`` x ``width`` pixels."""
+    """Which cameras make up the model image, in order; each becomes a tile of ``height`` x ``width`` pixels.
+
+    ``upside_down`` turns every image by 180 degrees first: LIBERO's are rendered so and were turned for training.
+    """
 
     cameras: tuple[str, ...]
     height: int
     width: int
     arrangement: str = "horizontal"
+    upside_down: bool = False
 
     def __post_init__(self) -> None:
         look_up(ARRANGEMENTS, self.arrangement, "layout.arrangement")
         if not self.cameras or len(set(self.cameras)) != len(self.cameras):
             raise ContractError("layout.cameras", self.cameras, "one or more different camera names")
+        self._tiles()
+
+    def _tiles(self) -> list[Region]:
+        return ARRANGEMENTS[self.arrangement](len(self.cameras), self.height, self.width)
 
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) of the laid-out image."""
-        count = len(self.cameras)
-        rows, columns = (count, 1) if self.arrangement == "vertical" else (1, count)
-        return rows * self.height, columns * self.width
+        tiles = self._tiles()
+        return max(top + height for top, _, height, _ in tiles), max(left + width for _, left, _, width in tiles)
 
     @property
     def regions(self) -> dict[str, Region]:
         """Camera name -> (top, left, height, width) in the laid-out image."""
-        down, right = (self.height, 0) if self.arrangement == "vertical" else (0, self.width)
-        return {name: (i * down, i * right, self.height, self.width) for i, name in enumerate(self.cameras)}
+        return dict(zip(self.cameras, self._tiles(), strict=True))
 
 
 def decode_image(
@@ -91,15 +119,18 @@ def check_images(robot: RobotContract, images: Mapping[str, NDArray[np.uint8]], 
 
 
 def lay_out(robot: RobotContract, images: Mapping[str, NDArray[np.uint8]], layout: ImageLayout) -> NDArray[np.uint8]:
-    """Resize each camera with pixel-area averaging and join the tiles: uint8 ``[*layout.size, 3]``.
+    """Turn, resize with pixel-area averaging and join the cameras: uint8 ``[*layout.size, 3]``.
 
     Raises:
         ContractError: a camera of the layout is unknown, missing, or of the wrong size or type.
     """
     check_images(robot, images, layout.cameras)
-    size = (layout.width, layout.height)
-    tiles = [cv2.resize(images[name], size, interpolation=cv2.INTER_AREA) for name in layout.cameras]
-    return np.concatenate(tiles, axis=ARRANGEMENTS[layout.arrangement])
+    joined = np.empty((*layout.size, 3), np.uint8)
+    for name, (top, left, height, width) in layout.regions.items():
+        image = cv2.rotate(images[name], cv2.ROTATE_180) if layout.upside_down else images[name]
+        tile = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        joined[top : top + height, left : left + width] = tile
+    return joined
 
 
 def to_model_range(image: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -20,6 +20,7 @@ from wam_core.data.statistics import ColumnStatistics, load_statistics, save_sta
 from wam_core.errors import ContractError
 from wam_core.model.wam import WorldActionModel
 from wam_core.presets import Preset, from_dict, model_spec
+from wam_core.robot.binding import check_statistics
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.contract import from_dict as robot_from_dict
 from wam_core.substrates.video_vae import VideoVae
@@ -89,9 +90,8 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     vae = VideoVae(preset.vae)
     load_weights(model, folder / "model.safetensors")
     load_weights(vae, folder / "vae.safetensors")
-    for name, columns in (("action", action_columns(preset, robot)), ("proprioception", robot.proprioception)):
-        if name not in statistics or statistics[name].names != columns:
-            raise ContractError(f"checkpoint.statistics.{name}", sorted(statistics), f"statistics of {columns}")
+    columns = {"action": action_columns(preset, robot), "proprioception": robot.proprioception}
+    check_statistics(statistics, columns)
     picture = cv2.imread(str(folder / "first_frame.png"))
     if picture is None or picture.shape != (*preset.layout.size, 3):
         raise ContractError("checkpoint.first_frame.png", str(folder), f"a picture of {preset.layout.size} pixels")
