@@ -9,9 +9,10 @@ from torch.nn import functional as F
 
 from wam_core.errors import ContractError
 from wam_core.model import flow
-from wam_core.model.contents import Sizes, VideoModality, patchify, unpatchify
 from wam_core.model.generators import GENERATORS, LEAST_SIGMA
+from wam_core.model.modalities import FieldModality, TokenShape
 from wam_core.model.text import TextEncoder
+from wam_core.substrates.patches import patchify, unpatchify
 from wam_core.substrates.video_vae import VaeSize, VideoVae
 
 
@@ -63,9 +64,9 @@ def test_patches_come_back(channels: int, frames: int, patch: int) -> None:
 
 def test_equal_patches_are_told_apart_by_place_not_by_frame() -> None:
     """The places of a frame's patches were added across frames, so that the same corner had another place in each."""
-    modality = VideoModality(Sizes((2, 4, 8), future_frames=3, patch=2, horizon=4, action_dim=7), width=16)
+    modality = FieldModality(TokenShape(1, 3, (2, 4), 8, 2), width=16)
     torch.nn.init.normal_(modality.places)
-    first, second, _ = modality.embed(torch.ones(1, 3 * 8, 8)).unflatten(1, (3, 8))[0]
+    first, second, _ = modality.embed(torch.ones(1, 3 * 8, 8), "future").unflatten(1, (3, 8))[0]
     assert torch.equal(first, second)
     assert len(first.unique(dim=0)) == 8
 

@@ -26,7 +26,7 @@ STAGES = {
 
 def group(name: str, source: str, sees: str, copy_of: str = "") -> TokenGroup:
     generator = "flow_matching" if source == "generated" else ""
-    return TokenGroup(name, "future_video", source, "video", tuple(sees.split()), generator, copy_of=copy_of)
+    return TokenGroup(name, "video", "future", source, "video", tuple(sees.split()), generator, copy_of=copy_of)
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -48,7 +48,7 @@ def test_wirings_that_cannot_run_are_refused() -> None:
     with pytest.raises(ContractError, match="nobody"):
         Wiring([group("a", "generated", "a nobody")])
     with pytest.raises(ContractError, match=r"groups\.a\.generator"):
-        Wiring([TokenGroup("a", "action", "generated", "action", ("a",))])
+        Wiring([TokenGroup("a", "action", "future", "generated", "action", ("a",))])
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -57,8 +57,7 @@ def test_gradients_flow_exactly_where_the_wiring_says(name: str) -> None:
     model = tiny_model(name)
     features, sigmas = {}, {}
     for key in model.wiring.groups:
-        tokens = len(getattr(model, f"cos_{key}"))
-        features[key] = torch.randn(2, tokens, model.feature_dim(key), requires_grad=True)
+        features[key] = torch.randn(2, *model.shape_of(key), requires_grad=True)
         sigmas[key] = torch.rand(2)
     context = model.context(torch.ones(2, 12, dtype=torch.long), torch.randn(2, 7))
     heads, _ = model.run(features, sigmas, model.text_cache(features, context), {})
@@ -79,7 +78,7 @@ def test_gradients_flow_exactly_where_the_wiring_says(name: str) -> None:
 def test_reuse_changes_nothing(name: str) -> None:
     """Keys and values cached across denoising steps went stale and bent the chunk."""
     model = tiny_model(name)
-    observed = {"first_frame": torch.randn(2, len(model.cos_first_frame), model.feature_dim("first_frame"))}
+    observed = {("video", "present"): torch.randn(2, *model.shape_of("first_frame"))}
     context = model.context(torch.ones(2, 12, dtype=torch.long), torch.randn(2, 7))
     outputs = [o for o in ("action", "future") if o in model.wiring.groups]
     made = []
@@ -93,12 +92,12 @@ def test_reuse_changes_nothing(name: str) -> None:
 def test_fast_wam_acts_the_same_whatever_it_imagines() -> None:
     """The action changed when the imagined future was asked for as well, although it must not see it."""
     model = tiny_model("fast_wam")
-    observed = {"first_frame": torch.randn(1, len(model.cos_first_frame), model.feature_dim("first_frame"))}
+    observed = {("video", "present"): torch.randn(1, *model.shape_of("first_frame"))}
     context = model.context(torch.ones(1, 12, dtype=torch.long), torch.randn(1, 7))
     alone = model.generate(observed, context, ["action"], 4, torch.Generator().manual_seed(7))
     features = {
-        "first_frame": observed["first_frame"],
-        "future": torch.randn(1, len(model.cos_future), model.feature_dim("future")),
+        "first_frame": observed["video", "present"],
+        "future": torch.randn(1, *model.shape_of("future")),
         "action": alone["action"],
     }
     sigmas = {"first_frame": torch.zeros(1), "future": torch.rand(1), "action": torch.zeros(1)}

@@ -33,14 +33,25 @@ def test_a_chunk_answers_its_observation() -> None:
 
 def test_imagination_is_on_request_and_does_not_change_the_action() -> None:
     """Somebody opened RViz, and the arm behaved differently."""
-    quiet = Policy(tiny_checkpoint(), seed=0).act(observation())
-    aloud = Policy(tiny_checkpoint(), seed=0).act(observation(), imagine=True)
-    assert not quiet.futures and len(aloud.futures) == 1
-    assert np.array_equal(quiet.chunk.values, aloud.chunk.values)
-    future = aloud.futures[0]
+    quiet, aloud = (Policy(tiny_checkpoint(), seed=0) for _ in range(2))
+    assert aloud.imagine() == ()
+    for _ in range(2):
+        chunk = aloud.act(observation()).chunk
+        assert np.array_equal(quiet.act(observation()).chunk.values, chunk.values)
+        (future,) = aloud.imagine()
     assert future.values.shape == (4, 32, 64, 3) and future.values.dtype == np.uint8
     assert future.step_ns == 400_000_000 and set(future.regions) == {"front", "wrist"}
-    assert future.sequence == aloud.chunk.sequence and future.stamp_ns == aloud.chunk.stamp_ns
+    assert future.sequence == chunk.sequence == 1 and future.stamp_ns == chunk.stamp_ns
+
+
+def test_the_future_shown_is_the_one_the_action_was_made_from() -> None:
+    """RViz showed a second draw of the future, not the one that the arm followed."""
+    policy = Policy(tiny_checkpoint("fast_wam_idm"), seed=0)
+    policy.act(observation())
+    shown = policy.imagine()[0].values
+    assert np.array_equal(shown, policy.imagine()[0].values)
+    policy.checkpoint.model.trunk.expert("video").blocks[0].ffn[0].weight.data.zero_()  # type: ignore[index, union-attr]
+    assert np.array_equal(shown, policy.imagine()[0].values)
 
 
 def test_the_action_looks_at_image_instruction_and_proprioception() -> None:

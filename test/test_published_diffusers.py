@@ -6,26 +6,27 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from wam_core.model.contents import Sizes, patchify, unpatchify
 from wam_core.model.groups import TokenGroup
+from wam_core.model.modalities import TokenShape
 from wam_core.model.trunk import ExpertSize, TrunkSize
 from wam_core.model.wam import ModelSpec, WorldActionModel
 from wam_core.pretrained.layout import published_state
 from wam_core.pretrained.layouts import LAYOUTS
+from wam_core.substrates.patches import patchify, unpatchify
 
-SIZES = Sizes(latent=(6, 8, 12), future_frames=2, patch=2, horizon=4, action_dim=7)
+VIDEO, LATENT = TokenShape(1, 2, (4, 6), 24, patch=2), (6, 8, 12)
 TRUNK = TrunkSize(layers=3, heads=2, head_dim=16, text_dim=20, time_dim=32)
 
 
-def group(name: str, content: str) -> TokenGroup:
+def group(name: str, span: str) -> TokenGroup:
     """Wan alone: every frame sees every frame, each at its own noise level."""
-    return TokenGroup(name, content, "generated", "video", ("first", "future"), generator="flow_matching")
+    return TokenGroup(name, "video", span, "generated", "video", ("first", "future"), generator="flow_matching")
 
 
 def video_model() -> WorldActionModel:
     torch.manual_seed(0)
-    groups = (group("first", "first_frame"), group("future", "future_video"))
-    spec = ModelSpec(groups, {"video": ExpertSize(32, 80)}, TRUNK, SIZES, 7, ("reach",), 4)
+    groups = (group("first", "present"), group("future", "future"))
+    spec = ModelSpec(groups, {"video": ExpertSize(32, 80)}, TRUNK, {"video": VIDEO}, 7, ("reach",), 4)
     model = WorldActionModel(spec).eval()
     with torch.no_grad():
         for name, value in model.named_parameters():
@@ -42,7 +43,7 @@ def test_the_video_expert_is_wan(first_level: float, tmp_path: Path) -> None:
 
     model = video_model()
     file = tmp_path / "diffusion_pytorch_model.safetensors"
-    save_file(published_state(LAYOUTS["wan_diffusers"], model.state_dict(), SIZES), file)
+    save_file(published_state(LAYOUTS["wan_diffusers"], model.state_dict(), VIDEO), file)
     wan = WanTransformer3DModel(
         patch_size=(1, 2, 2),
         num_attention_heads=TRUNK.heads,
@@ -61,7 +62,7 @@ def test_the_video_expert_is_wan(first_level: float, tmp_path: Path) -> None:
     sigmas = {"first": torch.full((2,), first_level), "future": level}
     features = {"first": patchify(latents[:, :, :1], 2), "future": patchify(latents[:, :, 1:], 2)}
     heads, _ = model.run(features, sigmas, model.text_cache(features, context), {})
-    ours = unpatchify(torch.cat([heads["first"], heads["future"]], dim=1), 2, SIZES.latent)
+    ours = unpatchify(torch.cat([heads["first"], heads["future"]], dim=1), 2, LATENT)
 
     per_frame = 4 * 6
     times = torch.stack([sigmas["first"]] * per_frame + [sigmas["future"]] * 2 * per_frame, dim=1)

@@ -13,7 +13,7 @@ from tiny import WORDS, tiny_preset
 from torch import Tensor
 
 from wam_core.errors import ContractError
-from wam_core.model.contents import Sizes
+from wam_core.model.modalities import TokenShape
 from wam_core.model.trunk import ExpertSize, TrunkSize
 from wam_core.model.wam import ModelSpec, WorldActionModel
 from wam_core.presets import load_preset, model_spec
@@ -33,7 +33,7 @@ def tiny() -> WorldActionModel:
 
 
 def stored(layout: str, model: WorldActionModel) -> dict[str, Tensor]:
-    state = published_state(LAYOUTS[layout], model.state_dict(), SPEC.sizes)
+    state = published_state(LAYOUTS[layout], model.state_dict(), SPEC.shapes["video"])
     return {k: v.contiguous() for k, v in state.items()}
 
 
@@ -84,7 +84,7 @@ def test_every_layout_loads_to_the_same_model(layout: str, tmp_path: Path) -> No
     for value in loaded.trunk.parameters():
         value.normal_()
     loaded.load_state_dict({**own, **imported.state})
-    observed = {"first_frame": torch.randn(1, len(model.cos_first_frame), model.feature_dim("first_frame"))}
+    observed = {("video", "present"): torch.randn(1, *model.shape_of("first_frame"))}
     context = torch.randn(1, 5, SPEC.trunk.text_dim)
     outputs = ["future"] if video_only else ["action", "future"]
     made = [m.generate(observed, context, outputs, 2, torch.Generator().manual_seed(0)) for m in (model, loaded)]
@@ -191,7 +191,10 @@ def full_spec(action_dim: int, proprio_dim: int, latent: tuple[int, int, int]) -
         groups=load_preset("fast_wam").groups,
         experts={"video": ExpertSize(3072, 14336), "action": ExpertSize(1024, 4096)},
         trunk=TrunkSize(layers=30, heads=24, head_dim=128, text_dim=4096, time_dim=256, bf16_time=True),
-        sizes=Sizes(latent=latent, future_frames=2, patch=2, horizon=32, action_dim=action_dim),
+        shapes={
+            "video": TokenShape(1, 2, (latent[1] // 2, latent[2] // 2), 4 * latent[0], patch=2),
+            "action": TokenShape(0, 32, (), action_dim),
+        },
         proprio_dim=proprio_dim,
         vocabulary=("reach",),
         text_length=128,
@@ -230,6 +233,6 @@ def test_diffusers_names_its_parameters_so() -> None:
 def test_what_we_added_is_all_that_no_file_holds() -> None:
     """A parameter added to the trunk would silently make every published file incomplete."""
     state = tiny().state_dict()
-    covered = {k for k in state if published_state(LAYOUTS["fast_wam"], {k: state[k]}, SPEC.sizes)}
+    covered = {k for k in state if published_state(LAYOUTS["fast_wam"], {k: state[k]}, SPEC.shapes["video"])}
     assert {k for k in state if not k.startswith("text.")} - covered == set(ADDED)
 

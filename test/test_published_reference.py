@@ -7,12 +7,12 @@ import reference_fast_wam as reference
 import torch
 from tiny import WORDS, tiny_preset
 
-from wam_core.model.contents import patchify, unpatchify
 from wam_core.model.wam import WorldActionModel
 from wam_core.presets import model_spec
 from wam_core.pretrained.layout import published_state
 from wam_core.pretrained.layouts import LAYOUTS
 from wam_core.robot.contract import load_robot
+from wam_core.substrates.patches import patchify, unpatchify
 
 VARIANTS = {"fast": "fast_wam", "joint": "fast_wam_joint", "idm": "fast_wam_idm"}
 SHIFT = 5.0
@@ -32,14 +32,15 @@ class Case:
             for name, value in self.model.named_parameters():
                 if not name.endswith("places"):
                     value.add_(0.1 * torch.randn_like(value))
-        self.variant, self.patch, self.latent = variant, preset.patch, spec.sizes.latent
-        self.weights = published_state(LAYOUTS["fast_wam"], self.model.state_dict(), spec.sizes)
+        video, action = spec.shapes["video"], spec.shapes["action"]
+        channels, height, width = self.latent = (video.channels, *(n * video.patch for n in video.grid))
+        self.variant, self.patch = variant, video.patch
+        self.weights = published_state(LAYOUTS["fast_wam"], self.model.state_dict(), video)
         size = preset.trunk
-        self.shape = reference.Shape(size.heads, size.head_dim, size.layers, size.time_dim, preset.patch, rounded)
-        channels, height, width = spec.sizes.latent
+        self.shape = reference.Shape(size.heads, size.head_dim, size.layers, size.time_dim, video.patch, rounded)
         self.first = torch.randn(2, channels, 1, height, width)
-        self.future, self.given = (torch.randn(2, channels, spec.sizes.future_frames, height, width) for _ in range(2))
-        self.action = torch.randn(2, spec.sizes.horizon, spec.sizes.action_dim)
+        self.future, self.given = (torch.randn(2, channels, video.future, height, width) for _ in range(2))
+        self.action = torch.randn(2, action.future, action.features)
         self.context = self.model.context(torch.randint(1, 10, (2, 12)), torch.randn(2, 7)).detach()
 
     def film(self, future: torch.Tensor) -> torch.Tensor:
@@ -88,7 +89,7 @@ def test_the_trunk_is_fast_wam(variant: str, rounded: bool) -> None:
 def test_the_sampler_is_fast_wam(variant: str, outputs: tuple[str, ...]) -> None:
     """The last step stopped short of zero noise, and the IDM form saw the noisy video in place of the finished one."""
     case = Case(variant, rounded=True)
-    observed = {"first_frame": patchify(case.first, case.patch)}
+    observed = {("video", "present"): patchify(case.first, case.patch)}
 
     def generate(steps: int) -> dict[str, torch.Tensor]:
         return case.model.generate(observed, case.context, outputs, steps, torch.Generator().manual_seed(5))

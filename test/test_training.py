@@ -9,8 +9,7 @@ from tiny import tiny_checkpoint, tiny_frames, tiny_model, tiny_preset
 
 from wam_core.errors import ContractError
 from wam_core.model.wam import WorldActionModel
-from wam_core.presets import model_spec, preset_names
-from wam_core.substrates.video_vae import VideoVae
+from wam_core.presets import build_substrates, model_spec, preset_names
 from wam_core.training.batches import Batches, make_batches, statistics_of, vocabulary_of
 from wam_core.training.checkpoint import FILES, load_checkpoint, save_checkpoint
 from wam_core.training.trainer import load_state, save_state, start, train_step, validate
@@ -23,8 +22,7 @@ def batches(name: str) -> tuple[WorldActionModel, Batches]:
     preset, frames = tiny_preset(name), tiny_frames()
     torch.manual_seed(0)
     model = WorldActionModel(model_spec(preset, frames.robot, vocabulary_of(frames)))
-    vae = VideoVae(preset.vae).eval()
-    return model, make_batches(preset, frames, vae, model.text, statistics_of(preset, frames))
+    return model, make_batches(preset, frames, build_substrates(preset), model.text, statistics_of(preset, frames))
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -82,11 +80,14 @@ def tiny_or_other_weights() -> WorldActionModel:
 def test_vae_learns_and_its_latents_are_normalised() -> None:
     """Latents of any scale met noise of scale one, and flow matching learned nothing."""
     frames, losses = tiny_frames(), []
-    vae = train_vae(tiny_preset("fast_wam"), frames, 60, 0, lambda step, loss: losses.append(loss))
-    assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
     preset = tiny_preset("fast_wam")
-    data = make_batches(preset, frames, vae, batches("fast_wam")[0].text, statistics_of(preset, frames))
-    video = torch.cat([v.float() for k, v in data.features.items() if k != "action"], dim=1)
+    substrates = build_substrates(preset)
+    video = substrates["video"]
+    windows = frames.windows(preset.horizon, preset.frame_stride)
+    video.vae = train_vae(video.spec.vae, frames, windows, 60, 0, lambda step, loss: losses.append(loss))
+    assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
+    data = make_batches(preset, frames, substrates, batches("fast_wam")[0].text, statistics_of(preset, frames))
+    video = torch.cat([v.float() for k, v in data.features.items() if k[0] == "video"], dim=1)
     assert abs(float(video.mean())) < 0.2 and abs(float(video.std()) - 1) < 0.2
 
 
@@ -101,7 +102,7 @@ def test_checkpoint_round_trip(tmp_path: Path) -> None:
         assert torch.allclose(loaded.model.state_dict()[key].float(), value.float(), rtol=2**-7), key
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [*FILES, "video.safetensors"])
 def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     """Half a checkpoint was loaded, the rest stayed random."""
     save_checkpoint(tmp_path, tiny_checkpoint())
@@ -118,7 +119,7 @@ def test_corrupt_and_foreign_weights_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="readable safetensors"):
         load_checkpoint(tmp_path)
     save_checkpoint(tmp_path / "other", tiny_checkpoint("fast_wam"))
-    (tmp_path / "model.safetensors").write_bytes((tmp_path / "other" / "vae.safetensors").read_bytes())
+    (tmp_path / "model.safetensors").write_bytes((tmp_path / "other" / "video.safetensors").read_bytes())
     with pytest.raises(ContractError, match="missing"):
         load_checkpoint(tmp_path)
 

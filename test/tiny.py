@@ -9,9 +9,9 @@ from wam_core.data.frames import TrainingFrames
 from wam_core.model.trunk import ExpertSize, TrunkSize
 from wam_core.model.wam import WorldActionModel
 from wam_core.preprocess.images import ImageLayout
-from wam_core.presets import Preset, load_preset, model_spec
+from wam_core.presets import Preset, build_substrates, load_preset, model_spec
 from wam_core.robot.contract import load_robot
-from wam_core.substrates.video_vae import VaeSize, VideoVae
+from wam_core.substrates.video_latent import VideoLatentSpec
 from wam_core.training.batches import statistics_of, vocabulary_of
 from wam_core.training.checkpoint import Checkpoint
 
@@ -25,7 +25,7 @@ def tiny_preset(name: str) -> Preset:
         load_preset(name),
         layout=ImageLayout(("front", "wrist"), 32, 32),
         steps=3,
-        vae=VaeSize(latent_channels=4, width=8),
+        substrates={"video": VideoLatentSpec("video_latent", latent_channels=4, width=8, patch=2)},
         trunk=TrunkSize(layers=2, heads=2, head_dim=12, text_dim=16, time_dim=16),
         experts={"video": ExpertSize(32, 64), "action": ExpertSize(24, 48)},
     )
@@ -66,5 +66,5 @@ def tiny_checkpoint(name: str = "fast_wam", seed: int = 0) -> Checkpoint:
     vocabulary = vocabulary_of(frames)
     model = WorldActionModel(model_spec(preset, frames.robot, vocabulary)).eval()
     training = {"vocabulary": vocabulary, "instructions": sorted(set(frames.instructions)), "step": 0, "seed": seed}
-    vae = VideoVae(preset.vae).eval()
-    return Checkpoint(preset, frames.robot, model, vae, statistics_of(preset, frames), training, frames.images[0])
+    substrates, statistics = build_substrates(preset), statistics_of(preset, frames)
+    return Checkpoint(preset, frames.robot, model, substrates, statistics, training, frames.images[0])

@@ -8,9 +8,9 @@ import torch
 
 from wam_core.data.statistics import column_statistics
 from wam_core.model.wam import WorldActionModel
-from wam_core.presets import load_preset, model_spec
+from wam_core.presets import build_substrates, load_preset, model_spec
 from wam_core.robot.contract import load_robot
-from wam_core.substrates.video_vae import VaeSize, VideoVae
+from wam_core.substrates.video_latent import VideoLatentSpec
 from wam_core.training.batches import action_columns
 from wam_core.training.checkpoint import Checkpoint, save_checkpoint
 
@@ -25,7 +25,7 @@ def make_tiny_checkpoint(folder: Path, spread: float = 0.02) -> Path:
     size = {"width": 16, "ffn": 32}
     preset = replace(
         preset,
-        vae=VaeSize(latent_channels=4, width=8),
+        substrates={"video": VideoLatentSpec("video_latent", latent_channels=4, width=8, patch=2)},
         trunk=replace(preset.trunk, layers=1, heads=2, head_dim=12, text_dim=16, time_dim=16),
         experts={name: replace(expert, **size) for name, expert in preset.experts.items()},
         steps=2,
@@ -41,5 +41,6 @@ def make_tiny_checkpoint(folder: Path, spread: float = 0.02) -> Path:
     model = WorldActionModel(model_spec(preset, robot, WORDS))
     first_frame = np.zeros((*preset.layout.size, 3), np.uint8)
     training = {"vocabulary": list(WORDS), "instructions": ["reach the red ball"], "seed": 0}
-    save_checkpoint(folder, Checkpoint(preset, robot, model, VideoVae(preset.vae), statistics, training, first_frame))
+    substrates = build_substrates(preset)
+    save_checkpoint(folder, Checkpoint(preset, robot, model, substrates, statistics, training, first_frame))
     return folder

@@ -1,19 +1,22 @@
 """A trained preset as something that answers observations: the one entry that nodes and evaluation use."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
 from wam_core.contract import ActionChunk, Future, Observation, Prediction, check_finite
 from wam_core.errors import ContractError
-from wam_core.model.contents import patchify, unpatchify
+from wam_core.model.wam import Content
 from wam_core.paths import share_path
-from wam_core.preprocess.images import preprocess, to_pixels
-from wam_core.presets import preset_names
+from wam_core.preprocess.images import lay_out
+from wam_core.presets import ACTION, preset_names
 from wam_core.robot.binding import check_binding
 from wam_core.robot.contract import RobotContract
+from wam_core.substrates.substrate import Scenes
 from wam_core.training.batches import chunk_values, normalised
 from wam_core.training.checkpoint import Checkpoint, load_checkpoint
 
@@ -46,8 +49,19 @@ def load_policy(model: str, robot: RobotContract, seed: int = 0) -> "Policy":
     return Policy(checkpoint, seed)
 
 
+@dataclass(frozen=True)
+class _Thought:
+    """What a chunk was made from, for the futures that belong to it."""
+
+    stamp_ns: int
+    sequence: int
+    observed: Mapping[Content, Tensor]
+    context: Tensor
+    generated: Mapping[str, Tensor]
+
+
 class Policy:
-    """Observations in, chunks and futures out.
+    """Observations in, chunks out, and on request the futures that belong to them.
 
     Attributes:
         name: the preset. cameras: images it looks at, in order. horizon, replan_steps: in chunk steps.
@@ -65,36 +79,30 @@ class Policy:
         self.steps = preset.steps
         self.seed = seed
         self.sequence = 0
+        self._thought: _Thought | None = None
 
     def check_instruction(self, instruction: str) -> None:
         """Raise :class:`ContractError` naming the first word the model does not know."""
         self.checkpoint.model.text.tokenize(instruction)
 
-    def act(self, observation: Observation, imagine: bool = False) -> Prediction:
-        """Predict a chunk, and with ``imagine`` the future video as well.
+    def act(self, observation: Observation) -> Prediction:
+        """Predict a chunk; nothing that the chunk does not depend on is computed.
 
         Raises:
             ContractError: an image, the proprioception or the instruction does not fit.
         """
-        c, preset = self.checkpoint, self.checkpoint.preset
+        c = self.checkpoint
         check_finite("observation.proprioception", observation.proprioception)
-        image, regions = preprocess(c.robot, observation.images, preset.layout)
+        image = lay_out(c.robot, observation.images, c.preset.layout)
         words = c.model.text.tokenize(observation.instruction)[None]
         proprioception = normalised(c.statistics["proprioception"], observation.proprioception)[None]
-        imagine = imagine and "future" in c.model.wiring.groups
         with torch.no_grad():
-            first = c.vae.encode(torch.from_numpy(image)[None, :, None])
-            generated = c.model.generate(
-                {"first_frame": patchify(first, preset.patch)},
-                c.model.context(words, proprioception),
-                ("action", "future") if imagine else ("action",),
-                self.steps,
-                torch.Generator().manual_seed(self.seed * 1_000_003 + self.sequence),
-            )
-            actions = generated["action"][0]
-            values = chunk_values(c.robot, c.statistics["action"], actions, observation.proprioception)
-            futures = (self._future(observation, first, generated["future"], regions),) if imagine else ()
+            observed = _observed(c, Scenes(image[None]))
+            context = c.model.context(words, proprioception)
+            generated = self._generate(observed, context, (ACTION,), self.sequence)
+            values = chunk_values(c.robot, c.statistics["action"], generated[ACTION][0], observation.proprioception)
         check_finite("chunk.values", values)
+        self._thought = _Thought(observation.stamp_ns, self.sequence, observed, context, generated)
         step_ns = c.robot.step_ns
         chunk = ActionChunk(
             stamp_ns=observation.stamp_ns,
@@ -107,18 +115,38 @@ class Policy:
             model=self.name,
         )
         self.sequence += 1
-        return Prediction(chunk, futures)
+        return Prediction(chunk)
 
-    def _future(
-        self,
-        observation: Observation,
-        first: torch.Tensor,
-        features: torch.Tensor,
-        regions: dict[str, tuple[int, int, int, int]],
-    ) -> Future:
-        c, preset = self.checkpoint, self.checkpoint.preset
-        latents = torch.cat((first, unpatchify(features, preset.patch, c.model.spec.sizes.latent)), dim=2)
-        video = c.vae.decode(latents)[0, :, 1:].permute(1, 0, 2, 3).numpy()
-        frames: NDArray[np.uint8] = to_pixels(video)
-        step_ns = preset.frame_stride * c.robot.step_ns
-        return Future(observation.stamp_ns, "video", step_ns, frames, regions, self.sequence)
+    def imagine(self) -> tuple[Future, ...]:
+        """The futures that belong to the last chunk, one for each generated group that is no action.
+
+        Those that the chunk was made from are shown as they were; the others are generated now.
+        """
+        thought, preset = self._thought, self.checkpoint.preset
+        if thought is None:
+            return ()
+        names = [g.name for g in preset.futures()]
+        missing = [n for n in names if n not in thought.generated]
+        with torch.no_grad():
+            late = self._generate(thought.observed, thought.context, missing, thought.sequence) if missing else {}
+        made = {**late, **thought.generated}
+        return tuple(self._future(thought, group.substrate, made[group.name]) for group in preset.futures())
+
+    def _generate(
+        self, observed: Mapping[Content, Tensor], context: Tensor, outputs: Sequence[str], sequence: int
+    ) -> dict[str, Tensor]:
+        rng = torch.Generator().manual_seed(self.seed * 1_000_003 + sequence)
+        return self.checkpoint.model.generate(observed, context, outputs, self.steps, rng)
+
+    def _future(self, thought: _Thought, name: str, features: Tensor) -> Future:
+        c = self.checkpoint
+        substrate = c.substrates[name]
+        values = substrate.decode(thought.observed[name, "present"], features)[0]
+        step_ns = c.preset.frame_stride * c.robot.step_ns
+        return Future(thought.stamp_ns, substrate.shows, step_ns, values, c.preset.layout.regions, thought.sequence)
+
+
+def _observed(checkpoint: Checkpoint, scenes: Scenes) -> dict[Content, Tensor]:
+    """Features of what the model's observed groups show of the newest of ``scenes``."""
+    groups = [g for g in checkpoint.preset.groups if g.source == "observed"]
+    return {g.content: checkpoint.substrates[g.substrate].encode(scenes, np.array([[0]])) for g in groups}

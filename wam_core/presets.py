@@ -9,14 +9,18 @@ import yaml
 
 from wam_core.errors import ContractError, look_up
 from wam_core.fields import exact_fields, read
-from wam_core.model.contents import Sizes
 from wam_core.model.groups import TokenGroup, Wiring
+from wam_core.model.modalities import TokenShape
 from wam_core.model.trunk import ExpertSize, TrunkSize
 from wam_core.model.wam import ModelSpec
 from wam_core.paths import share_path
 from wam_core.preprocess.images import ImageLayout
 from wam_core.robot.contract import RobotContract
-from wam_core.substrates.video_vae import SPACE_STRIDE, TIME_STRIDE, VaeSize
+from wam_core.substrates.substrate import Clip, Substrate, SubstrateSpec
+from wam_core.substrates.table import SUBSTRATES
+
+#: The substrate of action chunks, which every model has.
+ACTION = "action"
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,7 @@ class Preset:
         horizon: action steps in a chunk.
         frame_stride: action steps between two predicted frames.
         replan_steps: chunk steps executed before the next chunk takes over.
-        patch: side of a video patch in latent pixels.
-        steps: denoising steps at inference.
+        steps: denoising steps at inference, where a group names none of its own.
         text_length: most words of an instruction.
     """
 
@@ -60,19 +63,22 @@ class Preset:
     horizon: int
     frame_stride: int
     replan_steps: int
-    patch: int
     steps: int
     text_length: int
-    vae: VaeSize
+    substrates: Mapping[str, SubstrateSpec]
     trunk: TrunkSize
     experts: Mapping[str, ExpertSize]
     groups: tuple[TokenGroup, ...]
     training: TrainingSettings
 
     @property
-    def frames(self) -> int:
-        """Raw video frames of a training window: the first and the predicted ones."""
-        return self.horizon // self.frame_stride + 1
+    def clip(self) -> Clip:
+        """Timing and picture of a training window."""
+        return Clip(self.layout, self.horizon // self.frame_stride, self.frame_stride)
+
+    def futures(self) -> tuple[TokenGroup, ...]:
+        """The generated groups that are no actions: what the model can imagine."""
+        return tuple(g for g in self.groups if g.source == "generated" and g.substrate != ACTION)
 
     def to_dict(self) -> dict[str, Any]:
         """The same shape as the parameter file; :func:`from_dict` reads it back."""
@@ -107,7 +113,7 @@ def from_dict(raw: Mapping[str, Any], source: str) -> Preset:
     """Build and check a preset; errors name ``source`` and the dotted field."""
     values = exact_fields(Preset, raw, source)
     values["layout"] = read(ImageLayout, raw["layout"], f"{source}.layout")
-    values["vae"] = read(VaeSize, raw["vae"], f"{source}.vae")
+    values["substrates"] = {n: _substrate(s, f"{source}.substrates.{n}") for n, s in raw["substrates"].items()}
     values["trunk"] = read(TrunkSize, raw["trunk"], f"{source}.trunk")
     values["training"] = read(TrainingSettings, raw["training"], f"{source}.training")
     values["experts"] = {n: read(ExpertSize, e, f"{source}.experts.{n}") for n, e in raw["experts"].items()}
@@ -116,16 +122,28 @@ def from_dict(raw: Mapping[str, Any], source: str) -> Preset:
     )
     preset = Preset(**values)
     Wiring(preset.groups)
-    if preset.horizon % preset.frame_stride or preset.frames % TIME_STRIDE != 1:
-        raise ContractError(
-            f"{source}.frame_stride", preset.frame_stride, "horizon / frame_stride to be a multiple of 4"
-        )
+    if preset.frame_stride < 1 or preset.horizon % preset.frame_stride:
+        raise ContractError(f"{source}.frame_stride", preset.frame_stride, f"a divisor of the horizon {preset.horizon}")
     if not 0 < preset.replan_steps <= preset.horizon:
         raise ContractError(f"{source}.replan_steps", preset.replan_steps, f"1 to horizon ({preset.horizon})")
-    if any(side % (SPACE_STRIDE * preset.patch) for side in preset.layout.size):
-        unit = SPACE_STRIDE * preset.patch
-        raise ContractError(f"{source}.layout", preset.layout.size, f"multiples of {unit} pixels")
+    for name, spec in preset.substrates.items():
+        try:
+            spec.shape(preset.clip)
+        except ContractError as error:
+            expected = f"{error.expected} (substrate {name})"
+            raise ContractError(f"{source}.{error.field}", error.value, expected) from None
     return preset
+
+
+def _substrate(raw: Mapping[str, Any], source: str) -> SubstrateSpec:
+    if not isinstance(raw, Mapping) or "kind" not in raw:
+        raise ContractError(f"{source}.kind", raw, f"one of {', '.join(SUBSTRATES)}")
+    return read(look_up(SUBSTRATES, raw["kind"], f"{source}.kind"), raw, source)
+
+
+def build_substrates(preset: Preset) -> dict[str, Substrate]:
+    """The preset's substrates, with random weights where they have any."""
+    return {name: spec.build(preset.clip).eval() for name, spec in preset.substrates.items()}
 
 
 def model_spec(preset: Preset, robot: RobotContract, vocabulary: tuple[str, ...]) -> ModelSpec:
@@ -138,18 +156,13 @@ def model_spec(preset: Preset, robot: RobotContract, vocabulary: tuple[str, ...]
         raise ContractError("preset.robot", preset.robot, f"{robot.name!r}, the robot in use")
     for camera in preset.layout.cameras:
         robot.camera(camera)
-    height, width = preset.layout.size
+    shapes = {name: spec.shape(preset.clip) for name, spec in preset.substrates.items()}
+    shapes[ACTION] = TokenShape(0, preset.horizon, (), len(robot.action.names))
     return ModelSpec(
         groups=preset.groups,
         experts=preset.experts,
         trunk=preset.trunk,
-        sizes=Sizes(
-            latent=(preset.vae.latent_channels, height // SPACE_STRIDE, width // SPACE_STRIDE),
-            future_frames=(preset.frames - 1) // TIME_STRIDE,
-            patch=preset.patch,
-            horizon=preset.horizon,
-            action_dim=len(robot.action.names),
-        ),
+        shapes=shapes,
         proprio_dim=len(robot.proprioception),
         vocabulary=vocabulary,
         text_length=preset.text_length,

@@ -127,6 +127,7 @@ class InferenceNode(LifecycleNode):
         """Use ``policy`` and look at what it looks at."""
         self._policy = policy
         self._latency, self._latency_s, self._count = Histogram(), 0.0, 0
+        self._imagination = Histogram()
         self._newest: ActionChunk | None = None
         self._problem = ""
         self._sensors = Sensors(self, self._robot, policy.cameras, self._notify)
@@ -185,19 +186,19 @@ class InferenceNode(LifecycleNode):
 
     def _predict(self, observation: Observation) -> None:
         assert self._policy is not None
-        mode = self.get_parameter("imagine").value
-        imagine = mode == "always" or (mode == "auto" and self._futures.get_subscription_count() > 0)
         begin = time.monotonic()
-        prediction = self._policy.act(observation, imagine=imagine)
+        prediction = self._policy.act(observation)
         took = time.monotonic() - begin
         self._latency.add(took)
         self._latency_s += (LATENCY_WEIGHT if self._count else 1.0) * (took - self._latency_s)
-        self._publish(prediction, observation, took)
+        if self._publish(prediction, observation, took):
+            self._imagine()
 
-    def _publish(self, prediction: Prediction, observation: Observation, took_s: float) -> None:
+    def _publish(self, prediction: Prediction, observation: Observation, took_s: float) -> bool:
+        """Whether the chunk still answers what the model is told to do, and was published."""
         with self._wake:
             if not self._active or self._instruction != observation.instruction:
-                return
+                return False
             chunk = replace(prediction.chunk, inference_ns=round(took_s * 1e9))
             self._chunks.publish(conversion.chunk_message(self._robot, chunk))
             self._newest = chunk
@@ -206,8 +207,19 @@ class InferenceNode(LifecycleNode):
             assert self._policy is not None
             used = input_record(self._policy, observation, chunk.sequence)
             self._inputs.publish(conversion.input_message(self._robot, used))
-        for future in prediction.futures:
-            self._futures.publish(conversion.future_message(self._robot, future, chunk.model))
+        return True
+
+    def _imagine(self) -> None:
+        """Show what the chunk goes with, after the chunk: nobody's looking delays the arm."""
+        assert self._policy is not None
+        mode = self.get_parameter("imagine").value
+        if mode == "never" or (mode == "auto" and not self._futures.get_subscription_count()):
+            return
+        begin = time.monotonic()
+        futures = self._policy.imagine()
+        self._imagination.add(time.monotonic() - begin)
+        for future in futures:
+            self._futures.publish(conversion.future_message(self._robot, future, self._policy.name))
 
     # ---- services and tasks (spin thread) -------------------------------------------------------------------------
 
@@ -269,6 +281,7 @@ class InferenceNode(LifecycleNode):
             "chunks": self._count,
             "inference p50 (ms)": 1e3 * self._latency.quantile(0.5),
             "inference p95 (ms)": 1e3 * self._latency.quantile(0.95),
+            "imagination p50 (ms)": 1e3 * self._imagination.quantile(0.5),
         }
         if not self._active:
             self._diagnostics.publish(diagnostics.STALE, "inactive", values)

@@ -14,8 +14,9 @@ from wam_core.data.frames import TrainingFrames, load_frames
 from wam_core.data.statistics import ColumnStatistics
 from wam_core.errors import ContractError
 from wam_core.model.wam import WorldActionModel
-from wam_core.presets import Preset, load_preset, model_spec
-from wam_core.substrates.video_vae import VideoVae
+from wam_core.presets import Preset, build_substrates, load_preset, model_spec
+from wam_core.substrates.substrate import Substrate
+from wam_core.substrates.video_latent import VideoLatent
 from wam_core.training.augment import augmented
 from wam_core.training.batches import Batches, joined, make_batches, statistics_of, vocabulary_of
 from wam_core.training.checkpoint import Checkpoint, load_weights, save_checkpoint
@@ -63,7 +64,11 @@ def _train_vae(arguments: argparse.Namespace, preset: Preset, frames: TrainingFr
         if step % 50 == 0:
             bar.set_postfix(loss=f"{sum(recent) / len(recent):.4f}")
 
-    vae = train_vae(preset, frames, bar.total, arguments.seed, report)
+    windows = frames.windows(preset.horizon, preset.frame_stride)
+    videos = _video_latents(build_substrates(preset))
+    if not videos:
+        raise ContractError("model", preset.name, "a preset with a video_latent substrate")
+    vae = train_vae(videos[0].spec.vae, frames, windows, bar.total, arguments.seed, report)
     bar.close()
     save_vae(vae, arguments.out / "vae.safetensors")
     save_vae_picture(preset, frames, vae, arguments.out / "vae.png")
@@ -71,12 +76,16 @@ def _train_vae(arguments: argparse.Namespace, preset: Preset, frames: TrainingFr
     return 0
 
 
+def _video_latents(substrates: Mapping[str, Substrate]) -> list[VideoLatent]:
+    return [s for s in substrates.values() if isinstance(s, VideoLatent)]
+
+
 def _augmented_batches(
     seed: int,
     copies: int,
     preset: Preset,
     frames: TrainingFrames,
-    vae: VideoVae,
+    substrates: Mapping[str, Substrate],
     model: WorldActionModel,
     statistics: Mapping[str, ColumnStatistics],
 ) -> Batches:
@@ -84,26 +93,28 @@ def _augmented_batches(
     parts = []
     for copy in tqdm(range(copies + 1), desc="encoding", unit="copy"):
         scenes = augmented(frames, rng) if copy else frames
-        parts.append(make_batches(preset, scenes, vae, model.text, statistics))
+        parts.append(make_batches(preset, scenes, substrates, model.text, statistics))
     return joined(parts)
 
 
 def _train_model(arguments: argparse.Namespace, preset: Preset, frames: TrainingFrames) -> int:
-    if arguments.vae is None:
-        raise ContractError("vae", None, "--vae <vae.safetensors>, made by wam train --part vae")
+    substrates = build_substrates(preset)
+    for video in _video_latents(substrates):
+        if arguments.vae is None:
+            raise ContractError("vae", None, "--vae <vae.safetensors>, made by wam train --part vae")
+        load_weights(video, arguments.vae)
     settings = preset.training
     if arguments.steps:
         settings = type(settings)(**{**vars(settings), "steps": arguments.steps})
-    vae = VideoVae(preset.vae).eval()
-    load_weights(vae, arguments.vae)
     torch.manual_seed(arguments.seed)
     vocabulary, statistics = vocabulary_of(frames), statistics_of(preset, frames)
     model = WorldActionModel(model_spec(preset, frames.robot, vocabulary))
     held = [i for i in range(len(frames.bounds)) if i % HELD_OUT == 0]
     kept = [i for i in range(len(frames.bounds)) if i % HELD_OUT]
-    data = _augmented_batches(arguments.seed, settings.copies, preset, frames.select(kept), vae, model, statistics)
+    seen, copies = frames.select(kept), settings.copies
+    data = _augmented_batches(arguments.seed, copies, preset, seen, substrates, model, statistics)
     unseen_frames = frames.select(held)
-    unseen = make_batches(preset, unseen_frames, vae, model.text, statistics)
+    unseen = make_batches(preset, unseen_frames, substrates, model.text, statistics)
     state = start(model, settings)
     state_file, log = arguments.out / "state.pt", arguments.out / "losses.csv"
     if state_file.exists():
@@ -128,7 +139,7 @@ def _train_model(arguments: argparse.Namespace, preset: Preset, frames: Training
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         }
-        return Checkpoint(preset, frames.robot, averaged.eval(), vae, statistics, training, frames.images[0])
+        return Checkpoint(preset, frames.robot, averaged.eval(), substrates, statistics, training, frames.images[0])
 
     def report(step: int, losses: dict[str, float]) -> None:
         recent.append(losses)

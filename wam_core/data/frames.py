@@ -15,6 +15,7 @@ from wam_core.data.reader import read_episodes
 from wam_core.errors import ContractError
 from wam_core.preprocess.images import ImageLayout, lay_out
 from wam_core.robot.contract import RobotContract, from_dict
+from wam_core.substrates.substrate import Scenes
 
 IntArray = NDArray[np.int64]
 
@@ -35,6 +36,11 @@ class Windows:
     start: IntArray
     action: IntArray
     frame: IntArray
+
+    @property
+    def clip(self) -> IntArray:
+        """``[M, 1 + horizon // frame_stride]`` the observed row, then those of the future."""
+        return np.concatenate((self.start[:, None], self.frame), axis=1)
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,11 @@ class TrainingFrames:
     files: tuple[str, ...]
     robot: RobotContract
     layout: ImageLayout
+
+    @property
+    def scenes(self) -> Scenes:
+        """What substrates encode from, row by row."""
+        return Scenes(self.images)
 
     @property
     def stretch(self) -> IntArray:

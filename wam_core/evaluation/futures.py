@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from wam_core.data.frames import TrainingFrames
-from wam_core.model.contents import patchify, unpatchify
-from wam_core.preprocess.images import to_pixels
+from wam_core.errors import ContractError
+from wam_core.model.groups import TokenGroup
 from wam_core.training.batches import normalised
 from wam_core.training.checkpoint import Checkpoint
-from wam_core.training.video_vae import to_video
 
 
 @dataclass(frozen=True)
@@ -37,19 +36,22 @@ class FrameScores:
 def score_futures(checkpoint: Checkpoint, frames: TrainingFrames, stride: int, seed: int) -> FrameScores:
     """Predict from every ``stride``-th step of each episode of ``frames`` whose whole future was recorded."""
     preset = checkpoint.preset
+    group = next((g for g in preset.futures() if checkpoint.substrates[g.substrate].shows == "video"), None)
+    if group is None:
+        raise ContractError("model", preset.name, "a preset that generates video")
     windows = frames.windows(preset.horizon, preset.frame_stride)
     begins, ends = frames.bounds[frames.stretch].T
     rows = np.arange(len(ends))
     # Past the end of an episode the last frame repeats: nothing that was recorded, and nothing to predict.
     chosen = np.flatnonzero(((rows - begins) % stride == 0) & (rows + preset.horizon < ends))
-    made, copied, coded = (np.empty((len(chosen), preset.frames - 1, 2)) for _ in range(3))
+    made, copied, coded = (np.empty((len(chosen), preset.clip.instants, 2)) for _ in range(3))
     for i, row in enumerate(chosen):
-        clip = frames.images[np.concatenate(([row], windows.frame[row]))]
-        predicted, through_vae = _predict(checkpoint, frames, int(row), clip, seed)
-        for t in range(1, preset.frames):
-            made[i, t - 1] = _scores(clip[t], predicted[t])
-            copied[i, t - 1] = _scores(clip[t], clip[0])
-            coded[i, t - 1] = _scores(clip[t], through_vae[t])
+        predicted, through_vae = _predict(checkpoint, group, frames, windows.clip[row], seed)
+        clip = frames.images[windows.clip[row]]
+        for t, truth in enumerate(clip[1:]):
+            made[i, t] = _scores(truth, predicted[t])
+            copied[i, t] = _scores(truth, clip[0])
+            coded[i, t] = _scores(truth, through_vae[t])
     gain = (made[:, :, 0] - copied[:, :, 0]).mean(axis=1)
     return FrameScores(
         psnr=made[:, :, 0].mean(axis=0).tolist(),
@@ -65,24 +67,23 @@ def score_futures(checkpoint: Checkpoint, frames: TrainingFrames, stride: int, s
 
 
 def _predict(
-    checkpoint: Checkpoint, frames: TrainingFrames, row: int, clip: NDArray[np.uint8], seed: int
+    checkpoint: Checkpoint, group: TokenGroup, frames: TrainingFrames, clip: NDArray[np.int64], seed: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Imagined clip, and the recorded clip through the VAE, uint8 ``[T, H, W, 3]`` each."""
-    preset, model, vae = checkpoint.preset, checkpoint.model, checkpoint.vae
-    whole = vae.encode(to_video(torch.from_numpy(clip)[None]))
-    first = whole[:, :, :1]
+    """Imagined frames of the clip's rows, and the recorded ones as the substrate holds them, ``[T, H, W, 3]`` each."""
+    model, video, row = checkpoint.model, checkpoint.substrates[group.substrate], int(clip[0])
+    whole = video.encode(frames.scenes, clip[None])
+    first = whole[:, : model.spec.shapes[group.substrate].tokens("present")]
     words = model.text.tokenize(frames.instructions[frames.stretch[row]])[None]
     proprioception = normalised(checkpoint.statistics["proprioception"], frames.proprioception[row])[None]
     made = model.generate(
-        {"first_frame": patchify(first, preset.patch)},
+        {(group.substrate, "present"): first},
         model.context(words, proprioception),
-        ["future"],
-        preset.steps,
+        [group.name],
+        checkpoint.preset.steps,
         torch.Generator().manual_seed(seed * 1_000_003 + row),
     )
-    latents = torch.cat((first, unpatchify(made["future"], preset.patch, model.spec.sizes.latent)), dim=2)
-    imagined, coded = (to_pixels(vae.decode(z)[0].transpose(0, 1).numpy()) for z in (latents, whole))
-    return imagined, coded
+    imagined, coded = (video.decode(first, z)[0] for z in (made[group.name], whole[:, first.shape[1] :]))
+    return imagined.astype(np.uint8), coded.astype(np.uint8)
 
 
 def _scores(truth: NDArray[np.uint8], other: NDArray[np.uint8]) -> tuple[float, float]:

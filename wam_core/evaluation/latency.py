@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from wam_core.model.contents import patchify
 from wam_core.model.wam import WorldActionModel
-from wam_core.presets import Preset, load_preset, model_spec
+from wam_core.presets import Preset, build_substrates, load_preset, model_spec
 from wam_core.robot.contract import load_robot
-from wam_core.substrates.video_vae import VideoVae
+from wam_core.substrates.substrate import Scenes
 
 #: Latency does not depend on the words; any vocabulary of the usual size does.
 WORDS = tuple(["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p"])
@@ -60,17 +59,18 @@ def _row(name: str, way: str, taken: np.ndarray, reference: np.ndarray, seed: in
 def _runner(preset: Preset, seed: int, reuse: bool) -> Callable[[], object]:
     torch.manual_seed(seed)
     robot = load_robot(preset.robot)
-    model, vae = WorldActionModel(model_spec(preset, robot, WORDS)).eval(), VideoVae(preset.vae).eval()
-    height, width = preset.layout.size
-    video = torch.rand(1, 3, 1, height, width) * 2 - 1
+    model, substrates = WorldActionModel(model_spec(preset, robot, WORDS)).eval(), build_substrates(preset)
+    image = np.random.default_rng(seed).integers(0, 256, (1, *preset.layout.size, 3), dtype=np.uint8)
+    scenes, now = Scenes(image), np.zeros((1, 1), np.int64)
+    seen = [g for g in preset.groups if g.source == "observed"]
     words = torch.ones(1, preset.text_length, dtype=torch.long)
     proprioception = torch.zeros(1, len(robot.proprioception))
 
     @torch.no_grad()
     def run() -> object:
-        first = patchify(vae.encode(video), preset.patch)
+        observed = {g.content: substrates[g.substrate].encode(scenes, now) for g in seen}
         context = model.context(words, proprioception)
         rng = torch.Generator().manual_seed(seed)
-        return model.generate({"first_frame": first}, context, ["action"], preset.steps, rng, reuse)
+        return model.generate(observed, context, ["action"], preset.steps, rng, reuse)
 
     return run

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from wam_core.errors import ContractError, look_up
+from wam_core.model.modalities import SPANS
 
 #: Where a group's tokens come from. A copy carries the clean value of a generated group once that is finished.
 SOURCES = {"observed": "encoded from the observation", "generated": "predicted", "copy": "clean copy of another group"}
@@ -19,7 +20,8 @@ class TokenGroup:
 
     Attributes:
         name: unique within the wiring.
-        content: what its tokens are, a key of ``contents.CONTENTS``: decides modality and positions.
+        substrate: what its tokens are made of: a name in the preset's ``substrates``, or ``action``.
+        span: ``present`` (observed now) or ``future`` (predicted).
         source: a key of :data:`SOURCES`.
         expert: the trunk expert (width, weights) that carries it.
         sees: names of the groups its queries attend to, itself included.
@@ -29,12 +31,14 @@ class TokenGroup:
         loss_weight: weight of its loss; 0 turns it off (Fast-WAM without co-training).
         draws: noise draws per training sample; they share the clean groups' pass, which costs most.
         share: part of each training batch that this group is trained on; a costly group may be trained on fewer.
+        steps: denoising steps; 0: as many as the call asks for.
         copy_of: the generated group a copy carries.
         copy_noise: probability that a copy is noise-augmented in training.
     """
 
     name: str
-    content: str
+    substrate: str
+    span: str
     source: str
     expert: str
     sees: tuple[str, ...]
@@ -44,8 +48,14 @@ class TokenGroup:
     loss_weight: float = 1.0
     draws: int = 1
     share: float = 1.0
+    steps: int = 0
     copy_of: str = ""
     copy_noise: float = 0.0
+
+    @property
+    def content(self) -> tuple[str, str]:
+        """Substrate and span: groups of equal content carry the same features."""
+        return self.substrate, self.span
 
 
 class Wiring:
@@ -66,12 +76,15 @@ class Wiring:
     def _check(self, group: TokenGroup) -> None:
         where = f"groups.{group.name}"
         look_up(SOURCES, group.source, f"{where}.source")
+        if group.span not in SPANS:
+            raise ContractError(f"{where}.span", group.span, f"one of {', '.join(SPANS)}")
         for seen in group.sees:
             look_up(self.groups, seen, f"{where}.sees")
         if group.source == "copy":
             original = look_up(self.groups, group.copy_of, f"{where}.copy_of")
-            if original.source != "generated":
-                raise ContractError(f"{where}.copy_of", group.copy_of, "a generated group")
+            if original.source != "generated" or original.content != group.content:
+                expected = "a generated group of the same substrate and span"
+                raise ContractError(f"{where}.copy_of", group.copy_of, expected)
         if (group.source == "generated") != bool(group.generator):
             raise ContractError(f"{where}.generator", group.generator, "a generator exactly when source is generated")
         if group.source != "generated":

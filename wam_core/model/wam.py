@@ -10,12 +10,15 @@ from torch import Tensor, nn
 
 from wam_core.errors import ContractError, look_up
 from wam_core.model import flow
-from wam_core.model.contents import CONTENTS, MODALITIES, Modality, Sizes
 from wam_core.model.generators import GENERATORS
 from wam_core.model.groups import TokenGroup, Wiring
+from wam_core.model.modalities import Modality, TokenShape, modality_of
 from wam_core.model.rope import rope_angles
 from wam_core.model.text import TextEncoder
 from wam_core.model.trunk import Expert, ExpertSize, KeyValue, Stream, Trunk, TrunkSize
+
+#: Substrate and span.
+Content = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class ModelSpec:
     groups: tuple[TokenGroup, ...]
     experts: Mapping[str, ExpertSize]
     trunk: TrunkSize
-    sizes: Sizes
+    shapes: Mapping[str, TokenShape]
     proprio_dim: int
     vocabulary: tuple[str, ...]
     text_length: int
@@ -44,22 +47,24 @@ class WorldActionModel(nn.Module):
         self.modalities = nn.ModuleDict()
         carrier: dict[str, str] = {}
         for group in spec.groups:
-            modality = look_up(CONTENTS, group.content, f"groups.{group.name}.content").modality
-            expert = look_up(spec.experts, group.expert, f"groups.{group.name}.expert")
-            if carrier.setdefault(modality, group.expert) != group.expert:
-                expected = f"{carrier[modality]!r}, which carries {modality} already"
-                raise ContractError(f"groups.{group.name}.expert", group.expert, expected)
-            if modality not in self.modalities:
-                self.modalities[modality] = MODALITIES[modality](spec.sizes, expert.width)
+            where, substrate = f"groups.{group.name}", group.substrate
+            shape = look_up(spec.shapes, substrate, f"{where}.substrate")
+            expert = look_up(spec.experts, group.expert, f"{where}.expert")
+            if not shape.frames(group.span):
+                raise ContractError(f"{where}.span", group.span, f"a span that {substrate} has")
+            if carrier.setdefault(substrate, group.expert) != group.expert:
+                expected = f"{carrier[substrate]!r}, which carries {substrate} already"
+                raise ContractError(f"{where}.expert", group.expert, expected)
+            if substrate not in self.modalities:
+                self.modalities[substrate] = modality_of(shape, expert.width)
             if group.generator:
-                look_up(GENERATORS, group.generator, f"groups.{group.name}.generator")
-        for name, group in self.wiring.groups.items():
-            angles = rope_angles(self._modality(group).positions(CONTENTS[group.content].future), spec.trunk.head_dim)
-            self.register_buffer(f"cos_{name}", angles.cos().float()[:, None], persistent=False)
-            self.register_buffer(f"sin_{name}", angles.sin().float()[:, None], persistent=False)
+                look_up(GENERATORS, group.generator, f"{where}.generator")
+            angles = rope_angles(self._modality(group).positions(group.span), spec.trunk.head_dim)
+            self.register_buffer(f"cos_{group.name}", angles.cos().float()[:, None], persistent=False)
+            self.register_buffer(f"sin_{group.name}", angles.sin().float()[:, None], persistent=False)
 
     def _modality(self, group: TokenGroup) -> Modality:
-        return cast(Modality, self.modalities[CONTENTS[group.content].modality])
+        return cast(Modality, self.modalities[group.substrate])
 
     def _expert(self, group: TokenGroup) -> Expert:
         return self.trunk.expert(group.expert)
@@ -76,7 +81,7 @@ class WorldActionModel(nn.Module):
     def _stream(self, group: TokenGroup, features: Tensor, sigma: Tensor) -> tuple[Stream, Tensor]:
         time, modulation = self._expert(group).embed_time(sigma)
         cos, sin = getattr(self, f"cos_{group.name}"), getattr(self, f"sin_{group.name}")
-        tokens = self._modality(group).embed(features)
+        tokens = self._modality(group).embed(features, group.span)
         return Stream(group.expert, group.sees, tokens, modulation, cos, sin), time
 
     def run(
@@ -98,13 +103,13 @@ class WorldActionModel(nn.Module):
         }
         return heads, produced
 
-    def losses(self, clean: Mapping[str, Tensor], context: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, clean: Mapping[Content, Tensor], context: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
         """Mean squared error per generated group, weighted over noise levels but not by ``loss_weight``.
 
         Clean groups run once; each set of groups that see each other's noise then runs on their keys and values.
 
         Args:
-            clean: content -> true features ``[B, N, F]``.
+            clean: (substrate, span) -> true features ``[B, N, F]``.
         """
         groups = self.wiring.groups
         features, sigmas = {}, {}
@@ -124,7 +129,7 @@ class WorldActionModel(nn.Module):
     def _stage_losses(
         self,
         stage: tuple[str, ...],
-        clean: Mapping[str, Tensor],
+        clean: Mapping[Content, Tensor],
         text: Mapping[str, list[KeyValue]],
         cache: Mapping[str, list[KeyValue]],
         rng: torch.Generator,
@@ -150,7 +155,7 @@ class WorldActionModel(nn.Module):
     @torch.no_grad()
     def generate(
         self,
-        observed: Mapping[str, Tensor],
+        observed: Mapping[Content, Tensor],
         context: Tensor,
         outputs: Iterable[str],
         steps: int,
@@ -160,8 +165,8 @@ class WorldActionModel(nn.Module):
         """Features of the groups in ``outputs`` and of every generated group they needed.
 
         Args:
-            observed: content -> features of observed groups.
-            steps: denoising steps of iterative generators.
+            observed: (substrate, span) -> features of observed groups.
+            steps: denoising steps of groups that name none of their own.
             rng: each group's noise is drawn from a generator of its own, so that it does not depend on ``outputs``.
             reuse: compute clean groups and the text once per stage; ``False`` runs the naive full forward in
                 every step (the reference the fast path is tested against).
@@ -198,8 +203,8 @@ class WorldActionModel(nn.Module):
         still = context.new_zeros(len(context))
         groups = {n: self.wiring.groups[n] for n in stage}
         makers = {n: GENERATORS[g.generator] for n, g in groups.items()}
-        levels = {n: makers[n].levels(steps, g.shift) for n, g in groups.items()}
-        shapes = {n: (len(context), len(getattr(self, f"cos_{n}")), self.feature_dim(n)) for n in stage}
+        levels = {n: makers[n].levels(g.steps or steps, g.shift) for n, g in groups.items()}
+        shapes = {n: (len(context), *self.shape_of(n)) for n in stage}
         x = {n: makers[n].start(torch.randn(shapes[n], generator=rngs[n], device=context.device)) for n in stage}
         for i in range(max(len(v) for v in levels.values()) - 1):
             active = {n for n in stage if i < len(levels[n]) - 1}
@@ -214,11 +219,10 @@ class WorldActionModel(nn.Module):
                 x[n] = makers[n].advance(x[n], heads[n], float(levels[n][i]), float(levels[n][i + 1]))
         return x
 
-    def feature_dim(self, group: str) -> int:
-        """Width F of a group's features."""
-        sizes = self.spec.sizes
-        video = sizes.latent[0] * sizes.patch**2
-        return video if CONTENTS[self.wiring.groups[group].content].modality == "video" else sizes.action_dim
+    def shape_of(self, group: str) -> tuple[int, int]:
+        """Tokens N and features F of a group."""
+        shape = self.spec.shapes[self.wiring.groups[group].substrate]
+        return shape.tokens(self.wiring.groups[group].span), shape.features
 
 
 def _split(rng: torch.Generator, names: Iterable[str]) -> dict[str, torch.Generator]:

@@ -37,7 +37,7 @@ def published_shapes(layout: Layout, spec: ModelSpec) -> dict[str, Shape]:
     """Name and shape of every parameter that a file of this layout holds for the model."""
     state = skeleton(spec).state_dict()
     names = {key: published_name(layout, key) for key in state}
-    return {n: tuple(to_published(k, state[k], spec.sizes).shape) for k, n in names.items() if n is not None}
+    return {n: tuple(to_published(k, state[k], spec.shapes["video"]).shape) for k, n in names.items() if n is not None}
 
 
 def import_weights(path: Path, layout_name: str, spec: ModelSpec) -> Imported:
@@ -58,7 +58,7 @@ def import_weights(path: Path, layout_name: str, spec: ModelSpec) -> Imported:
     for key, own in skeleton(spec).state_dict().items():
         name = published_name(layout, key)
         if name is not None:
-            state[key] = from_published(key, found[name], spec.sizes).contiguous()
+            state[key] = from_published(key, found[name], spec.shapes["video"]).contiguous()
         elif key in ADDED:
             state[key] = torch.zeros(own.shape)
         else:

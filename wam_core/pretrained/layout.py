@@ -12,7 +12,7 @@ from functools import cache
 
 from torch import Tensor
 
-from wam_core.model.contents import Sizes
+from wam_core.model.modalities import TokenShape
 
 #: Parameters of ours that no published model has; zeros are the published model.
 ADDED = ("modalities.video.places", "modalities.action.places")
@@ -42,13 +42,13 @@ def published_name(layout: Layout, key: str) -> str | None:
     return None
 
 
-def to_published(key: str, value: Tensor, sizes: Sizes) -> Tensor:
+def to_published(key: str, value: Tensor, video: TokenShape) -> Tensor:
     """Our parameter in the shape and order that every Wan-like layout stores.
 
     Patches are embedded by a 3D convolution ``[width, C, 1, p, p]``, and the head's rows go through the pixels of a
     patch before its channels, ours the other way round.
     """
-    channels, p = sizes.latent[0], sizes.patch
+    channels, p = video.channels, video.patch
     if key == "modalities.video.patch_embedding.weight":
         return value.unflatten(1, (channels, 1, p, p))
     if key in ("modalities.video.out.weight", "modalities.video.out.bias"):
@@ -56,9 +56,9 @@ def to_published(key: str, value: Tensor, sizes: Sizes) -> Tensor:
     return value
 
 
-def from_published(key: str, value: Tensor, sizes: Sizes) -> Tensor:
+def from_published(key: str, value: Tensor, video: TokenShape) -> Tensor:
     """Inverse of :func:`to_published`."""
-    channels, p = sizes.latent[0], sizes.patch
+    channels, p = video.channels, video.patch
     if key == "modalities.video.patch_embedding.weight":
         return value.flatten(1)
     if key in ("modalities.video.out.weight", "modalities.video.out.bias"):
@@ -66,7 +66,7 @@ def from_published(key: str, value: Tensor, sizes: Sizes) -> Tensor:
     return value
 
 
-def published_state(layout: Layout, state: Mapping[str, Tensor], sizes: Sizes) -> dict[str, Tensor]:
+def published_state(layout: Layout, state: Mapping[str, Tensor], video: TokenShape) -> dict[str, Tensor]:
     """Our parameters under the names, shapes and orders of ``layout``; those it does not hold are left out."""
     names = {key: published_name(layout, key) for key in state}
-    return {name: to_published(key, state[key], sizes) for key, name in names.items() if name is not None}
+    return {name: to_published(key, state[key], video) for key, name in names.items() if name is not None}

@@ -120,6 +120,11 @@ class VideoVae(nn.Module):
         return self.latent_std[:, None, None, None]
 
 
+def to_video(images: Tensor) -> Tensor:
+    """uint8 ``[B, T, H, W, 3]`` to float ``[B, 3, T, H, W]`` in [-1, 1]."""
+    return images.permute(0, 4, 1, 2, 3).float() / 127.5 - 1.0
+
+
 def vae_loss(vae: VideoVae, video: Tensor, background: Tensor, rng: torch.Generator, kl_weight: float) -> Tensor:
     """Reconstruction plus KL, with what differs from the mean image weighted up.
 

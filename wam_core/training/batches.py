@@ -10,16 +10,17 @@ from torch import Tensor
 from wam_core.contract import FloatArray
 from wam_core.data.frames import TrainingFrames
 from wam_core.data.statistics import ColumnStatistics, column_statistics, denormalise, normalise
-from wam_core.model.contents import patchify
 from wam_core.model.text import TextEncoder, words_of
-from wam_core.presets import Preset
+from wam_core.model.wam import Content
+from wam_core.presets import ACTION, Preset
 from wam_core.robot.contract import RobotContract
-from wam_core.substrates.video_vae import VideoVae
-from wam_core.training.video_vae import to_video
+from wam_core.substrates.substrate import Substrate
 
 #: Normalised inputs are clamped to this many standard deviations, as Fast-WAM does.
 CLAMP = 5.0
 METHOD = "floored_z_score"
+#: Windows that are encoded at a time.
+PART = 1024
 
 
 @dataclass(frozen=True)
@@ -27,18 +28,18 @@ class Batches:
     """All windows of a data set.
 
     Attributes:
-        features: content -> ``[M, N, F]`` (video latents in half precision).
+        features: (substrate, span) -> ``[M, N, F]``; all but actions in half precision.
         words: ``[M, L]`` word numbers; proprioception: ``[M, D]`` normalised.
     """
 
-    features: Mapping[str, Tensor]
+    features: Mapping[Content, Tensor]
     words: Tensor
     proprioception: Tensor
 
     def __len__(self) -> int:
         return len(self.words)
 
-    def pick(self, rows: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+    def pick(self, rows: Tensor) -> tuple[dict[Content, Tensor], Tensor, Tensor]:
         """Features, words and proprioception of some windows, in float32."""
         return {k: v[rows].float() for k, v in self.features.items()}, self.words[rows], self.proprioception[rows]
 
@@ -103,28 +104,25 @@ def chunk_values(
 
 @torch.no_grad()
 def make_batches(
-    preset: Preset, frames: TrainingFrames, vae: VideoVae, text: TextEncoder, statistics: Mapping[str, ColumnStatistics]
+    preset: Preset,
+    frames: TrainingFrames,
+    substrates: Mapping[str, Substrate],
+    text: TextEncoder,
+    statistics: Mapping[str, ColumnStatistics],
 ) -> Batches:
     """Encode every window of ``frames``."""
     windows = frames.windows(preset.horizon, preset.frame_stride)
-    rows = torch.from_numpy(np.concatenate((windows.start[:, None], windows.frame), axis=1))
-    images = torch.from_numpy(frames.images)
-    # A frame is in many windows: its convolutions run once, only the temporal mixing runs per window.
-    encoded = torch.cat([vae.encoder(to_video(part[:, None])[:, :, 0]).half() for part in images.split(64)])
-    first, future = [], []
-    for part in rows.split(64):
-        latents = vae.normalise(vae.moments_of_features(encoded[part].float())[0])
-        first.append(patchify(latents[:, :, :1], preset.patch).half())
-        future.append(patchify(latents[:, :, 1:], preset.patch).half())
+    features: dict[Content, Tensor] = {}
+    for name, substrate in substrates.items():
+        parts = np.array_split(windows.clip, range(PART, len(windows.clip), PART))
+        encoded = torch.cat([substrate.encode(frames.scenes, rows).half() for rows in parts])
+        present = preset.substrates[name].shape(preset.clip).tokens("present")
+        features[name, "present"], features[name, "future"] = encoded[:, :present], encoded[:, present:]
     chunks = _chunks(preset, frames)
     actions = normalised(statistics["action"], chunks.reshape(len(chunks), -1)).reshape(chunks.shape)
     ids = torch.stack([text.tokenize(t) for t in frames.instructions])
     return Batches(
-        features={
-            "first_frame": torch.cat(first),
-            "future_video": torch.cat(future),
-            "action": actions,
-        },
+        features={**features, (ACTION, "future"): actions},
         words=ids[torch.from_numpy(frames.stretch)],
         proprioception=normalised(statistics["proprioception"], frames.proprioception),
     )

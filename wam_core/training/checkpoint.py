@@ -19,16 +19,15 @@ from torch import Tensor, nn
 from wam_core.data.statistics import ColumnStatistics, load_statistics, save_statistics
 from wam_core.errors import ContractError
 from wam_core.model.wam import WorldActionModel
-from wam_core.presets import Preset, from_dict, model_spec
+from wam_core.presets import Preset, build_substrates, from_dict, model_spec
 from wam_core.robot.binding import check_statistics
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.contract import from_dict as robot_from_dict
-from wam_core.substrates.video_vae import VideoVae
+from wam_core.substrates.substrate import Substrate
 from wam_core.training.batches import action_columns
 
 FILES = (
     "model.safetensors",
-    "vae.safetensors",
     "preset.yaml",
     "robot.yaml",
     "statistics.json",
@@ -42,6 +41,7 @@ class Checkpoint:
     """A trained model and what it was trained under.
 
     Attributes:
+        substrates: those of the preset, with their weights.
         statistics: ``action`` and ``proprioception`` columns.
         training: how it was made: seed, steps, data, vocabulary, instructions.
         first_frame: uint8 ``[H, W*, 3]``, the first laid-out training image: what the blind control sees.
@@ -50,17 +50,18 @@ class Checkpoint:
     preset: Preset
     robot: RobotContract
     model: WorldActionModel
-    vae: VideoVae
+    substrates: Mapping[str, Substrate]
     statistics: Mapping[str, ColumnStatistics]
     training: Mapping[str, Any]
     first_frame: NDArray[np.uint8]
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write all of :data:`FILES`; floating-point weights are stored as bfloat16."""
+    """Write all of :data:`FILES` and a file for each substrate that has weights; weights are stored as bfloat16."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file(_half(checkpoint.model.state_dict()), folder / "model.safetensors")
-    save_file(_half(checkpoint.vae.state_dict()), folder / "vae.safetensors")
+    for name, substrate in _weighted(checkpoint.substrates).items():
+        save_file(_half(substrate.state_dict()), folder / f"{name}.safetensors")
     (folder / "preset.yaml").write_text(yaml.safe_dump(checkpoint.preset.to_dict(), sort_keys=False))
     (folder / "robot.yaml").write_text(yaml.safe_dump(checkpoint.robot.to_dict(), sort_keys=False))
     save_statistics(folder / "statistics.json", checkpoint.statistics)
@@ -75,8 +76,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         ContractError: a file is missing or corrupt, or weights do not fit the preset beside them.
     """
     for name in FILES:
-        if not (folder / name).is_file():
-            raise ContractError(f"checkpoint.{name}", str(folder), "a checkpoint folder holding this file")
+        _check_present(folder, name)
     with _reading("preset.yaml"):
         preset = from_dict(yaml.safe_load((folder / "preset.yaml").read_text()), f"{folder.name}/preset.yaml")
     with _reading("robot.yaml"):
@@ -87,16 +87,27 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     with _reading("statistics.json"):
         statistics = load_statistics(folder / "statistics.json")
     model = WorldActionModel(model_spec(preset, robot, vocabulary))
-    vae = VideoVae(preset.vae)
+    substrates = build_substrates(preset)
     load_weights(model, folder / "model.safetensors")
-    load_weights(vae, folder / "vae.safetensors")
+    for name, substrate in _weighted(substrates).items():
+        _check_present(folder, f"{name}.safetensors")
+        load_weights(substrate, folder / f"{name}.safetensors")
     columns = {"action": action_columns(preset, robot), "proprioception": robot.proprioception}
     check_statistics(statistics, columns)
     picture = cv2.imread(str(folder / "first_frame.png"))
     if picture is None or picture.shape != (*preset.layout.size, 3):
         raise ContractError("checkpoint.first_frame.png", str(folder), f"a picture of {preset.layout.size} pixels")
     first_frame = np.ascontiguousarray(picture[:, :, ::-1], dtype=np.uint8)
-    return Checkpoint(preset, robot, model.eval(), vae.eval(), statistics, training, first_frame)
+    return Checkpoint(preset, robot, model.eval(), substrates, statistics, training, first_frame)
+
+
+def _weighted(substrates: Mapping[str, Substrate]) -> dict[str, Substrate]:
+    return {name: substrate for name, substrate in substrates.items() if substrate.state_dict()}
+
+
+def _check_present(folder: Path, name: str) -> None:
+    if not (folder / name).is_file():
+        raise ContractError(f"checkpoint.{name}", str(folder), "a checkpoint folder holding this file")
 
 
 @contextmanager

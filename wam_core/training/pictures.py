@@ -8,13 +8,11 @@ import torch
 from numpy.typing import NDArray
 
 from wam_core.data.frames import TrainingFrames
-from wam_core.model.contents import patchify, unpatchify
 from wam_core.preprocess.images import to_pixels
 from wam_core.presets import Preset
-from wam_core.substrates.video_vae import VideoVae
+from wam_core.substrates.video_vae import VideoVae, to_video
 from wam_core.training.batches import normalised
 from wam_core.training.checkpoint import Checkpoint
-from wam_core.training.video_vae import to_video
 
 ROWS = 6
 ZOOM = 2
@@ -30,27 +28,27 @@ def save_vae_picture(preset: Preset, frames: TrainingFrames, vae: VideoVae, file
 
 @torch.no_grad()
 def save_future_picture(checkpoint: Checkpoint, frames: TrainingFrames, file: Path) -> None:
-    """Rows of a recorded clip and, below each, the observed frame followed by the imagined ones."""
-    preset, model, vae = checkpoint.preset, checkpoint.model, checkpoint.vae
-    if "future" not in model.wiring.groups:
+    """Rows of a recorded clip and, below each, the observed frame again followed by the imagined ones."""
+    preset, model = checkpoint.preset, checkpoint.model
+    group = next((g for g in preset.futures() if checkpoint.substrates[g.substrate].shows == "video"), None)
+    if group is None:
         return
-    clips, rows = _clips(preset, frames), _rows(preset, frames)[:, 0]
-    first = vae.encode(to_video(torch.from_numpy(clips[:, :1])))
-    words = torch.stack([model.text.tokenize(frames.instructions[frames.stretch[r]]) for r in rows])
-    proprioception = normalised(checkpoint.statistics["proprioception"], frames.proprioception[rows])
-    observed = {"first_frame": patchify(first, preset.patch)}
-    rng = torch.Generator().manual_seed(0)
-    made = model.generate(observed, model.context(words, proprioception), ["future"], preset.steps, rng)
-    latents = torch.cat((first, unpatchify(made["future"], preset.patch, model.spec.sizes.latent)), dim=2)
-    _save(file, clips, to_pixels(vae.decode(latents).transpose(1, 2).numpy()))
+    clips, rows = _clips(preset, frames), _rows(preset, frames)
+    video = checkpoint.substrates[group.substrate]
+    first = video.encode(frames.scenes, rows[:, :1])
+    words = torch.stack([model.text.tokenize(frames.instructions[frames.stretch[r]]) for r in rows[:, 0]])
+    proprioception = normalised(checkpoint.statistics["proprioception"], frames.proprioception[rows[:, 0]])
+    context, rng = model.context(words, proprioception), torch.Generator().manual_seed(0)
+    made = model.generate({(group.substrate, "present"): first}, context, [group.name], preset.steps, rng)
+    shown = video.decode(first, made[group.name])
+    _save(file, clips, np.concatenate((clips[:, :1], shown.astype(np.uint8)), axis=1))
 
 
 def _rows(preset: Preset, frames: TrainingFrames) -> NDArray[np.int64]:
     """``[ROWS, T]`` row numbers, from the middle of episodes spread over the data."""
     windows = frames.windows(preset.horizon, preset.frame_stride)
     middles = frames.bounds.mean(axis=1).astype(int)
-    chosen = middles[np.linspace(0, len(middles) - 1, ROWS).astype(int)]
-    return np.concatenate((windows.start[chosen, None], windows.frame[chosen]), axis=1)
+    return windows.clip[middles[np.linspace(0, len(middles) - 1, ROWS).astype(int)]]
 
 
 def _clips(preset: Preset, frames: TrainingFrames) -> NDArray[np.uint8]:

@@ -8,35 +8,33 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from wam_core.data.frames import TrainingFrames
-from wam_core.presets import Preset
-from wam_core.substrates.video_vae import VideoVae, vae_loss
+from wam_core.data.frames import TrainingFrames, Windows
+from wam_core.substrates.video_vae import VaeSize, VideoVae, to_video, vae_loss
 
 KL_WEIGHT = 1e-3
 LEARNING_RATE = 1e-3
 CLIPS = 8
 
 
-def to_video(images: Tensor) -> Tensor:
-    """uint8 ``[B, T, H, W, 3]`` to float ``[B, 3, T, H, W]`` in [-1, 1]."""
-    return images.permute(0, 4, 1, 2, 3).float() / 127.5 - 1.0
-
-
 def train_vae(
-    preset: Preset, frames: TrainingFrames, steps: int, seed: int, report: Callable[[int, float], None]
+    size: VaeSize,
+    frames: TrainingFrames,
+    windows: Windows,
+    steps: int,
+    seed: int,
+    report: Callable[[int, float], None],
 ) -> VideoVae:
-    """Train on clips of ``frames``; the latent statistics are measured at the end.
+    """Train on the clips that ``windows`` are of ``frames``; the latent statistics are measured at the end.
 
     Args:
         report: called with (step, loss).
     """
     torch.manual_seed(seed)
-    vae = VideoVae(preset.vae)
+    vae = VideoVae(size)
     for part in (vae.encoder, vae.decoder):
         part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's stubs
     images = torch.from_numpy(frames.images)
-    windows = frames.windows(preset.horizon, preset.frame_stride)
-    rows = torch.cat((torch.from_numpy(windows.start)[:, None], torch.from_numpy(windows.frame)), dim=1)
+    rows = torch.from_numpy(windows.clip)
     rng = torch.Generator().manual_seed(seed)
     some = torch.randint(len(images), (2000,), generator=rng)
     background = to_video(images[some][:, None]).mean(dim=0)
@@ -64,6 +62,6 @@ def _measure_latents(vae: VideoVae, images: Tensor, rows: Tensor) -> None:
 
 
 def save_vae(vae: VideoVae, file: Path) -> None:
-    """Weights and latent statistics as float32 safetensors."""
+    """Weights and latent statistics as float32 safetensors, as a ``video_latent`` substrate reads them."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    save_file({k: v.contiguous() for k, v in vae.state_dict().items()}, file)
+    save_file({f"vae.{k}": v.contiguous() for k, v in vae.state_dict().items()}, file)

@@ -10,7 +10,7 @@ FAST_WAM = Layout(
         ("modalities.video.patch_embedding.", "mot.mixtures.video.patch_embedding."),
         ("modalities.video.modulation", "mot.mixtures.video.head.modulation"),
         ("modalities.video.out.", "mot.mixtures.video.head.head."),
-        ("modalities.action.action_encoder.", "mot.mixtures.action.action_encoder."),
+        ("modalities.action.encoder.", "mot.mixtures.action.action_encoder."),
         ("modalities.action.out.", "mot.mixtures.action.head."),
         ("proprio_encoder.", "proprio_encoder."),
     ),

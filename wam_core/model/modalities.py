@@ -1,0 +1,113 @@
+"""Between a substrate's features and the trunk's tokens: embedding, place in time and space, head."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+#: The observed instant, and the span that is predicted.
+SPANS = ("present", "future")
+
+
+@dataclass(frozen=True)
+class TokenShape:
+    """Tokens of one substrate.
+
+    Attributes:
+        present, future: token frames of the observed instant and of the predicted span.
+        grid: rows and columns of one frame; empty for one token a frame that has no place in an image.
+        features: numbers per token.
+        patch: side of the square of cells that one token of a grid covers; its features are channels x patch x patch.
+    """
+
+    present: int
+    future: int
+    grid: tuple[int, ...]
+    features: int
+    patch: int = 1
+
+    @property
+    def channels(self) -> int:
+        """Numbers per cell."""
+        return self.features // self.patch**2
+
+    def frames(self, span: str) -> range:
+        """Numbers of the token frames of ``span``, counted from the observed instant on."""
+        return range(self.present) if span == "present" else range(self.present, self.present + self.future)
+
+    def tokens(self, span: str) -> int:
+        """How many tokens ``span`` has."""
+        cells = self.grid[0] * self.grid[1] if self.grid else 1
+        return len(self.frames(span)) * cells
+
+
+class Modality(nn.Module, ABC):
+    """Between a substrate's features ``[B, N, F]`` and trunk tokens ``[B, N, width]``."""
+
+    @abstractmethod
+    def embed(self, features: Tensor, span: str) -> Tensor:
+        """Features to tokens."""
+
+    @abstractmethod
+    def head(self, tokens: Tensor, time: Tensor) -> Tensor:
+        """Tokens and the expert's time vector ``[B, width]`` to predicted features."""
+
+    @abstractmethod
+    def positions(self, span: str) -> Tensor:
+        """Integer positions ``[N, axes]`` of the tokens of a span."""
+
+
+class FieldModality(Modality):
+    """Frames of rows and columns, as patches of video latents; the head is Wan's modulated one.
+
+    Rotary embedding tells how far apart tokens are, not where one is. ``places`` adds that, which a model without
+    pre-training needs in order to read positions off attended patches; zeros (the start) are Wan's embedding.
+    """
+
+    def __init__(self, shape: TokenShape, width: int) -> None:
+        super().__init__()
+        self.shape = shape
+        self.patch_embedding = nn.Linear(shape.features, width)
+        self.places = nn.Parameter(torch.zeros(shape.grid[0] * shape.grid[1], width))
+        self.norm = nn.LayerNorm(width, eps=1e-6, elementwise_affine=False)
+        self.modulation = nn.Parameter(torch.randn(1, 2, width) / width**0.5)
+        self.out = nn.Linear(width, shape.features)
+
+    def embed(self, features: Tensor, span: str) -> Tensor:
+        frames = features.unflatten(1, (-1, len(self.places)))
+        return (self.patch_embedding(frames) + self.places).flatten(1, 2)
+
+    def head(self, tokens: Tensor, time: Tensor) -> Tensor:
+        shift, scale = (self.modulation + time[:, None]).unsqueeze(2).unbind(1)
+        return self.out(self.norm(tokens) * (1 + scale) + shift)
+
+    def positions(self, span: str) -> Tensor:
+        rows, cols = (torch.arange(n) for n in self.shape.grid)
+        return torch.cartesian_prod(torch.tensor(self.shape.frames(span)), rows, cols)
+
+
+class SequenceModality(Modality):
+    """One token per instant; plain linear encoder and head, as Fast-WAM's action expert, plus learned places."""
+
+    def __init__(self, shape: TokenShape, width: int) -> None:
+        super().__init__()
+        self.shape = shape
+        self.encoder = nn.Linear(shape.features, width)
+        self.places = nn.Parameter(torch.zeros(shape.present + shape.future, width))
+        self.out = nn.Linear(width, shape.features)
+
+    def embed(self, features: Tensor, span: str) -> Tensor:
+        frames = self.shape.frames(span)
+        return self.encoder(features) + self.places[frames.start : frames.stop]
+
+    def head(self, tokens: Tensor, time: Tensor) -> Tensor:
+        return self.out(tokens)
+
+    def positions(self, span: str) -> Tensor:
+        return torch.tensor(self.shape.frames(span))[:, None]
+
+
+def modality_of(shape: TokenShape, width: int) -> Modality:
+    """What turns features of this shape into tokens of an expert's ``width``."""
+    return FieldModality(shape, width) if shape.grid else SequenceModality(shape, width)

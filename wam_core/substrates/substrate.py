@@ -1,0 +1,87 @@
+"""What a future is made of: the interface between recorded scenes and the model's features."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from wam_core.errors import ContractError
+from wam_core.model.modalities import TokenShape
+from wam_core.preprocess.images import ImageLayout
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """Instants as they were sensed, recorded or live; substrates encode from these.
+
+    Attributes:
+        images: uint8 ``[N, H, W*, 3]``, laid out as the preset says.
+        channels: what else is known of the same instants, by name, ``[N, ...]`` each.
+    """
+
+    images: NDArray[np.uint8]
+    channels: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+
+    def channel(self, name: str) -> NDArray[np.generic]:
+        """A channel by name.
+
+        Raises:
+            ContractError: the scenes do not have it; nothing stands in for it.
+        """
+        if name not in self.channels:
+            raise ContractError(f"scenes.{name}", sorted(self.channels), "recordings with this channel")
+        return self.channels[name]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Timing and picture of one training window.
+
+    Attributes:
+        instants: predicted instants after the observed one. stride: action steps between two of them.
+    """
+
+    layout: ImageLayout
+    instants: int
+    stride: int
+
+
+class Substrate(nn.Module, ABC):
+    """One kind of future. Frozen: what it learned, it learned before the model.
+
+    Attributes:
+        shows: what :meth:`decode` gives, as ``Future.substrate`` names it for those who display it.
+    """
+
+    shows: str
+
+    @abstractmethod
+    def encode(self, scenes: Scenes, rows: NDArray[np.int64]) -> Tensor:
+        """Features ``[M, N, F]`` of clips, the observed instant's tokens first.
+
+        Args:
+            rows: ``[M, 1]`` for the observed instant alone, or ``[M, 1 + instants]``, into ``scenes``.
+        """
+
+    @abstractmethod
+    def decode(self, present: Tensor, future: Tensor) -> NDArray[np.generic]:
+        """Values ``[M, instants, ...]``, as ``Future.values`` holds them, of predicted features."""
+
+
+class SubstrateSpec(ABC):
+    """A substrate as a preset names it: a frozen dataclass whose field ``kind`` is its name in the table."""
+
+    @abstractmethod
+    def shape(self, clip: Clip) -> TokenShape:
+        """Its tokens.
+
+        Raises:
+            ContractError: the picture or the timing does not fit.
+        """
+
+    @abstractmethod
+    def build(self, clip: Clip) -> Substrate:
+        """The substrate, with random weights where it has any."""
