@@ -50,7 +50,7 @@ class InputRecord:
 def checkpoint_digest(folder: Path) -> str:
     """SHA-256 over the names and contents of a checkpoint's files, hexadecimal."""
     found = hashlib.sha256()
-    for name in FILES:
+    for name in sorted({*FILES, *(path.name for path in folder.glob("*.safetensors"))}):
         with (folder / name).open("rb") as file:
             found.update(f"{name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return found.hexdigest()
