@@ -101,10 +101,17 @@ def test_recordings_of_two_robots_do_not_mix(tmp_path: Path) -> None:
     """Averaging two robots' actions trains neither."""
     write_episode(tmp_path / "a.mcap", ROBOT)
     write_episode(tmp_path / "b.mcap", replace(ROBOT, name="other"))
-    with pytest.raises(ContractError, match=r"b\.mcap:robot_contract.*other"):
+    with pytest.raises(ContractError, match=r"b\.mcap:robot\.name.*other"):
         load_frames(tmp_path, LAYOUT, tmp_path / "cache")
     with pytest.raises(ContractError, match="data"):
         load_frames(tmp_path / "cache", LAYOUT, tmp_path / "cache")
+
+
+def test_a_safety_limit_may_change_between_recordings(tmp_path: Path) -> None:
+    """After a lower tool speed in the robot file, last week's demonstrations no longer trained with today's."""
+    write_episode(tmp_path / "a.mcap", ROBOT)
+    write_episode(tmp_path / "b.mcap", replace(ROBOT, workspace=replace(ROBOT.workspace, speed=0.1)))
+    assert len(load_frames(tmp_path, LAYOUT, tmp_path / "cache").bounds) == 2
 
 
 def test_the_summary_counts_and_names_what_would_make_training_fail(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from wam_core.data.episode import Episode
 from wam_core.data.reader import read_episodes
 from wam_core.errors import ContractError
 from wam_core.preprocess.images import ImageLayout, lay_out
+from wam_core.robot.binding import differences
 from wam_core.robot.contract import RobotContract, from_dict
 from wam_core.substrates.substrate import Scenes
 
@@ -130,7 +131,7 @@ def load_frames(
         report: called with (episodes read, episodes in all).
 
     Raises:
-        ContractError: no recording, recordings of different contracts, or one that cannot be read.
+        ContractError: no recording, recordings that a model cannot be bound to at once, or one that cannot be read.
     """
     paths = recordings_in(folder)
     if not paths:
@@ -143,8 +144,10 @@ def load_frames(
     for number, path in enumerate(paths):
         for episode in read_episodes(path, robot, layout.cameras):
             contract = contract or episode.robot
-            if episode.robot.to_dict() != contract.to_dict():
-                raise ContractError(f"{path.name}:robot_contract", episode.robot.name, f"that of {paths[0].name}")
+            # What a model is bound to must be equal; limits, gains and safety may change between recordings.
+            for difference in differences(contract, episode.robot):
+                expected = f"the same in all recordings (see {paths[0].name})"
+                raise ContractError(f"{path.name}:{difference.field}", difference.value, expected)
             if episode.success is not False:
                 parts.extend(_parts(episode, layout))
         if report:
