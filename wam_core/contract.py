@@ -16,10 +16,18 @@ from wam_core.errors import ContractError
 
 FloatArray = NDArray[np.float64]
 
-#: Action spaces a chunk may be expressed in, with the meaning of one step's values.
+#: Action spaces a chunk may be expressed in, with the meaning of one step's values. What is relative counts from where
+#: the arm was told to be one step before the first step is due; what is held, from where it is at the first step.
 ACTION_SPACES: Mapping[str, str] = {
     "joint_position": "rad per named joint, then gripper opening fraction 0 (closed) .. 1 (open)",
+    "joint_velocity": "rad/s per named joint, held until the step is due, then gripper 0..1",
+    "joint_delta": "rad per named joint since the step before, then gripper 0..1",
     "ee_pose": "x y z (m, base frame), rx ry rz (rotation vector from the robot's tool reference, rad), gripper 0..1",
+    "ee_delta": "x y z (m), rx ry rz (rotation vector, rad) since the step before along base axes, gripper 0..1",
+    "ee_delta_tool": "the same along the axes of the tool frame as it was at the step before",
+    "tool_pose": "x y z (m), rx ry rz (rotation vector, rad) of a held object in the base frame; the grasp is kept",
+    "object_points": "x y z (m, base frame) of each of 3 or more points on a held object; the grasp is kept",
+    "hand_keypoints": "x y z (m, base frame) of the 21 points of a right hand, in MediaPipe's order",
 }
 
 
@@ -56,6 +64,7 @@ class ActionChunk:
         sequence: increases by one with each chunk of one model instance.
         model: name of the preset that produced it.
         inference_ns: measured time from observation to chunk.
+        robot: name of the robot whose joints, base and tool the values refer to; "" for the one that executes them.
     """
 
     stamp_ns: int
@@ -67,6 +76,7 @@ class ActionChunk:
     sequence: int
     model: str = ""
     inference_ns: int = 0
+    robot: str = ""
 
 
 @dataclass(frozen=True)

@@ -158,6 +158,7 @@ def chunk_message(robot: RobotContract, chunk: ActionChunk) -> ActionChunkMessag
         sequence=chunk.sequence,
         model=chunk.model,
         inference_duration=duration_message(chunk.inference_ns),
+        robot=chunk.robot,
     )
 
 
@@ -180,6 +181,7 @@ def action_chunk(message: ActionChunkMessage) -> ActionChunk:
         sequence=int(message.sequence),
         model=message.model,
         inference_ns=nanoseconds(message.inference_duration),
+        robot=message.robot,
     )
 
 

@@ -17,7 +17,7 @@ from wam_core.contract import ActionChunk, FloatArray, Future
 from wam_core.errors import ContractError
 from wam_core.evaluation.film_strip import compare, draw
 from wam_core.paths import share_path
-from wam_core.robot.contract import load_robot
+from wam_core.robot.contract import TRACKED_SPACES, load_robot
 from wam_core.robot.kinematics import Kinematics
 from wam_core.robot.tool_pose import decode_tool_pose
 from wam_msgs.msg import ActionChunk as ActionChunkMessage
@@ -99,7 +99,8 @@ class FuturesNode(Node):
         self._path.publish(path)
 
     def _tool_poses(self, chunk: ActionChunk) -> list[tuple[FloatArray, FloatArray]]:
-        if not np.isfinite(chunk.values).all():
+        own = chunk.robot in ("", self.robot.name) and chunk.space in TRACKED_SPACES
+        if not own or not np.isfinite(chunk.values).all():
             return []
         if chunk.space == "ee_pose":
             return [decode_tool_pose(self.robot, row)[:2] for row in chunk.values]

@@ -99,6 +99,7 @@ def encode_chunk(robot: RobotContract, chunk: ActionChunk) -> Encoded:
         chunk.sequence,
         chunk.model,
         _duration(chunk.inference_ns),
+        chunk.robot,
     )
 
 

@@ -17,12 +17,13 @@ from wam_core.executor.guard import make_guards
 from wam_core.executor.intake import Intake, Seen, check_chunk
 from wam_core.executor.journal import Journal
 from wam_core.executor.latch import Latch
+from wam_core.executor.resolve import Anchor, Resolver
 from wam_core.executor.settings import ExecutorSettings
 from wam_core.executor.shaping import Motion, Shaper, StopPlan
 from wam_core.executor.status import ExecutorStatus
 from wam_core.executor.torque import computed_torque
 from wam_core.executor.tracking import Tracking
-from wam_core.robot.contract import RobotContract
+from wam_core.robot.contract import TRACKED_SPACES, RobotContract, load_robot
 from wam_core.robot.dynamics import Dynamics
 from wam_core.robot.kinematics import Kinematics
 
@@ -37,8 +38,8 @@ CLOCK_JUMP_NS = 500_000_000
 class Executor:
     """Turns action chunks into torques within the robot contract's limits, or brings the arm to rest.
 
-    Methods may be called from different threads. A tick never waits longer than one :meth:`accept` takes, and
-    :meth:`stop` never waits.
+    Methods may be called from different threads. A tick waits for the checks of :meth:`accept` alone, and :meth:`stop`
+    never waits.
     """
 
     def __init__(self, robot: RobotContract, settings: ExecutorSettings | None = None) -> None:
@@ -53,7 +54,9 @@ class Executor:
         self._servo = robot.command != "effort"  # the driver closes the loop: efforts are those of the reference alone
         self._torque_limit = robot.effort_limit
         self._torque_rate_limit = np.concatenate([robot.limits.torque_rate, np.full(len(robot.fingers.joints), np.inf)])
-        self._lock = threading.Lock()
+        self._others = {name: load_robot(name) for name in self.settings.others}
+        self._resolve = Resolver(robot, self._others)
+        self._accepting, self._lock = threading.Lock(), threading.Lock()
         self._latch = Latch()
         self._tracking = Tracking(robot, self.settings)
         self._seen: dict[str, Seen] = {}
@@ -78,24 +81,52 @@ class Executor:
         return self._shaper.stop_s
 
     def accept(self, chunk: ActionChunk, now_ns: int) -> Intake:
-        """Take ``chunk`` over at the next tick, or say why not; while latched nothing is accepted."""
-        with self._lock:
-            return self._accept(chunk, now_ns)
+        """Take ``chunk`` over at the next tick, or say why not; while latched nothing is accepted.
 
-    def _accept(self, chunk: ActionChunk, now_ns: int) -> Intake:
+        Ticks go on meanwhile: bringing a chunk to this arm may take longer than one.
+        """
+        with self._accepting:
+            with self._lock:
+                result, anchor, drops = self._check(chunk, now_ns), self._anchor_of(chunk), self._follower.drops
+            resolved = chunk
+            if result.accepted:
+                try:
+                    resolved = self._resolve(chunk, anchor)
+                except ContractError as error:
+                    result = Intake(False, "DEGENERATE", error.field, str(error))
+            with self._lock:
+                if result.accepted and (self._latch.closed or self._follower.drops != drops):
+                    result = Intake(False, "LATCHED", "", "stopped while the chunk was on its way")
+                if result.accepted:
+                    self._take(chunk, resolved, now_ns)
+                else:
+                    self._refuse(result)
+        return result
+
+    def _check(self, chunk: ActionChunk, now_ns: int) -> Intake:
         if self._latch.closed:
-            result = Intake(False, "LATCHED", "", f"stopped: {self._latch.reason}; clear the stop first")
-        else:
-            result = check_chunk(chunk, now_ns, self.robot, self.settings, self._seen)
-        if not result.accepted:
-            self._rejected += 1
-            self._journal.note(SafetyEvent(result.reason, "intake", result.field, np.nan, np.nan, "", Action.REJECTED))
-            return result
+            return Intake(False, "LATCHED", "", f"stopped: {self._latch.reason}; clear the stop first")
+        if self._motion is None and chunk.space not in TRACKED_SPACES:
+            return Intake(False, "NO_STATE", "", f"{chunk.space} counts from where the arm is, which is not known yet")
+        return check_chunk(chunk, now_ns, self.robot, self.settings, self._seen, self._others)
+
+    def _anchor_of(self, chunk: ActionChunk) -> Anchor:
+        """Where the reference is when ``chunk`` begins; before the arm was seen nothing counts from there."""
+        anchor = self._follower.anchor(chunk)
+        if anchor is not None:
+            return anchor
+        q = self.robot.home if self._motion is None else self._motion.q
+        return Anchor(q, self._grasp.position)
+
+    def _take(self, chunk: ActionChunk, resolved: ActionChunk, now_ns: int) -> None:
         self._accepted += 1
         self._sequence = chunk.sequence
         self._seen[chunk.model] = Seen(chunk.stamp_ns, chunk.sequence, now_ns)
-        self._follower.offer(chunk)
-        return result
+        self._follower.offer(resolved)
+
+    def _refuse(self, result: Intake) -> None:
+        self._rejected += 1
+        self._journal.note(SafetyEvent(result.reason, "intake", result.field, np.nan, np.nan, "", Action.REJECTED))
 
     def tick(self, state: RobotState | None, now_ns: int) -> JointCommand:
         """The command for now.

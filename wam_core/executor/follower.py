@@ -1,5 +1,8 @@
 """The chunk being followed: takeover at the seam, time alignment, retargeting to joint rates."""
 
+from bisect import bisect_right
+from collections import deque
+from math import ceil
 from typing import NamedTuple
 
 from wam_core.contract import ActionChunk, FloatArray
@@ -7,6 +10,7 @@ from wam_core.errors import look_up
 from wam_core.executor import demand
 from wam_core.executor.events import SafetyEvent
 from wam_core.executor.grasp import Grasp
+from wam_core.executor.resolve import Anchor, anchor_ns
 from wam_core.executor.retarget import SPACES
 from wam_core.executor.seams import SEAMS, Source, end_ns
 from wam_core.executor.settings import ExecutorSettings
@@ -26,10 +30,17 @@ class Wanted(NamedTuple):
 
 
 class Follower:
-    """Holds at most one chunk that is followed and one that takes over at the next tick."""
+    """Holds at most one chunk that is followed and one that takes over at the next tick.
+
+    Attributes:
+        drops: how often all chunks were forgotten; one that was on its way at the time is to be forgotten, too.
+    """
 
     def __init__(self, robot: RobotContract, kinematics: Kinematics, settings: ExecutorSettings) -> None:
-        self._robot, self._fingers = robot, robot.fingers
+        self._robot = robot
+        self.drops = 0
+        reach_s = robot.staleness.image_s + robot.staleness.chunk_s
+        self._past: deque[tuple[int, Anchor]] = deque(maxlen=ceil(reach_s * robot.rates.control_hz))
         self._seam = look_up(SEAMS, settings.seam, "executor.seam")
         self._fade_ns = round(settings.fade_s * 1e9)
         self._spaces = {name: make(robot, kinematics, settings) for name, make in SPACES.items()}
@@ -38,12 +49,22 @@ class Follower:
         self._pending: ActionChunk | None = None
 
     def offer(self, chunk: ActionChunk) -> None:
-        """Let ``chunk`` take over at the next :meth:`wanted`; an earlier offer not yet taken up is dropped."""
+        """Let ``chunk``, which is resolved, take over at the next :meth:`wanted`; an earlier offer not yet taken up is
+        dropped."""
         self._pending = chunk
+
+    def anchor(self, chunk: ActionChunk) -> Anchor | None:
+        """Where the reference was when ``chunk`` begins, or is if that is still to come; None before the first tick."""
+        if not self._past:
+            return None
+        index = bisect_right(self._past, anchor_ns(chunk), key=lambda entry: entry[0])
+        return self._past[max(index - 1, 0)][1]
 
     def drop(self) -> None:
         """Forget every chunk."""
         self._source = self._pending = None
+        self._past.clear()
+        self.drops += 1
 
     def slack_s(self, now_ns: int) -> float | None:
         """Time until the last step is due (negative afterwards); None without a chunk."""
@@ -56,12 +77,13 @@ class Follower:
             following: whether ``motion`` came from the chunk; if not, a new chunk starts from ``motion`` instead of
                 from where the old chunk would be.
         """
+        self._past.append((now_ns, Anchor(motion.q, grasp.position)))
         chunk, self._pending = self._pending, None
         remarks = () if chunk is None else self._take_over(chunk, motion, grasp, following, now_ns)
         if self._source is None:
             return None
         target = self._source.sample(now_ns)
-        fingers = self._fingers.posture(float(target.values[-1])) if self._fingers.joints else grasp.position
+        fingers = target.values[len(target.values) - len(grasp.position) :]
         return Wanted(self._spaces[self._space].rates(motion.q, target), fingers, remarks)
 
     def _take_over(

@@ -5,12 +5,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wam_core.contract import ACTION_SPACES, ActionChunk
+from wam_core.contract import ACTION_SPACES, ActionChunk, FloatArray
+from wam_core.executor.resolve import FOREIGN_SPACES
 from wam_core.executor.settings import ExecutorSettings
 from wam_core.robot.contract import RobotContract, column_names
 
 LONGEST_HORIZON = 1024
 LONGEST_STEP_NS = 2_000_000_000
+#: Points on an object, at most.
+MOST_POINTS = 1024
+#: A rate or a step beyond this many times the arm's speed limit is no motion of this arm.
+FASTEST = 2.0
+#: A held object and a hand are no further than this outside the workspace box (m).
+BODY_REACH = 0.5
 
 
 class Intake(NamedTuple):
@@ -31,15 +38,27 @@ class Seen(NamedTuple):
 
 
 def check_chunk(
-    chunk: ActionChunk, now_ns: int, robot: RobotContract, settings: ExecutorSettings, seen: Mapping[str, Seen]
+    chunk: ActionChunk,
+    now_ns: int,
+    robot: RobotContract,
+    settings: ExecutorSettings,
+    seen: Mapping[str, Seen],
+    others: Mapping[str, RobotContract],
 ) -> Intake:
     """Check form, time and range, in that order.
+
+    A chunk of another robot is checked against that robot's contract, which must be among ``others``.
 
     A sequence that does not increase is a replay, unless nothing of that model was accepted for the contract's
     ``chunk_s`` (the model was restarted). Stamps must increase per model. A chunk is stale when its last step was due
     more than ``chunk_s`` ago, or when it answers an observation older than ``image_s + chunk_s``, whenever it is due.
     """
-    return _form(chunk, robot) or _time(chunk, now_ns, robot, settings, seen) or _range(chunk, robot, settings)
+    if chunk.robot not in ("", robot.name, *others):
+        return _refuse("ROBOT", "robot", chunk.robot, f"one of {', '.join([robot.name, *others])}")
+    body = others.get(chunk.robot, robot)
+    if body is not robot and chunk.space not in FOREIGN_SPACES:
+        return _refuse("SPACE", "space", chunk.space, f"one of {', '.join(FOREIGN_SPACES)} from another robot")
+    return _form(chunk, body) or _time(chunk, now_ns, robot, settings, seen) or _range(chunk, body, settings)
 
 
 def _refuse(reason: str, field: str, found: object, expected: str) -> Intake:
@@ -49,7 +68,8 @@ def _refuse(reason: str, field: str, found: object, expected: str) -> Intake:
 def _form(chunk: ActionChunk, robot: RobotContract) -> Intake | None:
     if chunk.space not in ACTION_SPACES:
         return _refuse("SPACE", "space", chunk.space, f"one of {', '.join(sorted(ACTION_SPACES))}")
-    names = column_names(chunk.space, robot.joints, len(robot.fingers.joints) > 0)
+    points = min(max(len(chunk.names) // 3, 3), MOST_POINTS)
+    names = column_names(chunk.space, robot.joints, len(robot.fingers.joints) > 0, points)
     if tuple(chunk.names) != names:
         return _refuse("NAMES", "names", tuple(chunk.names), f"{names}")
     values = chunk.values
@@ -96,15 +116,7 @@ def _time(
 
 
 def _range(chunk: ActionChunk, robot: RobotContract, settings: ExecutorSettings) -> Intake:
-    margin = settings.range_margin
-    grips = len(chunk.names) - (6 if chunk.space == "ee_pose" else len(robot.joints))
-    if chunk.space == "ee_pose":
-        turn = np.full(3, 2.0 * np.pi)
-        low = np.concatenate([robot.workspace.lower - margin, -turn, [-0.5] * grips])
-        high = np.concatenate([robot.workspace.upper + margin, turn, [1.5] * grips])
-    else:
-        low = np.concatenate([robot.limits.lower - margin, [-0.5] * grips])
-        high = np.concatenate([robot.limits.upper + margin, [1.5] * grips])
+    low, high = _bounds(chunk, robot, settings.range_margin)
     bad = np.argwhere((chunk.values < low) | (chunk.values > high))
     if len(bad):
         row, column = (int(i) for i in bad[0])
@@ -113,3 +125,32 @@ def _range(chunk: ActionChunk, robot: RobotContract, settings: ExecutorSettings)
             "OUT_OF_RANGE", f"values[{row}, {chunk.names[column]}]", float(chunk.values[row, column]), expected
         )
     return Intake(True, "ACCEPTED")
+
+
+def _bounds(chunk: ActionChunk, robot: RobotContract, margin: float) -> tuple[FloatArray, FloatArray]:
+    """Least and greatest value of each column."""
+    limits, box = robot.limits, robot.workspace
+    step = FASTEST * chunk.step_ns * 1e-9
+    turn = np.full(3, 2.0 * np.pi)
+    if chunk.space in ("object_points", "hand_keypoints"):
+        points = chunk.values.shape[1] // 3
+        return np.tile(box.lower - BODY_REACH, points), np.tile(box.upper + BODY_REACH, points)
+    if chunk.space == "tool_pose":
+        return (
+            np.concatenate([box.lower - BODY_REACH, -turn]),
+            np.concatenate([box.upper + BODY_REACH, turn]),
+        )
+    if chunk.space == "joint_position":
+        low, high = limits.lower - margin, limits.upper + margin
+    elif chunk.space == "ee_pose":
+        low, high = (np.concatenate([box.lower - margin, -turn]), np.concatenate([box.upper + margin, turn]))
+    else:
+        high = {
+            "joint_velocity": FASTEST * limits.velocity,
+            "joint_delta": step * limits.velocity,
+            "ee_delta": np.concatenate([np.full(3, step * box.speed), 0.5 * turn]),
+            "ee_delta_tool": np.concatenate([np.full(3, step * box.speed), 0.5 * turn]),
+        }[chunk.space]
+        low = -high
+    grips = chunk.values.shape[1] - len(low)
+    return np.append(low, np.full(grips, -0.5)), np.append(high, np.full(grips, 1.5))

@@ -1,4 +1,5 @@
-"""Retargeting: from an action space to joint rates of this robot. One table of spaces.
+"""From the spaces that an arm is controlled in to its joint rates. One table; what else chunks may be in is resolved to
+these (resolve.py). Columns are those of the arm, then one per finger joint, which pass through.
 
 Each retargeter integrates its own joint position towards the sampled target, with the target's rate as feed-forward,
 so that its output is continuous whatever the target does.
@@ -20,13 +21,13 @@ from wam_core.robot.tool_pose import encode_tool_pose
 
 
 class Retargeter(Protocol):
-    """One action space of one robot."""
+    """One tracked space of one robot."""
 
     def rates(self, q: FloatArray, target: Sample) -> FloatArray:
         """Joint rates ``[J]`` (rad/s) at ``q [J]`` that follow ``target``, within joint and tool speed limits."""
 
     def sample(self, q: FloatArray, v: FloatArray, fingers: FloatArray) -> Sample:
-        """The action space's values and rates at joint positions ``q``, rates ``v`` and finger positions ``[K]``."""
+        """The space's values and rates at joint positions ``q``, rates ``v`` and finger positions ``[K]``."""
 
 
 class ToolPose:
@@ -52,7 +53,7 @@ class ToolPose:
 
     def sample(self, q: FloatArray, v: FloatArray, fingers: FloatArray) -> Sample:
         rotation, position, jacobian = self._kinematics.tool_and_jacobian(q)
-        values = encode_tool_pose(self._robot, rotation, position, fingers)
+        values = np.append(encode_tool_pose(self._robot, rotation, position, fingers)[:6], fingers)
         twist = jacobian @ v
         spin = np.linalg.solve(pin.Jexp3(values[3:6]), rotation.T @ twist[3:])
         return Sample(values, np.concatenate([twist[:3], spin, np.zeros(len(values) - 6)]))
@@ -63,7 +64,6 @@ class JointPosition:
 
     def __init__(self, robot: RobotContract, kinematics: Kinematics, settings: ExecutorSettings) -> None:
         self._kinematics = kinematics
-        self._fingers = robot.fingers
         self._lower, self._upper, self._velocity = robot.limits.lower, robot.limits.upper, robot.limits.velocity
         self._deceleration = 0.5 * float(np.min(robot.limits.acceleration))
         self._gain, self._scale, self._speed = settings.ik.gain, settings.velocity_share, robot.workspace.speed
@@ -78,8 +78,7 @@ class JointPosition:
         return rates * min(1.0, self._scale / share)
 
     def sample(self, q: FloatArray, v: FloatArray, fingers: FloatArray) -> Sample:
-        opening = self._fingers.opening(fingers)
-        return Sample(np.concatenate([q, opening]), np.concatenate([v, np.zeros_like(opening)]))
+        return Sample(np.concatenate([q, fingers]), np.concatenate([v, np.zeros_like(fingers)]))
 
 
 SPACES: Mapping[str, Callable[[RobotContract, Kinematics, ExecutorSettings], Retargeter]] = {

@@ -26,6 +26,7 @@ class ExecutorSettings:
         tracking_latch_s: time after which an error beyond ``tracking_hold_rad`` latches as well, s: a reference that
             no longer advances never gets to ``tracking_stop_rad``, and would press on for ever.
         state_latch_s: time without a usable joint state after which the stop latches, s.
+        others: names of robot files whose chunks are taken, too, and brought to this arm through their kinematics.
         feedback_delay_s: longest time from a measurement until the torque that answers it acts, s; the feedback is
             stable up to about that delay. With 0.002 s the arm diverges at a delay of two ticks.
     """
@@ -45,6 +46,7 @@ class ExecutorSettings:
     tracking_latch_s: float = 0.3
     state_latch_s: float = 0.5
     feedback_delay_s: float = 0.01
+    others: tuple[str, ...] = ()
     ik: IkSettings = field(default_factory=IkSettings)
 
     def __post_init__(self) -> None:

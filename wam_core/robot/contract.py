@@ -13,7 +13,7 @@ from wam_core.contract import ACTION_SPACES, FloatArray, check_finite
 from wam_core.errors import ContractError, look_up
 from wam_core.fields import exact_fields
 from wam_core.paths import share_path
-from wam_core.robot.fingers import Fingers, Gripper, of_gripper
+from wam_core.robot.fingers import HAND_FINGERS, Fingers, Gripper, of_gripper
 from wam_core.robot.safety import Safety, read_safety
 
 #: Columns of an ``ee_pose`` vector; proprioception is one too. An arm that carries nothing has no ``gripper``.
@@ -27,13 +27,30 @@ COMMANDS: Mapping[str, str] = {
 }
 
 
-def column_names(space: str, joints: tuple[str, ...], grips: bool = True) -> tuple[str, ...]:
+#: Points of a hand in MediaPipe's order, from the wrist outwards.
+HAND_POINTS = (
+    "wrist",
+    *(f"thumb_{part}" for part in ("cmc", "mcp", "ip", "tip")),
+    *(f"{finger}_{part}" for finger in ("index", "middle", "ring", "pinky") for part in ("mcp", "pip", "dip", "tip")),
+)
+
+#: Spaces that an arm is controlled in, and that recordings have; chunks in any other are brought to one of these.
+TRACKED_SPACES: Mapping[str, str] = {name: ACTION_SPACES[name] for name in ("joint_position", "ee_pose")}
+
+
+def column_names(space: str, joints: tuple[str, ...], grips: bool = True, points: int = 3) -> tuple[str, ...]:
     """Columns of a vector in ``space`` for an arm of these joints, in the order in which they are read.
 
     Args:
         grips: whether the arm carries something that opens and closes.
+        points: how many, for ``object_points``.
     """
-    columns = TOOL_POSE_NAMES if space == "ee_pose" else (*joints, "gripper")
+    if space == "tool_pose":
+        return TOOL_POSE_NAMES[:-1]
+    if space in ("object_points", "hand_keypoints"):
+        names = HAND_POINTS if space == "hand_keypoints" else tuple(f"point{k}" for k in range(points))
+        return tuple(f"{name}_{axis}" for name in names for axis in "xyz")
+    columns = (*joints, "gripper") if space.startswith("joint_") else TOOL_POSE_NAMES
     return columns if grips else columns[:-1]
 
 
@@ -212,7 +229,7 @@ def from_dict(raw: Mapping[str, Any], source: str = "robot") -> RobotContract:
     box = _vectors({k: workspace[k] for k in ("lower", "upper")}, 3, f"{source}.workspace")
     gains = _vectors(exact_fields(Gains, raw["gains"], f"{source}.gains"), arms, f"{source}.gains")
     action = exact_fields(ActionSpec, raw["action"], f"{source}.action")
-    look_up(ACTION_SPACES, action["space"], f"{source}.action.space")
+    look_up(TRACKED_SPACES, action["space"], f"{source}.action.space")
     command = fields.get("command", "effort")
     look_up(COMMANDS, command, f"{source}.command")
     fingers = _fingers(raw, source)
@@ -257,8 +274,10 @@ def _fingers(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
         return {"gripper": None, "hand": None}
     name = f"{source}.hand"
     fields = exact_fields(Fingers, raw["hand"], name)
-    joints = tuple(fields.pop("joints"))
-    hand = Fingers(joints, **_vectors(fields, len(joints), name))
+    joints, tips = tuple(fields.pop("joints")), dict(fields.pop("tips", {}))
+    for finger in tips:
+        look_up(HAND_FINGERS, finger, f"{name}.tips")
+    hand = Fingers(joints, **_vectors(fields, len(joints), name), tips=tips)
     for posture in ("closed", "open"):
         values = getattr(hand, posture)
         if np.any((values < hand.lower) | (values > hand.upper)):

@@ -1,10 +1,20 @@
 """What an arm carries: nothing, a gripper of one joint, or a hand of several. One scalar opening moves any of them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from wam_core.contract import FloatArray
+
+#: Fingers of a human hand and the rows of its 21 key points, from knuckle to tip.
+HAND_FINGERS: Mapping[str, tuple[int, int, int, int]] = {
+    "thumb": (1, 2, 3, 4),
+    "index": (5, 6, 7, 8),
+    "middle": (9, 10, 11, 12),
+    "ring": (13, 14, 15, 16),
+    "pinky": (17, 18, 19, 20),
+}
 
 
 @dataclass(frozen=True)
@@ -32,7 +42,8 @@ class Fingers:
     nothing.
 
     An opening between 0 and 1 lies on the straight line from the posture ``closed`` to the posture ``open``, which are
-    within ``lower`` and ``upper``.
+    within ``lower`` and ``upper``. ``tips`` are the URDF's frames at the ends of the fingers, by the human finger that
+    each stands for (:data:`HAND_FINGERS`); with them the fingers follow those of a hand.
     """
 
     joints: tuple[str, ...]
@@ -44,6 +55,7 @@ class Fingers:
     force: FloatArray
     stiffness: FloatArray
     damping: FloatArray
+    tips: Mapping[str, str] = field(default_factory=dict)
 
     def posture(self, opening: float) -> FloatArray:
         """``[K]`` joint positions at ``opening``, which is not clipped."""
@@ -62,7 +74,17 @@ class Fingers:
 def of_gripper(gripper: Gripper | None) -> Fingers:
     """The one joint of ``gripper``, or no joint."""
     if gripper is None:
-        return Fingers((), *(np.zeros(0) for _ in range(8)))
-    one = [np.array([v]) for v in (gripper.closed, gripper.open)]
-    drive = (gripper.velocity, gripper.force, gripper.stiffness, gripper.damping)
-    return Fingers((gripper.joint,), np.minimum(*one), np.maximum(*one), *one, *(np.array([v]) for v in drive))
+        nothing = np.zeros(0)
+        return Fingers((), nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing)
+    closed, opened = np.array([gripper.closed]), np.array([gripper.open])
+    return Fingers(
+        joints=(gripper.joint,),
+        lower=np.minimum(closed, opened),
+        upper=np.maximum(closed, opened),
+        closed=closed,
+        open=opened,
+        velocity=np.array([gripper.velocity]),
+        force=np.array([gripper.force]),
+        stiffness=np.array([gripper.stiffness]),
+        damping=np.array([gripper.damping]),
+    )
