@@ -153,7 +153,7 @@ CASES = {
     ),
     "stop_speed": Case(_on(HURRY), "STOP_SPEED", Action.HELD, "panda_tool", is_brake, context=context(HURRY)),
     "environment": Case(
-        _on(DIVE), "ENVIRONMENT", Action.HELD, "panda_leftfinger_0@1.0, table", is_brake,
+        _on(DIVE), "ENVIRONMENT", Action.HELD, "panda_leftfinger_0, table", is_brake,
         RobotState(0, np.append(LEANING, 0.0), np.zeros(8)), context(DIVE),
     ),
     "keep_out": Case(

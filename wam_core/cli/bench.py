@@ -64,6 +64,8 @@ def _latency(arguments: argparse.Namespace) -> int:
 def _safety_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--robots", default="panda_cell", help="robot files, in turn")
     group.add_argument("--chunks", type=int, default=10_000, help="adversarial chunks")
+    group.add_argument("--clean-episodes", type=int, default=0, help="of the cell's tasks, driven by ...")
+    group.add_argument("--clean-model", default="", help="... this model, or by the scripted experts")
     group.add_argument("--seam", default="cross_fade")
     group.add_argument("--jobs", type=int, default=2)
 
@@ -83,7 +85,7 @@ def _safety(arguments: argparse.Namespace) -> int:
     seconds = time.monotonic() - began
     beyond, unexplained = sum(found.violations.values()), sum(found.unexplained.values())
     chunks = sum(found.chunks.values())
-    summary = {
+    summary: dict[str, object] = {
         "chunks": chunks,
         "commands": found.ticks,
         "commands_beyond_limits": beyond - found.violations["contact"],
@@ -91,8 +93,10 @@ def _safety(arguments: argparse.Namespace) -> int:
         "chunks_without_a_reason": unexplained,
         "chunks_per_s": round(chunks / seconds, 1),
     }
+    clean = _clean(arguments)
+    summary |= clean
     if arguments.json:
-        settings = {k: getattr(arguments, k) for k in ("robots", "seam", "seed", "jobs")}
+        settings = {k: getattr(arguments, k) for k in ("robots", "seam", "seed", "jobs", "clean_model")}
         examples = [{"run": asdict(r), "violation": v._asdict()} for r, v in found.examples]
         counts = {k: dict(sorted(v.items())) for k, v in vars(found).items() if isinstance(v, dict)}
         print(
@@ -103,6 +107,36 @@ def _safety(arguments: argparse.Namespace) -> int:
         for name, count in sorted((found.violations + found.unexplained).items()):
             print(f"  {name:<24} {count}")
     return int(beyond + unexplained > 0)
+
+
+def _clean(arguments: argparse.Namespace) -> dict[str, object]:
+    """What became of clean chunks, with the 95 % interval of the share that was stopped or altered."""
+    from wam_core.cell.tasks import TASKS
+    from wam_core.evaluation.intervals import wilson_interval
+    from wam_core.evaluation.safety_clean import Clean, clean_runs, watch_all
+
+    if not arguments.clean_episodes:
+        return {}
+    tasks = ("reach", "push", "drawer") if arguments.clean_model else tuple(TASKS)
+    todo = clean_runs(
+        "panda_cell", arguments.seam, arguments.clean_model, tasks, arguments.seed, arguments.clean_episodes
+    )
+    with tqdm(total=len(todo), unit="episode") as bar:
+
+        def report(clean: Clean) -> None:
+            bar.update(clean.episodes)
+
+        clean = watch_all(todo, arguments.jobs, report)
+    wrong = clean.stopped + clean.altered
+    return {
+        "clean_chunks": clean.chunks,
+        "clean_stopped": clean.stopped,
+        "clean_altered": clean.altered,
+        "clean_wrong_interval_95": wilson_interval(wrong, clean.chunks),
+        "clean_torque_clipped": clean.torque_clipped,
+        "clean_reasons": dict(clean.reasons),
+        "clean_succeeded": f"{clean.succeeded} of {clean.episodes}",
+    }
 
 
 BENCHMARKS = {

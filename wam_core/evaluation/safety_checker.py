@@ -56,6 +56,7 @@ class Checker:
         self._tool = self._model.body(robot.tool_frame).id
         self._qpos = np.array([self._model.joint(name).qposadr[0] for name in robot.joint_names])
         self._coupled = _coupled(self._model)
+        self._hand = _beyond(self._model, self._model.joint(robot.joints[-1]).bodyid[0])
         self._own: set[tuple[int, int]] = set()
         for opening in (0.0, 0.5, 1.0):
             self._own |= self._touching(np.concatenate([robot.home, robot.fingers.posture(opening)]))
@@ -154,7 +155,8 @@ class Checker:
             return set()
         contact = self._data.contact
         bodies = self._model.geom_bodyid[contact.geom[contact.dist < -TOUCH_M]]
-        return {(int(min(pair)), int(max(pair))) for pair in bodies} - self._own
+        pairs = {(int(min(pair)), int(max(pair))) for pair in bodies if not self._hand.issuperset(pair.tolist())}
+        return pairs - self._own
 
 
 def derivative(values: FloatArray, dt: FloatArray, order: int) -> FloatArray:
@@ -185,6 +187,15 @@ def arm_and_surroundings(robot: RobotContract) -> mujoco.MjModel:
         body = spec.worldbody.add_body(name=shape.name, pos=shape.position)
         body.add_geom(type=KINDS[shape.kind], size=[*size, 0.0, 0.0][:3])
     return spec.compile()
+
+
+def _beyond(model: mujoco.MjModel, wrist: int) -> frozenset[int]:
+    """The body of the last arm joint and all that it carries: fingers may touch each other and the palm."""
+    carried = {int(wrist)}
+    for body in range(model.nbody):  # parents come first
+        if int(model.body_parentid[body]) in carried:
+            carried.add(body)
+    return frozenset(carried)
 
 
 def _coupled(model: mujoco.MjModel) -> list[tuple[int, int, FloatArray]]:

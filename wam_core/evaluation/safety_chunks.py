@@ -185,7 +185,7 @@ def oscillating(rng: Rng, at: Situation) -> ActionChunk:
     """To and fro between two postures, each step or each few milliseconds."""
     chunk = calm(rng, at, steps=int(rng.integers(8, 64)))
     arm = _arm_columns(at.robot, chunk.space)
-    chunk.values[::2, :arm] += rng.uniform(0.1, 0.5) * rng.normal(size=arm)
+    chunk.values[::2, :arm] += rng.uniform(0.5, 0.8) * rng.choice([-1.0, 1.0], arm)
     chunk.values[1::2, arm:] = 1.0 - chunk.values[1::2, arm:]
     low, high = _range(at.robot, chunk.space)
     step_ns = int(rng.choice([2_000_000, 10_000_000, at.robot.step_ns]))
@@ -196,7 +196,7 @@ def splice(rng: Rng, at: Situation) -> ActionChunk:
     """Smooth in itself, but planned for an arm that is elsewhere; dated back, so that it is under way already."""
     chunk = calm(rng, at)
     low, high = _range(at.robot, chunk.space)
-    offset = rng.uniform(0.15, 0.6) * rng.choice([-1.0, 1.0], chunk.values.shape[1])
+    offset = rng.uniform(0.5, 0.9) * rng.choice([-1.0, 1.0], chunk.values.shape[1])
     newest = at.now_ns - at.chunk_ns if at.last is None else at.last.stamp_ns
     stamp = min(max(at.now_ns - int(rng.integers(0, 2 * 10**8)), newest + 1), at.now_ns)
     return replace(chunk, values=np.clip(chunk.values + offset, low, high), stamp_ns=stamp, start_ns=stamp)

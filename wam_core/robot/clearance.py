@@ -15,8 +15,8 @@ from wam_core.robot.contract import RobotContract
 from wam_core.robot.kinematics import arm_model, locked_arm
 from wam_core.robot.safety import Shape
 
-#: Openings at which the fingers are there, all at once: what they may touch does not depend on how they are.
-OPENINGS = (0.0, 0.5, 1.0)
+#: Openings from which the space is found that a finger may take up: clearance does not depend on how the fingers are.
+OPENINGS = tuple(np.linspace(0.0, 1.0, 17).tolist())
 
 
 class Nearest(NamedTuple):
@@ -88,21 +88,31 @@ def _solid(solid: Shape) -> coal.CollisionGeometry:
 
 
 def _arm_shapes(robot: RobotContract) -> pin.GeometryModel:
-    """The arm's collision shapes on the joints that are not locked; fingers at every one of :data:`OPENINGS`."""
+    """The arm's collision shapes on the joints that are not locked; one that moves with the fingers becomes a box
+    around all its places."""
     full, locked, half = locked_arm(robot)
     urdf = pin.buildGeomFromUrdf(full, str(share_path(robot.urdf)), pin.GeometryType.COLLISION)
+    postures = [_posture(robot, full, locked, half, opening) for opening in OPENINGS]
+    models = [pin.buildReducedModel(full, urdf, locked, posture)[1] for posture in postures]
     out = pin.GeometryModel()
-    for opening in OPENINGS:
-        _, shapes = pin.buildReducedModel(full, urdf, locked, _posture(robot, full, locked, half, opening))
-        for shape in shapes.geometryObjects:
-            if not any(shape.placement.isApprox(other.placement) for other in _copies(out, shape)):
-                shape.name = f"{shape.name}@{opening}" if _copies(out, shape) else shape.name
-                out.addGeometryObject(shape)
+    for places in zip(*(model.geometryObjects for model in models), strict=True):
+        shape = places[0]
+        if not all(shape.placement.isApprox(other.placement) for other in places):
+            corners = np.vstack([_corners(place, shape.placement) for place in places])
+            low, high = corners.min(axis=0), corners.max(axis=0)
+            shape.geometry = coal.Box(*(high - low))
+            shape.placement = shape.placement * pin.SE3(np.eye(3), 0.5 * (low + high))
+        out.addGeometryObject(shape)
     return _simplified(out)
 
 
-def _copies(shapes: pin.GeometryModel, shape: pin.GeometryObject) -> list[pin.GeometryObject]:
-    return [s for s in shapes.geometryObjects if s.name.partition("@")[0] == shape.name]
+def _corners(shape: pin.GeometryObject, frame: pin.SE3) -> FloatArray:
+    """``[8, 3]`` corners of a box around ``shape``, seen from ``frame``, m."""
+    shape.geometry.computeLocalAABB()
+    box = shape.geometry.aabb_local
+    corners = np.array(list(itertools.product(*zip(box.min_, box.max_, strict=True))))
+    seen = frame.actInv(shape.placement)
+    return corners @ seen.rotation.T + seen.translation
 
 
 def _posture(

@@ -15,8 +15,9 @@ from wam_core.executor.filters.context import SLACK, Context
 from wam_core.executor.guard import Guard
 from wam_core.executor.shaping import Motion
 
-#: Share of the tool speed that commands may have; between two late ticks the tool is faster than at either.
-SPEED_SHARE = 0.97
+#: Shares of the tool speed that commands and their stops may have: between two ticks, or two samples of a stop, the
+#: tool is faster than at either.
+SPEED_SHARE, STOP_SPEED_SHARE = 0.97, 0.99
 #: Least depth of the tool inside its box (m): what a curved path may bulge out between two samples of a stop.
 WALL = 1e-4
 
@@ -92,7 +93,7 @@ def stop_speed(motion: Motion, state: RobotState | None, context: Context) -> Re
         value, limit = float(joints[joint]), float(limits.velocity[joint])
         name = context.robot.joints[joint]
         return context.brake, (SafetyEvent("STOP_SPEED", "stop_speed", name, value, limit, "rad/s", Action.HELD),)
-    limit, kinematics = context.robot.workspace.speed, context.kinematics
+    limit, kinematics = STOP_SPEED_SHARE * context.robot.workspace.speed, context.kinematics
     for k in np.flatnonzero(np.abs(ahead.v) @ context.guards.workspace.levers > limit):
         fast = kinematics.jacobian(ahead.q[k])[:3] @ ahead.v[k]
         if fast @ fast > limit * limit + SLACK:
