@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wam_core.contract import FloatArray, Observation
+from wam_core.errors import ContractError
 from wam_core.policy import Policy
 from wam_core.training.checkpoint import FILES
 
@@ -34,6 +35,28 @@ class ModelRecord:
         """Flat text, as a recording embeds it."""
         plain = {k: str(v) for k, v in vars(self).items() if k != "versions"}
         return plain | {f"version.{name}": text for name, text in self.versions.items()}
+
+
+def from_metadata(raw: Mapping[str, str]) -> ModelRecord:
+    """Inverse of :meth:`ModelRecord.to_metadata`.
+
+    Raises:
+        ContractError: a field is missing or no number.
+    """
+    versions = {name.removeprefix("version."): text for name, text in raw.items() if name.startswith("version.")}
+    try:
+        return ModelRecord(
+            name=raw["name"],
+            checkpoint=raw["checkpoint"],
+            digest=raw["digest"],
+            preset=raw["preset"],
+            seed=int(raw["seed"]),
+            steps=int(raw["steps"]),
+            threads=int(raw["threads"]),
+            versions=versions,
+        )
+    except (KeyError, ValueError) as error:
+        raise ContractError("recording.model", sorted(raw), f"the fields of a model record ({error})") from error
 
 
 @dataclass(frozen=True)
@@ -78,6 +101,4 @@ def image_digest(image: NDArray[np.uint8]) -> str:
 def input_record(policy: Policy, observation: Observation, sequence: int) -> InputRecord:
     """Describe what ``policy`` looked at for the chunk of that sequence."""
     digests = {name: image_digest(observation.images[name]) for name in policy.cameras}
-    return InputRecord(
-        observation.stamp_ns, sequence, observation.instruction, digests, observation.proprioception
-    )
+    return InputRecord(observation.stamp_ns, sequence, observation.instruction, digests, observation.proprioception)

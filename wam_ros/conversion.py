@@ -13,11 +13,13 @@ from std_msgs.msg import Header
 
 from wam_core.contract import ActionChunk, FloatArray, Future, JointCommand, RobotState
 from wam_core.errors import ContractError
+from wam_core.evaluation.surprise import Surprise
 from wam_core.preprocess.images import decode_image
 from wam_core.provenance import InputRecord, ModelRecord
 from wam_core.robot.contract import Camera, RobotContract
 from wam_msgs.msg import ActionChunk as ActionChunkMessage
 from wam_msgs.msg import ModelInfo, ModelInput, PredictedFuture, TactileArray, Tensor
+from wam_msgs.msg import Surprise as SurpriseMessage
 
 SECOND = 1_000_000_000
 
@@ -250,6 +252,18 @@ def input_message(robot: RobotContract, record: InputRecord) -> ModelInput:
         cameras=list(record.image_digests),
         image_digests=list(record.image_digests.values()),
         proprioception=_doubles(record.proprioception),
+    )
+
+
+def surprise_message(robot: RobotContract, surprise: Surprise, model: str) -> SurpriseMessage:
+    return SurpriseMessage(
+        header=header(surprise.stamp_ns, robot.base_frame),
+        imagined_at=time_message(surprise.imagined_ns),
+        value=surprise.value,
+        regions=list(surprise.regions),
+        values=array("d", surprise.regions.values()),
+        sequence=surprise.sequence,
+        model=model,
     )
 
 

@@ -1,4 +1,4 @@
-"""wam_futures: what the model imagines, for people: film strip, playback, planned path, robot description."""
+"""wam_futures: what the model imagines, for people: film strip, playback, planned path, surprise, robot description."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -14,14 +14,17 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
 from wam_core.contract import ActionChunk, FloatArray, Future
+from wam_core.data.messages import INSTRUCTION_TOPIC
 from wam_core.errors import ContractError
-from wam_core.evaluation.film_strip import compare, draw
+from wam_core.evaluation.film_strip import Row, compare, draw
+from wam_core.evaluation.surprise import Surprise, Watch, overlay
 from wam_core.paths import share_path
 from wam_core.robot.contract import TRACKED_SPACES, load_robot
 from wam_core.robot.kinematics import Kinematics
 from wam_core.robot.tool_pose import decode_tool_pose
 from wam_msgs.msg import ActionChunk as ActionChunkMessage
 from wam_msgs.msg import PredictedFuture
+from wam_msgs.msg import Surprise as SurpriseMessage
 from wam_ros import conversion
 from wam_ros.parameters import declare
 from wam_ros.process import run_node
@@ -44,12 +47,16 @@ class FuturesNode(Node):
         self._measured: Mapping[str, deque[tuple[int, NDArray[np.uint8]]]] = {
             camera.name: deque(maxlen=HISTORY) for camera in self.robot.cameras
         }
+        self._watch = Watch(self.robot)
         self._newest: Future | None = None
+        self._model = ""
         self._waiting: deque[Future] = deque(maxlen=LONGEST_WAIT)
 
         self._strip = self.create_publisher(Image, "~/film_strip", RELIABLE)
         self._comparison = self.create_publisher(Image, "~/comparison", RELIABLE)
         self._path = self.create_publisher(Path, "~/path", RELIABLE)
+        self._surprise = self.create_publisher(SurpriseMessage, "~/surprise", RELIABLE)
+        self._overlay = self.create_publisher(Image, "~/surprise_overlay", RELIABLE)
         names = [camera.name for camera in self.robot.cameras]
         self._playback = {name: self.create_publisher(Image, f"~/{name}/imagined", RELIABLE) for name in names}
         self._description = self.create_publisher(String, "/robot_description", LATCHED)
@@ -58,6 +65,8 @@ class FuturesNode(Node):
             self.create_subscription(Image, camera.topic, lambda m, c=camera: self._on_image(c.name, m), SENSOR)
         self.create_subscription(PredictedFuture, f"{source}/future", self._on_future, RELIABLE)
         self.create_subscription(ActionChunkMessage, f"{source}/action_chunk", self._on_chunk, RELIABLE)
+        # Another task, or another scene: what was imagined before will not come.
+        self.create_subscription(String, INSTRUCTION_TOPIC, lambda message: self._watch.forget(), LATCHED)
         self.create_timer(1.0 / PLAYBACK_HZ, self._play)
 
     def _on_image(self, camera: str, message: Image) -> None:
@@ -70,6 +79,7 @@ class FuturesNode(Node):
         if self._measured[camera] and stamp_ns < self._measured[camera][-1][0]:
             self._measured[camera].clear()
         self._measured[camera].append((stamp_ns, pixels.copy()))
+        self._publish_surprises(self._watch.see(camera, stamp_ns, pixels))
 
     def _on_future(self, message: PredictedFuture) -> None:
         try:
@@ -80,8 +90,14 @@ class FuturesNode(Node):
         if future.substrate != "video":
             self.get_logger().warning(f"no display for {future.substrate} futures", throttle_duration_sec=60.0)
             return
-        self._newest = future
+        self._newest, self._model = future, message.model
         self._waiting.append(future)
+        self._watch.expect(future)
+        # Imagining takes time: its first instants may have been measured already.
+        for camera, images in self._measured.items():
+            for stamp_ns, pixels in images:
+                if stamp_ns > future.stamp_ns:
+                    self._publish_surprises(self._watch.see(camera, stamp_ns, pixels))
         self._publish_strip(self._strip, future)
 
     def _on_chunk(self, message: ActionChunkMessage) -> None:
@@ -120,6 +136,14 @@ class FuturesNode(Node):
             stamp_ns = future.stamp_ns + (k + 1) * future.step_ns
             frame = self.robot.camera(camera).frame
             self._playback[camera].publish(conversion.image_message(tile, frame, stamp_ns))
+
+    def _publish_surprises(self, surprises: list[Surprise]) -> None:
+        for surprise in surprises:
+            self._surprise.publish(conversion.surprise_message(self.robot, surprise, self._model))
+            if self._overlay.get_subscription_count():
+                shown = overlay(surprise)
+                picture = draw(list(shown), [Row(f"{surprise.value:.1f} x|as usual", list(shown.values()))])
+                self._overlay.publish(conversion.image_message(picture, self.robot.base_frame, surprise.stamp_ns))
 
     def _publish_strip(self, publisher: Publisher, future: Future) -> None:
         instants = [future.stamp_ns + k * future.step_ns for k in range(len(future.values) + 1)]

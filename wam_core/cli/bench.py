@@ -1,4 +1,4 @@
-"""Benchmarks: ratios measured side by side in one run, and what the executor does with chunks that mean harm."""
+"""Benchmarks: ratios measured side by side, what the executor does with chunks that mean harm, what surprises."""
 
 import argparse
 import json
@@ -6,7 +6,8 @@ import platform
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
@@ -139,7 +140,45 @@ def _clean(arguments: argparse.Namespace) -> dict[str, object]:
     }
 
 
+def _surprise_arguments(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--model", default="fast_wam", help="preset with a checkpoint, or a checkpoint folder")
+    group.add_argument("--robot", default="panda_cell")
+    group.add_argument("--tasks", default="reach,push", help="in turn")
+    group.add_argument("--episodes", type=int, default=20, help="per task, with and without the unseen hand")
+    group.add_argument("--renderer", default="auto")
+    group.add_argument("--out", type=Path, help="picture.png of surprise over time")
+
+
+def _surprise(arguments: argparse.Namespace) -> int:
+    from wam_core.evaluation.surprise_figure import save_surprise_figure
+    from wam_core.evaluation.unseen_hand import MOMENTS, compare, ratio_and_interval, told_apart
+
+    tasks = arguments.tasks.split(",")
+    for task in tasks:
+        look_up(MOMENTS, task, "tasks")
+    seeds = range(arguments.seed, arguments.seed + arguments.episodes)
+    pairs = {task: compare(arguments.model, arguments.robot, task, seeds, arguments.renderer) for task in tasks}
+    rows: list[dict[str, Any]] = []
+    for task, found in pairs.items():
+        ratio, interval = ratio_and_interval(found, arguments.seed)
+        rows.append({"task": task, "ratio": ratio, "interval_95": interval, "told_apart": told_apart(found)})
+    if arguments.out:
+        save_surprise_figure(arguments.out, pairs, arguments.seed)
+    if arguments.json:
+        courses = {task: [[asdict(course) for course in pair] for pair in found] for task, found in pairs.items()}
+        print(json.dumps({"seeds": [seeds.start, seeds.stop], "rows": rows, "courses": courses}, indent=1))
+        return 0
+    print(
+        f"{arguments.model}: surprise with an object moved by an unseen hand, by surprise without, {len(seeds)} seeds"
+    )
+    for row in rows:
+        low, high = row["interval_95"]
+        print(f"{row['task']:<12} x{row['ratio']:.2f} [{low:.2f}, {high:.2f}]   told apart {row['told_apart']:.2f}")
+    return 0
+
+
 BENCHMARKS = {
+    "surprise": Benchmark(_surprise_arguments, _surprise),
     "latency": Benchmark(_latency_arguments, _latency),
     "safety": Benchmark(_safety_arguments, _safety),
 }

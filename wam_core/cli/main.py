@@ -28,6 +28,7 @@ VERBS: dict[str, Verb] = {
     "bench": Verb("wam_core.cli.bench", "latency of the variants, measured in one run"),
     "models": Verb("wam_core.cli.models", "the presets and what they are made of"),
     "film": Verb("wam_core.cli.film", "pictures of an episode"),
+    "replay": Verb("wam_core.cli.replay", "a recording through the same model again: equal, or where they part"),
     "data": Verb("wam_core.cli.data", "what is in a set of recordings"),
     "doctor": Verb("wam_core.cli.doctor", "what is missing on this machine and how to get it"),
 }

@@ -1,5 +1,6 @@
 """ROS 2 messages as CDR bytes without ROS: what the cell records is what a real robot's topics carry."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -28,6 +29,7 @@ JOINT_STATE = "sensor_msgs/msg/JointState"
 WRENCH = "geometry_msgs/msg/WrenchStamped"
 TACTILE = "wam_msgs/msg/TactileArray"
 ACTION_CHUNK = "wam_msgs/msg/ActionChunk"
+MODEL_INPUT = "wam_msgs/msg/ModelInput"
 TEXT = "std_msgs/msg/String"
 
 
@@ -100,6 +102,26 @@ def encode_chunk(robot: RobotContract, chunk: ActionChunk) -> Encoded:
         chunk.model,
         _duration(chunk.inference_ns),
         chunk.robot,
+    )
+
+
+def encode_input(
+    robot: RobotContract,
+    stamp_ns: int,
+    sequence: int,
+    instruction: str,
+    image_digests: Mapping[str, str],
+    proprioception: NDArray[np.float64],
+) -> Encoded:
+    """What a chunk was computed from as ``wam_msgs/ModelInput``."""
+    return _encode(
+        MODEL_INPUT,
+        _header(stamp_ns, robot.base_frame),
+        sequence,
+        instruction,
+        list(image_digests),
+        list(image_digests.values()),
+        np.asarray(proprioception, np.float64),
     )
 
 

@@ -1,0 +1,204 @@
+"""A recording through the same preprocessing and model again: bit-equal, or the first thing in which they part."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from wam_core.contract import FloatArray, Observation, RobotState
+from wam_core.data import messages
+from wam_core.data.decode import joint_positions
+from wam_core.data.recorder import MODEL_RECORD
+from wam_core.data.recording import RecordedMessage, Recording, recorded_contract
+from wam_core.errors import ContractError
+from wam_core.policy import Policy, checkpoint_folder, load_policy
+from wam_core.preprocess.images import decode_image
+from wam_core.provenance import ModelRecord, checkpoint_digest, from_metadata, image_digest
+from wam_core.robot.contract import RobotContract
+from wam_core.robot.kinematics import Kinematics, proprioception
+
+Image = NDArray[np.uint8]
+_SMALL = (messages.INPUT_TOPIC, messages.POLICY_TOPIC, messages.INSTRUCTION_TOPIC, messages.FUTURE_TOPIC)
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """One chunk made again.
+
+    Attributes:
+        parted: what differs, input before output; empty when everything is bit-equal.
+        largest: greatest absolute difference of the chunk's values; NaN where it was not recorded.
+    """
+
+    sequence: int
+    stamp_ns: int
+    parted: tuple[str, ...]
+    largest: float
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A whole recording made again; ``model`` names differences of checkpoint and software."""
+
+    record: ModelRecord
+    model: tuple[str, ...]
+    chunks: tuple[Replayed, ...]
+    futures: int
+
+    @property
+    def equal(self) -> bool:
+        """Whether there was something to compare and all of it was bit-equal."""
+        return bool(self.chunks) and not any(chunk.parted for chunk in self.chunks)
+
+
+def replay(path: Path, model: str = "") -> Replay:
+    """Make every recorded chunk, and every recorded video future, again from the recorded sensors.
+
+    Args:
+        model: preset or checkpoint folder instead of the one that the recording names.
+
+    Raises:
+        ContractError: the recording holds no model record or no model inputs, or its model cannot be loaded.
+    """
+    recording = Recording(path)
+    small, states, stamps = _scan(recording)
+    robot = recorded_contract(recording, None)
+    if MODEL_RECORD not in recording.metadata:
+        raise ContractError(f"{path.name}:{MODEL_RECORD}", None, "a recording made while wam_inference ran")
+    record = from_metadata(recording.metadata[MODEL_RECORD])
+    if not small[messages.INPUT_TOPIC]:
+        raise ContractError(f"{path.name}:{messages.INPUT_TOPIC}", "no messages", "the inputs of one chunk or more")
+    torch.set_num_threads(record.threads)
+    policy, differences = _load(record, model, robot)
+    inputs = [recording.decode(m) for m in small[messages.INPUT_TOPIC]]
+    seen = _Seen(recording, robot, policy.cameras, stamps, states, [_stamp(m) for m in inputs])
+    told = [(m.stamp_ns, recording.decode(m).data) for m in small[messages.INSTRUCTION_TOPIC]]
+    chunks = {(int(m.sequence), _stamp(m)): m for m in map(recording.decode, small[messages.POLICY_TOPIC])}
+    futures = {(int(m.sequence), _stamp(m)): m for m in map(recording.decode, small[messages.FUTURE_TOPIC])}
+    found = []
+    for message, at in zip(inputs, small[messages.INPUT_TOPIC], strict=True):
+        key = int(message.sequence), _stamp(message)
+        instruction = next((text for stamp_ns, text in reversed(told) if stamp_ns <= at.stamp_ns), "")
+        found.append(_compare(policy, message, seen, instruction, chunks.get(key), futures.get(key)))
+    return Replay(record, differences, tuple(found), len(futures))
+
+
+def _load(record: ModelRecord, model: str, robot: RobotContract) -> tuple[Policy, tuple[str, ...]]:
+    folder = checkpoint_folder(model or (record.checkpoint if Path(record.checkpoint).is_dir() else record.name))
+    policy = load_policy(str(folder), robot, record.seed)
+    policy.steps = record.steps
+    digest = checkpoint_digest(folder)
+    differences = [] if digest == record.digest else [f"checkpoint {digest[:12]}, recorded {record.digest[:12]}"]
+    if record.versions.get("torch") != torch.__version__:
+        differences.append(f"torch {torch.__version__}, recorded {record.versions.get('torch')}")
+    return policy, tuple(differences)
+
+
+def _scan(
+    recording: Recording,
+) -> tuple[dict[str, list[RecordedMessage]], dict[str, list[RecordedMessage]], dict[str, list[int]]]:
+    """Messages of the small topics, joint states, and the stamps of images, each by topic."""
+    small: dict[str, list[RecordedMessage]] = {topic: [] for topic in _SMALL}
+    states: dict[str, list[RecordedMessage]] = {}
+    stamps: dict[str, list[int]] = {}
+    for message in recording.messages():
+        if message.topic in small:
+            small[message.topic].append(message)
+        elif message.type_name == messages.JOINT_STATE:
+            states.setdefault(message.topic, []).append(message)
+        elif message.type_name == messages.IMAGE:
+            stamps.setdefault(message.topic, []).append(messages.header_stamp_ns(message.data))
+    return small, states, stamps
+
+
+class _Seen:
+    """What the sensors had recorded by an instant."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        robot: RobotContract,
+        cameras: Sequence[str],
+        stamps: Mapping[str, list[int]],
+        states: Mapping[str, list[RecordedMessage]],
+        instants: Sequence[int],
+    ) -> None:
+        self._recording, self._robot, self._kinematics = recording, robot, Kinematics(robot)
+        self._states = states.get(robot.topics.joint_states, [])
+        self._state_stamps = np.array([messages.header_stamp_ns(m.data) for m in self._states], np.int64)
+        self._stamps = {name: np.array(stamps.get(robot.camera(name).topic, []), np.int64) for name in cameras}
+        wanted = {
+            robot.camera(name).topic: {int(found[i]) for i in np.searchsorted(found, instants, "right") - 1 if i >= 0}
+            for name, found in self._stamps.items()
+        }
+        self._images = {(topic, stamp_ns): image for topic, stamp_ns, image in self._decode(wanted)}
+
+    def image(self, camera: str, instant_ns: int) -> Image | None:
+        """The newest of a camera not after the instant."""
+        found = self._stamps[camera]
+        i = int(np.searchsorted(found, instant_ns, "right")) - 1
+        return None if i < 0 else self._images[self._robot.camera(camera).topic, int(found[i])]
+
+    def pose(self, instant_ns: int) -> FloatArray | None:
+        """Proprioception of the newest joint state not after the instant."""
+        i = int(np.searchsorted(self._state_stamps, instant_ns, "right")) - 1
+        if i < 0:
+            return None
+        decoded = self._recording.decode(self._states[i])
+        position = joint_positions(self._robot, decoded, self._states[i].topic)
+        unmeasured = np.full(len(position), np.nan)
+        return proprioception(self._kinematics, RobotState(0, position, unmeasured))
+
+    def _decode(self, wanted: Mapping[str, set[int]]) -> Iterator[tuple[str, int, Image]]:
+        for message in self._recording.messages(wanted):
+            stamp_ns = messages.header_stamp_ns(message.data)
+            if stamp_ns in wanted[message.topic]:
+                m = self._recording.decode(message)
+                yield (
+                    message.topic,
+                    stamp_ns,
+                    decode_image(m.data, m.encoding, m.height, m.width, m.step, message.topic),
+                )
+
+
+def _compare(policy: Policy, message: Any, seen: _Seen, instruction: str, chunk: Any, future: Any) -> Replayed:
+    """Input first: where that parts, the output must, and says nothing."""
+    stamp_ns, parted = _stamp(message), []
+    images = {}
+    for camera, digest in zip(message.cameras, message.image_digests, strict=True):
+        image = seen.image(camera, stamp_ns)
+        if image is None or image_digest(image) != digest:
+            parted.append(f"image of {camera}: {'none recorded' if image is None else 'other pixels'}")
+        else:
+            images[camera] = image
+    pose = seen.pose(stamp_ns)
+    if pose is None or not np.array_equal(pose, message.proprioception):
+        by = "none recorded" if pose is None else f"by up to {np.abs(pose - message.proprioception).max():.2g}"
+        parted.append(f"proprioception: {by}")
+    if instruction != message.instruction:
+        parted.append(f"instruction: recorded {instruction!r}, the model had {message.instruction!r}")
+    if parted or pose is None:
+        return Replayed(int(message.sequence), stamp_ns, tuple(parted), float("nan"))
+    policy.sequence = int(message.sequence)
+    made = policy.act(Observation(stamp_ns, images, pose, message.instruction)).chunk
+    largest = float("nan")
+    if chunk is None:
+        parted.append("chunk: not recorded")
+    else:
+        largest = float(np.abs(made.values.reshape(-1) - np.asarray(chunk.values)).max())
+        if largest != 0.0:
+            parted.append(f"chunk: by up to {largest:.2g}")
+    if future is not None:
+        recorded = np.frombuffer(bytes(future.tensor.data), future.tensor.dtype).reshape(future.tensor.shape)
+        again = next((f.values for f in policy.imagine() if f.substrate == future.substrate), None)
+        if again is None or not np.array_equal(again, recorded):
+            parted.append(f"future: other {future.substrate}")
+    return Replayed(int(message.sequence), stamp_ns, tuple(parted), largest)
+
+
+def _stamp(message: Any) -> int:
+    return int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)
