@@ -15,6 +15,7 @@ from wam_core.model.trunk import ExpertSize, TrunkSize
 from wam_core.model.wam import ModelSpec
 from wam_core.paths import share_path
 from wam_core.preprocess.images import ImageLayout
+from wam_core.pretrained.conventions import Conventions
 from wam_core.robot.contract import RobotContract
 from wam_core.substrates.substrate import Clip, Substrate, SubstrateSpec
 from wam_core.substrates.table import SUBSTRATES
@@ -54,6 +55,7 @@ class Preset:
         replan_steps: chunk steps executed before the next chunk takes over.
         steps: denoising steps at inference, where a group names none of its own.
         text_length: most words of an instruction.
+        published: how weights that others trained want their inputs, and give their outputs.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Preset:
     experts: Mapping[str, ExpertSize]
     groups: tuple[TokenGroup, ...]
     training: TrainingSettings
+    published: Conventions | None = None
 
     @property
     def clip(self) -> Clip:
@@ -88,8 +91,13 @@ class Preset:
 
 
 def preset_names() -> dict[str, Path]:
-    """Name -> parameter file of every shipped preset."""
+    """Name -> parameter file of every shipped preset that is trained here."""
     return {p.stem: p for p in sorted(share_path("config/wam").glob("*.yaml"))}
+
+
+def published_names() -> dict[str, Path]:
+    """Name -> parameter file of every shipped preset for weights that others trained."""
+    return {p.stem: p for p in sorted(share_path("config/wam/published").glob("*.yaml"))}
 
 
 def load_preset(name_or_path: str) -> Preset:
@@ -100,7 +108,7 @@ def load_preset(name_or_path: str) -> Preset:
     """
     path = Path(name_or_path)
     if path.suffix != ".yaml":
-        path = look_up(preset_names(), name_or_path, "model")
+        path = look_up(preset_names() | published_names(), name_or_path, "model")
     raw = yaml.safe_load(path.read_text())
     try:
         parameters = raw["/**"]["ros__parameters"]
@@ -120,6 +128,8 @@ def from_dict(raw: Mapping[str, Any], source: str) -> Preset:
     values["groups"] = tuple(
         read(TokenGroup, {"name": n, **g}, f"{source}.groups.{n}") for n, g in raw["groups"].items()
     )
+    if raw.get("published") is not None:
+        values["published"] = read(Conventions, raw["published"], f"{source}.published")
     preset = Preset(**values)
     Wiring(preset.groups)
     if preset.frame_stride < 1 or preset.horizon % preset.frame_stride:

@@ -6,7 +6,7 @@ import json
 from wam_core.errors import ContractError
 from wam_core.model.groups import Wiring
 from wam_core.policy import checkpoint_folder
-from wam_core.presets import Preset, load_preset, preset_names
+from wam_core.presets import Preset, load_preset, preset_names, published_names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,14 +15,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """List all presets of ``config/wam``."""
-    rows = [describe(load_preset(name)) for name in preset_names()]
+    rows = [describe(load_preset(name)) for name in (*preset_names(), *published_names())]
     if arguments.json:
         print(json.dumps(rows, indent=1))
         return 0
     for row in rows:
-        trained = "trained" if row["checkpoint"] else "untrained"
-        print(f"{row['name']:<22} {trained:<10} {row['summary']}")
-        print(f"{'':<22} an action needs {', '.join(row['action_needs'])}; stages {row['stages']}")  # type: ignore[arg-type]
+        trained = "published" if row["published"] else "trained" if row["checkpoint"] else "untrained"
+        print(f"{row['name']:<24} {trained:<10} {row['summary']}")
+        print(f"{'':<24} an action needs {', '.join(row['action_needs'])}; stages {row['stages']}")  # type: ignore[arg-type]
     return 0
 
 
@@ -37,6 +37,7 @@ def describe(preset: Preset) -> dict[str, object]:
         "horizon": preset.horizon,
         "action_needs": list(wiring.needed(["action"])),
         "stages": [list(stage) for stage in wiring.stages(["action"])],
+        "published": preset.published is not None,
         "checkpoint": _checkpoint(preset.name),
     }
 

@@ -1,6 +1,7 @@
-"""The small text encoder trained with the model: words of a closed vocabulary to context tokens."""
+"""Instructions to context tokens: a small encoder trained with the model, or embeddings that are given."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -14,7 +15,29 @@ def words_of(instruction: str) -> list[str]:
     return re.findall(r"[a-z0-9']+", instruction.lower())
 
 
-class TextEncoder(nn.Module):
+class Text(nn.Module, ABC):
+    """From an instruction to context tokens ``[B, L, width]``, in two steps."""
+
+    @abstractmethod
+    def tokenize(self, instruction: str) -> Tensor:
+        """What a batch holds of an instruction; raises :class:`ContractError` for one the model does not know."""
+
+    @abstractmethod
+    def forward(self, tokens: Tensor) -> Tensor:
+        """A batch of these to context tokens."""
+
+
+class GivenText(Text):
+    """Embeddings of a language model that is no part of this one: they pass through as they are."""
+
+    def tokenize(self, instruction: str) -> Tensor:
+        raise ContractError("instruction", instruction, "embeddings of a language model, not words")
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return tokens
+
+
+class TextEncoder(Text):
     """Word and position embeddings through one self-attention layer; padding is zeroed, as in Fast-WAM."""
 
     def __init__(self, vocabulary: Sequence[str], length: int, width: int) -> None:

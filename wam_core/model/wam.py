@@ -14,7 +14,7 @@ from wam_core.model.generators import GENERATORS
 from wam_core.model.groups import TokenGroup, Wiring
 from wam_core.model.modalities import Modality, TokenShape, modality_of
 from wam_core.model.rope import rope_angles
-from wam_core.model.text import TextEncoder
+from wam_core.model.text import GivenText, Text, TextEncoder
 from wam_core.model.trunk import Expert, ExpertSize, KeyValue, Stream, Trunk, TrunkSize
 
 #: Substrate and span.
@@ -42,7 +42,9 @@ class WorldActionModel(nn.Module):
         self.spec = spec
         self.wiring = Wiring(spec.groups)
         self.trunk = Trunk(spec.experts, spec.trunk)
-        self.text = TextEncoder(spec.vocabulary, spec.text_length, spec.trunk.text_dim)
+        self.text: Text = GivenText()
+        if spec.vocabulary:
+            self.text = TextEncoder(spec.vocabulary, spec.text_length, spec.trunk.text_dim)
         self.proprio_encoder = nn.Linear(spec.proprio_dim, spec.trunk.text_dim)
         self.modalities = nn.ModuleDict()
         carrier: dict[str, str] = {}
@@ -59,9 +61,14 @@ class WorldActionModel(nn.Module):
                 self.modalities[substrate] = modality_of(shape, expert.width)
             if group.generator:
                 look_up(GENERATORS, group.generator, f"{where}.generator")
-            angles = rope_angles(self._modality(group).positions(group.span), spec.trunk.head_dim)
-            self.register_buffer(f"cos_{group.name}", angles.cos().float()[:, None], persistent=False)
-            self.register_buffer(f"sin_{group.name}", angles.sin().float()[:, None], persistent=False)
+        self.make_angles()
+
+    def make_angles(self) -> None:
+        """Rotary tables of all groups; a model built without memory needs them once it has its parameters."""
+        for name, group in self.wiring.groups.items():
+            angles = rope_angles(self._modality(group).positions(group.span), self.spec.trunk.head_dim)
+            self.register_buffer(f"cos_{name}", angles.cos().float()[:, None], persistent=False)
+            self.register_buffer(f"sin_{name}", angles.sin().float()[:, None], persistent=False)
 
     def _modality(self, group: TokenGroup) -> Modality:
         return cast(Modality, self.modalities[group.substrate])

@@ -7,13 +7,13 @@ The laid-out uint8 image is exactly what a training cache holds, so live and rec
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from wam_core.errors import ContractError, look_up
-from wam_core.robot.contract import RobotContract
 
 Region = tuple[int, int, int, int]
 
@@ -107,7 +107,23 @@ def decode_image(
     return np.ascontiguousarray(pixels if conversion is None else cv2.cvtColor(pixels, conversion), np.uint8)
 
 
-def check_images(robot: RobotContract, images: Mapping[str, NDArray[np.uint8]], cameras: Sequence[str]) -> None:
+class Sized(Protocol):
+    """The size of a camera's image in pixels."""
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def height(self) -> int: ...
+
+
+class Views(Protocol):
+    """Whatever has cameras: a robot contract, or what published weights were trained on."""
+
+    def camera(self, name: str, /) -> Sized: ...
+
+
+def check_images(robot: Views, images: Mapping[str, NDArray[np.uint8]], cameras: Sequence[str]) -> None:
     """Raise :class:`ContractError` naming a camera that is missing or not uint8 RGB at contract size."""
     for name in cameras:
         camera = robot.camera(name)
@@ -118,7 +134,7 @@ def check_images(robot: RobotContract, images: Mapping[str, NDArray[np.uint8]], 
             raise ContractError(f"images.{name}", f"{image.dtype} {image.shape}", f"uint8 {shape}")
 
 
-def lay_out(robot: RobotContract, images: Mapping[str, NDArray[np.uint8]], layout: ImageLayout) -> NDArray[np.uint8]:
+def lay_out(robot: Views, images: Mapping[str, NDArray[np.uint8]], layout: ImageLayout) -> NDArray[np.uint8]:
     """Turn, resize with pixel-area averaging and join the cameras: uint8 ``[*layout.size, 3]``.
 
     Raises:
@@ -144,7 +160,7 @@ def to_pixels(tensor: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def preprocess(
-    robot: RobotContract, images: Mapping[str, NDArray[np.uint8]], layout: ImageLayout
+    robot: Views, images: Mapping[str, NDArray[np.uint8]], layout: ImageLayout
 ) -> tuple[NDArray[np.float32], dict[str, Region]]:
     """The model's image tensor, float32 ``[3, H, W*]`` in [-1, 1], and where each camera lies in it."""
     return to_model_range(lay_out(robot, images, layout)), layout.regions

@@ -10,7 +10,7 @@ from torch import Tensor
 from wam_core.contract import FloatArray
 from wam_core.data.frames import TrainingFrames
 from wam_core.data.statistics import ColumnStatistics, column_statistics, denormalise, normalise
-from wam_core.model.text import TextEncoder, words_of
+from wam_core.model.text import Text, words_of
 from wam_core.model.wam import Content
 from wam_core.presets import ACTION, Preset
 from wam_core.robot.contract import RobotContract
@@ -107,7 +107,7 @@ def make_batches(
     preset: Preset,
     frames: TrainingFrames,
     substrates: Mapping[str, Substrate],
-    text: TextEncoder,
+    text: Text,
     statistics: Mapping[str, ColumnStatistics],
 ) -> Batches:
     """Encode every window of ``frames``."""
