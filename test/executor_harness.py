@@ -54,7 +54,7 @@ class Rig:
         self.executor.reset(self.state())
 
     def state(self) -> RobotState:
-        return RobotState(self.now_ns, self.position, self.velocity)
+        return RobotState(self.now_ns, self.position, self.velocity, wrench=np.zeros(6), tactile=np.zeros(8))
 
     def tick(self, ticks: int = 1, dt_ns: int = TICK_NS, **state) -> JointCommand:
         """``ticks`` ticks; ``state=...`` replaces what the executor is told about the arm."""

@@ -12,6 +12,7 @@ from wam_core.contract import RobotState
 from wam_core.executor.events import Action
 from wam_core.executor.filters import EFFORT_FILTERS, MOTION_FILTERS, apply
 from wam_core.executor.filters.context import Context
+from wam_core.executor.grasp import Grasp, loosened
 from wam_core.executor.guard import make_guards
 from wam_core.executor.settings import ExecutorSettings
 from wam_core.executor.shaping import Motion, Shaper
@@ -22,7 +23,15 @@ from wam_core.robot.safety import Shape
 DT = 0.002
 SETTINGS = ExecutorSettings()
 STILL = np.zeros(7)
-HOME_STATE = RobotState(0, HOME, np.zeros(8))
+
+
+def state_at(position: np.ndarray, wrench: np.ndarray | None = None, tactile: np.ndarray | None = None) -> RobotState:
+    """At rest, touching nothing but what is given."""
+    felt = np.zeros(6) if wrench is None else wrench
+    return RobotState(0, position, np.zeros(8), None, felt, np.zeros(8) if tactile is None else tactile)
+
+
+HOME_STATE = state_at(HOME)
 LIMITS, BOX = ROBOT.limits, ROBOT.workspace
 GUARDS = make_guards(ROBOT, KINEMATICS, SETTINGS.clearance)
 
@@ -54,6 +63,8 @@ def context(previous: Motion = RESTING, robot: RobotContract = ROBOT, **changes)
         "state_lost_s": 0.0,
         "astray_s": 0.0,
         "chunk_age_s": -0.5,
+        "overridden": False,
+        "dead_man_s": np.inf,
     }
     return Context(**(fields | changes))
 
@@ -78,7 +89,7 @@ def is_brake(motion: Motion, around: Context) -> bool:
 MOVING = Motion(ROBOT.home, unit(0, 0.1), STILL)
 ON = Motion(ROBOT.home + unit(0, 0.1 * DT), unit(0, 0.1), STILL)
 NAN_STATE = RobotState(0, np.where(np.arange(8) == 2, np.nan, HOME), np.zeros(8))
-FAR_STATE = RobotState(0, HOME + np.append(unit(5, 0.2), 0.0), np.zeros(8))
+FAR_STATE = state_at(HOME + np.append(unit(5, 0.2), 0.0))
 AT_LIMIT = Motion(ROBOT.home + unit(6, LIMITS.upper[6] - ROBOT.home[6] - 0.01), unit(6, 0.5), STILL)
 
 
@@ -109,8 +120,14 @@ DIVE = Motion(LEANING, _towards((0, 0, -1), 0.25, LEANING), STILL)
 #: A ball beside the hand that the arm must not enter.
 BALL = Shape("ball", "sphere", (0.05,), tuple(KINEMATICS.tool(ROBOT.home)[1] + [0.0, 0.162, 0.078]))
 FENCED = replace(ROBOT, safety=replace(ROBOT.safety, keep_out=(BALL,), keep_out_distance=0.01))
+HELD_SWITCH = replace(ROBOT, safety=replace(ROBOT.safety, dead_man_topic="/dead_man"))
+#: 80 N against +y of the base, as the tool, which points down, feels it.
+PUSHED = np.append(KINEMATICS.tool(ROBOT.home)[0].T @ [0.0, -80.0, 0.0], np.zeros(3))
 SIDEWAYS = Motion(ROBOT.home, _towards((0, 1, 0), 0.2, ROBOT.home), STILL)
 SWING = Motion(ROBOT.home, unit(0, 0.67 / np.linalg.norm(KINEMATICS.jacobian(ROBOT.home)[:3, 0])), STILL)
+#: The elbow nearly straight, and straightening.
+STRAIGHT = np.array([0.671, 1.25, -0.31, -0.468, 0.0, 1.63, 0.624])
+STRETCHING = Motion(STRAIGHT, unit(3, 0.5), STILL)
 #: Slow enough now, and still gaining.
 HURRY = Motion(ROBOT.home, SWING.v, unit(0, 13.0))
 
@@ -126,6 +143,16 @@ CASES = {
     "chunk_age": Case(ON, "CHUNK_STALE", Action.STOPPED, "", is_brake, context=context(MOVING, chunk_age_s=1.5)),
     "tracking_error": Case(
         ON, "TRACKING_ERROR", Action.HELD, "panda_joint6", is_brake, FAR_STATE, context(MOVING)
+    ),
+    "human_override": Case(
+        ON, "HUMAN_OVERRIDE", Action.STOPPED, "", is_brake, context=context(MOVING, overridden=True)
+    ),
+    "dead_man": Case(
+        ON, "DEAD_MAN", Action.STOPPED, "", is_brake, context=context(MOVING, robot=HELD_SWITCH, dead_man_s=0.3)
+    ),
+    "contact": Case(
+        _on(SIDEWAYS), "CONTACT_FORCE", Action.HELD, "panda_tool", is_brake,
+        state_at(HOME, wrench=PUSHED), context(SIDEWAYS),
     ),
     "finite": Case(
         Motion(ON.q, ON.v + unit(1, np.nan), ON.a), "COMMAND_NOT_FINITE", Action.STOPPED, "panda_joint2", is_brake,
@@ -151,25 +178,29 @@ CASES = {
         lambda m, c: m is not c.brake and np.linalg.norm(KINEMATICS.jacobian(m.q)[:3] @ m.v) <= BOX.speed + 1e-6,
         context=context(SWING),
     ),
+    "singularity": Case(
+        _on(STRETCHING), "SINGULARITY", Action.SCALED, "panda_joint4",
+        lambda m, c: m.v[3] < STRETCHING.v[3], state_at(np.append(STRAIGHT, 0.0)), context(STRETCHING),
+    ),
     "stop_speed": Case(_on(HURRY), "STOP_SPEED", Action.HELD, "panda_tool", is_brake, context=context(HURRY)),
     "environment": Case(
         _on(DIVE), "ENVIRONMENT", Action.HELD, "panda_leftfinger_0, table", is_brake,
-        RobotState(0, np.append(LEANING, 0.0), np.zeros(8)), context(DIVE),
+        state_at(np.append(LEANING, 0.0)), context(DIVE),
     ),
     "keep_out": Case(
         _on(SIDEWAYS), "KEEP_OUT", Action.HELD, "panda_hand_0, ball", is_brake, context=context(SIDEWAYS, robot=FENCED),
     ),
     "position": Case(
         Motion(AT_LIMIT.q + DT * AT_LIMIT.v, AT_LIMIT.v, STILL), "POSITION_LIMIT", Action.HELD, "panda_joint7",
-        is_brake, RobotState(0, np.append(AT_LIMIT.q, 0.0), np.zeros(8)), context(AT_LIMIT),
+        is_brake, state_at(np.append(AT_LIMIT.q, 0.0)), context(AT_LIMIT),
     ),
     "workspace": Case(
         Motion(WALL.q + DT * WALL.v, WALL.v, STILL), "WORKSPACE", Action.HELD, "y", is_brake,
-        RobotState(0, np.append(WALL.q, 0.0), np.zeros(8)), context(WALL),
+        state_at(np.append(WALL.q, 0.0)), context(WALL),
     ),
     "self_collision": Case(
         Motion(FOLDING.q + DT * FOLDING.v, FOLDING.v, STILL), "SELF_COLLISION", Action.HELD,
-        "panda_link5_0, panda_hand_0", is_brake, RobotState(0, np.append(FOLDED, 0.0), np.zeros(8)), context(FOLDING),
+        "panda_link5_0, panda_hand_0", is_brake, state_at(np.append(FOLDED, 0.0)), context(FOLDING),
     ),
     "finite_effort": Case(
         np.append(unit(3, np.nan), 0.0), "EFFORT_NOT_FINITE", Action.STOPPED, "panda_joint4",
@@ -213,6 +244,43 @@ def test_filter_acts_and_says_so(name: str) -> None:
     assert not case.safe(unfiltered, case.context)
 
 
+def test_an_arm_that_is_pushed_may_give_way() -> None:
+    """Held against what pushes it, it would go on clamping whoever is in its way."""
+    away = Motion(ROBOT.home, -SIDEWAYS.v, STILL)
+    motion, events = apply(MOTION_FILTERS, _on(away), state_at(HOME, wrench=PUSHED), context(away))
+    assert motion is not context(away).brake and events == ()
+
+
+@pytest.mark.parametrize("felt", [None, np.full(6, np.nan)])
+def test_contact_that_cannot_be_felt_stops(felt: np.ndarray | None) -> None:
+    """A broken force sensor reads as no force."""
+    around = context(MOVING)
+    motion, events = apply(MOTION_FILTERS, ON, replace(HOME_STATE, wrench=felt), around)
+    assert motion is around.brake and [e.code for e in events] == ["CONTACT_UNKNOWN"]
+
+
+def test_taxels_pressed_too_hard_hold_the_arm() -> None:
+    """Fingertips that press say nothing of the way out."""
+    around = context(MOVING)
+    motion, events = apply(MOTION_FILTERS, ON, state_at(HOME, tactile=np.eye(8)[2] * 31.0), around)
+    assert motion is around.brake
+    assert [(e.code, e.joint, e.action) for e in events] == [("TAXEL_FORCE", "left_2", Action.HELD)]
+
+
+def test_taxels_pressed_too_hard_let_the_fingers_open_only() -> None:
+    """Squeezing on would break what is held, and keeping on holding would keep the arm held."""
+    fingers, half = ROBOT.fingers, Grasp(np.array([0.02]), np.zeros(1))
+    assert loosened(fingers, half, np.array([0.0])) == 0.02
+    assert loosened(fingers, half, np.array([0.04])) == 0.04
+
+
+@pytest.mark.parametrize("held_for", [0.0, 0.19])
+def test_a_held_dead_man_switch_lets_the_arm_move(held_for: float) -> None:
+    """A switch that stops the arm while it is held would be bridged."""
+    around = context(MOVING, robot=HELD_SWITCH, dead_man_s=held_for)
+    assert apply(MOTION_FILTERS, ON, HOME_STATE, around) == (ON, ())
+
+
 @pytest.mark.parametrize("motion", [Motion(ROBOT.home, STILL, STILL), ON])
 def test_clean_commands_pass_untouched(motion: Motion) -> None:
     """A filter that alters clean commands is switched off by its users."""
@@ -229,7 +297,7 @@ def test_an_arm_outside_its_limits_may_move_back_in() -> None:
     before = Motion(outside, STILL, STILL)
     inwards = Motion(outside - unit(6, 1e-5), unit(6, -0.01), unit(6, -1.0))
     outwards = Motion(outside + unit(6, 1e-5), unit(6, 0.01), unit(6, 1.0))
-    state = RobotState(0, np.append(outside, 0.0), np.zeros(8))
+    state = state_at(np.append(outside, 0.0))
     assert apply(MOTION_FILTERS, inwards, state, context(before)) == (inwards, ())
     command, events = apply(MOTION_FILTERS, outwards, state, context(before))
     assert command.q is not outwards.q and events[0].code == "POSITION_LIMIT"
@@ -237,7 +305,7 @@ def test_an_arm_outside_its_limits_may_move_back_in() -> None:
 
 def test_tracking_error_lets_the_reference_come_back() -> None:
     """A reference that may not even return to the arm would stay apart from it for ever."""
-    behind = RobotState(0, HOME - np.append(unit(0, 0.2), 0.0), np.zeros(8))
+    behind = state_at(HOME - np.append(unit(0, 0.2), 0.0))
     back = Motion(ROBOT.home - unit(0, 1e-4), unit(0, -0.05), STILL)
     command, events = apply(MOTION_FILTERS, back, behind, context(Motion(ROBOT.home, unit(0, -0.05), STILL)))
     assert command is back and events[0].code == "TRACKING_ERROR"

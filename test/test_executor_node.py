@@ -2,18 +2,22 @@
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from executor_harness import HOME, HOME_POSE, ROBOT, chunk, line
+from geometry_msgs.msg import WrenchStamped
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
+from std_msgs.msg import Bool
 
 from wam_core.contract import RobotState
-from wam_msgs.msg import ActionChunk, ExecutorStatus
+from wam_core.paths import share_path
+from wam_msgs.msg import ActionChunk, ExecutorStatus, TactileArray
 from wam_msgs.srv import ClearEStop
 from wam_ros import conversion
 from wam_ros.executor_node import ExecutorNode
@@ -29,9 +33,14 @@ class Bench:
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
         self._executor.add_node(self.peer)
-        self.velocity = np.zeros(len(HOME))
+        self.velocity, self.wrench = np.zeros(len(HOME)), np.zeros(6)
         self.status, self.diagnostic, self.commands = ExecutorStatus(), DiagnosticStatus(), 0
         self._states = self.peer.create_publisher(JointState, ROBOT.topics.joint_states, SENSOR)
+        self._wrench = self.peer.create_publisher(WrenchStamped, ROBOT.topics.wrench, SENSOR)
+        self._tactile = self.peer.create_publisher(TactileArray, ROBOT.topics.tactile, SENSOR)
+        self.held, self.taken = True, False
+        self._dead_man = self.peer.create_publisher(Bool, "/dead_man", RELIABLE)
+        self._override = self.peer.create_publisher(Bool, "/override", RELIABLE)
         self._chunks = self.peer.create_publisher(ActionChunk, "/wam_inference/action_chunk", RELIABLE)
         self.peer.create_subscription(ExecutorStatus, "/wam_executor/status", self._on_status, RELIABLE)
         self.peer.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, RELIABLE)
@@ -54,8 +63,12 @@ class Bench:
         while not condition():
             assert time.monotonic() < give_up, f"mode {self.status.mode!r}, diagnostics {self.diagnostic.message!r}"
             stamp_ns = time.time_ns()
-            state = RobotState(stamp_ns, HOME, self.velocity)
+            state = RobotState(stamp_ns, HOME, self.velocity, None, self.wrench, np.zeros(8))
             self._states.publish(conversion.joint_state_message(ROBOT, state, stamp_ns))
+            self._wrench.publish(conversion.wrench_message(ROBOT, state, stamp_ns))
+            self._tactile.publish(conversion.tactile_message(ROBOT, state, stamp_ns))
+            self._dead_man.publish(Bool(data=self.held))
+            self._override.publish(Bool(data=self.taken))
             self._executor.spin_once(timeout_sec=0.005)
 
     def track(self) -> None:
@@ -152,3 +165,36 @@ def test_a_parameter_that_would_change_nothing_is_refused(bench: Bench) -> None:
     assert bench.node.set_parameters([slow])[0].successful
     bench.node.trigger_configure()
     assert bench.node._executor.settings.velocity_share == 0.1
+
+
+def test_a_force_sensor_that_breaks_stops_the_arm(bench: Bench) -> None:
+    """Without the sensor that limits contact the arm would press as hard as it can."""
+    bench.track()
+    bench.wrench = np.full(6, np.nan)
+    bench.wait_until(lambda: "CONTACT_UNKNOWN" in bench.status.reasons and bench.status.mode == "holding")
+    bench.wrench = np.zeros(6)
+    bench.track()
+
+
+@pytest.fixture
+def watched_bench(tmp_path: Path) -> Iterator[Bench]:
+    """The executor of a robot file that names an override and a dead-man topic."""
+    robot = share_path("config/robots/panda_cell.yaml").read_text()
+    path = tmp_path / "watched.yaml"
+    path.write_text(robot + "  override_topic: /override\n  dead_man_topic: /dead_man\n")
+    rclpy.init(args=["--ros-args", "-p", "realtime_priority:=0", "-p", f"robot:={path}"])
+    bench = Bench()
+    yield bench
+    bench.close()
+    rclpy.shutdown()
+
+
+def test_a_switch_let_go_and_a_person_who_takes_over_stop_the_arm(watched_bench: Bench) -> None:
+    """A dead-man switch that only works from the core's tests is none."""
+    watched_bench.track()
+    watched_bench.held = False
+    watched_bench.wait_until(lambda: list(watched_bench.status.reasons) == ["DEAD_MAN"])
+    watched_bench.held, watched_bench.taken = True, True
+    watched_bench.wait_until(lambda: list(watched_bench.status.reasons) == ["HUMAN_OVERRIDE"])
+    watched_bench.taken = False
+    watched_bench.track()

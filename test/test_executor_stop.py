@@ -1,6 +1,7 @@
 """Stops: latched, stale, missing state, lost tracking. Always smooth, within the stated time, and resumable."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -166,7 +167,8 @@ def test_reset_refuses_a_state_it_cannot_start_from() -> None:
 def hold_at(rig: Rig, position: np.ndarray, seconds: float) -> None:
     """Something stronger than the arm keeps it at ``position [J]``, at rest."""
     for _ in range(ticks_in(seconds)):
-        rig.tick(state=RobotState(rig.now_ns + TICK_NS, np.append(position, 0.02), np.zeros(8)))
+        here = {"position": np.append(position, 0.02), "velocity": np.zeros(8)}
+        rig.tick(state=replace(rig.state(), stamp_ns=rig.now_ns + TICK_NS, **here))
 
 
 @pytest.mark.parametrize(("speed_m_s", "noise_rad"), [(0.3, 0.0), (0.04, 1e-3)])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from executor_harness import HOME_POSE, KINEMATICS, ROBOT, TICK_NS, Rig, chunk, line, violations
 
-from wam_core.contract import ActionChunk, RobotState
+from wam_core.contract import ActionChunk
 from wam_core.executor.seams import SEAMS
 from wam_core.executor.settings import ExecutorSettings
 from wam_core.executor.timeline import Sample, track_of
@@ -197,5 +197,5 @@ def test_states_that_lag_do_not_alter_clean_motion() -> None:
     states = [rig.state()]
     for _ in range(300):
         rig.tick(state=states[max(0, len(states) - 10)])
-        states.append(RobotState(rig.now_ns, rig.position, rig.velocity))
+        states.append(rig.state())
     assert rig.executor.status().reason_counts == {}

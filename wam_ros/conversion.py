@@ -109,6 +109,12 @@ def tactile_message(robot: RobotContract, state: RobotState, stamp_ns: int) -> T
     )
 
 
+def wrench_values(message: WrenchStamped) -> FloatArray:
+    """``[6]`` N and N m, as they were sent."""
+    force, torque = message.wrench.force, message.wrench.torque
+    return np.array([force.x, force.y, force.z, torque.x, torque.y, torque.z])
+
+
 def tactile_force(robot: RobotContract, message: TactileArray) -> FloatArray:
     """``[taxels]`` N.
 

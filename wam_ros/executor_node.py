@@ -26,6 +26,7 @@ from wam_ros.process import run_node
 from wam_ros.qos import COMMAND, RELIABLE, SENSOR
 from wam_ros.realtime import favour_process, favour_thread, lock_memory
 from wam_ros.ros_time import RosTime
+from wam_ros.safety_inputs import SafetyInputs
 
 STATUS_HZ, DIAGNOSTICS_HZ = 10.0, 1.0
 #: Settings of the executor that are parameters of this node.
@@ -71,6 +72,9 @@ class ExecutorNode(LifecycleNode):
         self._time = RosTime(self)
         self._chunk_latency = Histogram()
         self._states = PolledSubscription(self, JointState, self.robot.topics.joint_states, SENSOR)
+        self._inputs = SafetyInputs(
+            self, self.robot, self._executor, lambda text: self.get_logger().error(text, throttle_duration_sec=1.0)
+        )
         self._commands = self.create_publisher(JointState, self.robot.topics.joint_command, COMMAND)
         self._chunks = self.create_subscription(ActionChunk, value["chunk_topic"], self._on_chunk, RELIABLE)
         self._own_services = (
@@ -107,6 +111,7 @@ class ExecutorNode(LifecycleNode):
         self._stop_loop()
         self._latched = self._executor.status().latch_reason  # a new configuration is no reason to let go
         self._states.destroy()
+        self._inputs.destroy()
         self.destroy_subscription(self._chunks)
         self.destroy_publisher(self._commands)
         for service in self._own_services:
@@ -160,7 +165,7 @@ class ExecutorNode(LifecycleNode):
                 self._time.saw(self._latest.stamp_ns)
             except ContractError as error:
                 self.get_logger().error(str(error), throttle_duration_sec=1.0)
-        return self._latest
+        return self._inputs.read(self._latest, self._time.now_ns())
 
     def _send(self, command: JointCommand) -> None:
         self._commands.publish(conversion.command_message(self.robot, command))

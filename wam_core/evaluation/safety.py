@@ -4,7 +4,7 @@ import multiprocessing
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -102,7 +102,7 @@ def attack(run: Run) -> Findings:
 
 
 class _Arm:
-    """Is always where the last reference was."""
+    """Is always where the last reference was, and feels nothing."""
 
     def __init__(self, executor: Executor, start: RobotState) -> None:
         self.executor, self.start, self.state = executor, start, start
@@ -117,7 +117,7 @@ class _Arm:
         command = self.executor.tick(self.state if sees else None, self.now_ns)
         self.commands.append(command)
         if np.isfinite(command.position + command.velocity).all():
-            self.state = RobotState(self.now_ns, command.position, command.velocity)
+            self.state = replace(self.start, stamp_ns=self.now_ns, position=command.position, velocity=command.velocity)
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,13 @@ class _Arena:
                 and (tool < box.upper - 0.02).all()
                 and not self.checker.touches(position)
             ):
-                return RobotState(10**12, position, np.zeros(len(position)))
+                return RobotState(
+                    stamp_ns=10**12,
+                    position=position,
+                    velocity=np.zeros(len(position)),
+                    wrench=np.zeros(6),
+                    tactile=np.zeros(len(robot.tactile)),
+                )
 
     def situation(self, arm: _Arm, last: ActionChunk | None, sequence: int) -> Situation:
         position, arms = arm.state.position, len(self.robot.joints)

@@ -12,7 +12,7 @@ from wam_core.executor.filters import EFFORT_FILTERS, MOTION_FILTERS, STATE_FILT
 from wam_core.executor.filters.context import Context
 from wam_core.executor.filters.watchdogs import usable
 from wam_core.executor.follower import Follower
-from wam_core.executor.grasp import Grasp, advance, force
+from wam_core.executor.grasp import Grasp, advance, force, loosened
 from wam_core.executor.guard import make_guards
 from wam_core.executor.intake import Intake, Seen, check_chunk
 from wam_core.executor.journal import Journal
@@ -71,6 +71,8 @@ class Executor:
         self._tick_ns: int | None = None
         self._command = self._no_command(0)
         self._good_ns = self._good_stamp_ns = 0
+        self._overridden = False
+        self._held_ns: int | None = None
         self._following = False
         self._mode = "no_state"
         self._error = float("nan")
@@ -171,9 +173,13 @@ class Executor:
             state_lost_s=(now_ns - self._good_ns) * 1e-9,
             astray_s=self._tracking.astray_s(before.q, good),
             chunk_age_s=None if slack is None else -slack,
+            overridden=self._overridden,
+            dead_man_s=float("inf") if self._held_ns is None else (now_ns - self._held_ns) * 1e-9,
         )
         motion, events = apply(MOTION_FILTERS, brake if nominal is None else nominal, state, context)
         stopped = any(e.action == Action.STOPPED for e in events)
+        if goal is not None and any(e.code == "TAXEL_FORCE" for e in events):
+            goal = loosened(self.robot.fingers, self._grasp, goal)
         grasp = advance(self.robot.fingers, self._grasp, None if stopped else goal, dt)
         blind = self._servo or any(e.filter in STATE_FILTERS for e in events)
         trusted = None if blind else good
@@ -196,6 +202,14 @@ class Executor:
             np.concatenate([motion.a, np.zeros_like(grasp.velocity)]),
             effort,
         )
+
+    def override(self, taken: bool) -> None:
+        """A person takes the arm, or gives it back: it holds as long as it is taken."""
+        self._overridden = taken
+
+    def dead_man(self, held: bool, now_ns: int) -> None:
+        """The dead-man switch was found held, or let go, at ``now_ns``."""
+        self._held_ns = now_ns if held else None
 
     def stop(self, reason: str) -> None:
         """Bring the arm to rest and hold it until :meth:`clear`.

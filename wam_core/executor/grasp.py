@@ -26,6 +26,12 @@ def advance(fingers: Fingers, grasp: Grasp, goal: FloatArray | None, dt: float) 
     return Grasp(grasp.position + step, step / dt)
 
 
+def loosened(fingers: Fingers, grasp: Grasp, goal: FloatArray) -> FloatArray:
+    """``goal [K]`` where it opens the fingers, and where they are where it would close them."""
+    opens = (goal - grasp.position) * (fingers.open - fingers.closed) >= 0.0
+    return np.where(opens, goal, grasp.position)
+
+
 def force(fingers: Fingers, grasp: Grasp, state: RobotState | None) -> FloatArray:
     """Force ``[K]`` on the finger joints (N, N m); zero without a usable state."""
     if state is None:

@@ -1,5 +1,7 @@
 """Forward kinematics of the arm with Pinocchio, fingers locked (Featherstone, Rigid Body Dynamics Algorithms, 2008)."""
 
+import math
+
 import numpy as np
 import pinocchio as pin
 
@@ -73,6 +75,12 @@ class Kinematics:
     def jacobian(self, q: FloatArray) -> FloatArray:
         """``[6, J]``: joint rates to tool velocity at the tool point, base-aligned axes, linear (m) then angular."""
         return self.tool_and_jacobian(q)[2]
+
+    def manipulability(self, q: FloatArray) -> float:
+        """Product of the singular values of the tool's Jacobian (Yoshikawa 1985), zero at a singularity."""
+        jacobian = self.jacobian(q)
+        gram = jacobian @ jacobian.T if len(q) >= 6 else jacobian.T @ jacobian
+        return math.sqrt(max(float(np.linalg.det(gram)), 0.0))
 
     def tool_and_jacobian(self, q: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """``(R, p, J)`` in one pass; see :meth:`tool` and :meth:`jacobian`."""

@@ -34,6 +34,20 @@ class Shape:
 
 
 @dataclass(frozen=True)
+class ContactLimits:
+    """Greatest contact while the arm may still move as it likes; zero for no limit. What has a limit must be measured:
+    without a fresh measurement the arm stops.
+
+    Attributes:
+        force, torque: of the wrench at the tool, N and N m. taxel: of any one taxel, N.
+    """
+
+    force: float = 0.0
+    torque: float = 0.0
+    taxel: float = 0.0
+
+
+@dataclass(frozen=True)
 class Safety:
     """Every part may be left out; what is left out is not checked.
 
@@ -42,6 +56,9 @@ class Safety:
         environment_distance, keep_out_distance: least distance of the arm to them, m.
         manipulability: measure ``sqrt(det(J J^T))`` of the tool below which motion towards a singularity is slowed;
             zero for no check.
+        contact: limits on what the arm feels.
+        override_topic: std_msgs/Bool; while the last message is true a person has the arm, and it holds.
+        dead_man_topic: std_msgs/Bool; the arm moves only while true was heard within ``dead_man_s``.
     """
 
     environment: tuple[Shape, ...] = ()
@@ -49,6 +66,10 @@ class Safety:
     environment_distance: float = 0.0
     keep_out_distance: float = 0.0
     manipulability: float = 0.0
+    contact: ContactLimits = ContactLimits()
+    override_topic: str = ""
+    dead_man_topic: str = ""
+    dead_man_s: float = 0.2
 
 
 def read_safety(raw: Mapping[str, Any], source: str) -> Safety:
@@ -60,10 +81,13 @@ def read_safety(raw: Mapping[str, Any], source: str) -> Safety:
     values = exact_fields(Safety, raw, source)
     for part in ("environment", "keep_out"):
         values[part] = [_shape(s, f"{source}.{part}[{k}]") for k, s in enumerate(raw.get(part, ()))]
+    values["contact"] = contact = read(ContactLimits, raw.get("contact", {}), f"{source}.contact")
     safety = read(Safety, values, source)
-    for name in ("environment_distance", "keep_out_distance", "manipulability"):
-        if not 0.0 <= getattr(safety, name) < np.inf:
-            raise ContractError(f"{source}.{name}", getattr(safety, name), "a number >= 0")
+    numbers = {name: getattr(safety, name) for name in ("environment_distance", "keep_out_distance", "manipulability")}
+    numbers |= {"dead_man_s": safety.dead_man_s} | {f"contact.{name}": value for name, value in vars(contact).items()}
+    for name, value in numbers.items():
+        if not 0.0 <= value < np.inf:
+            raise ContractError(f"{source}.{name}", value, "a number >= 0")
     return safety
 
 

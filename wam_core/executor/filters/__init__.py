@@ -15,11 +15,13 @@ from wam_core.executor.filters.motion import (
     keep_out,
     position,
     self_collision,
+    singularity,
     stop_speed,
     tool_speed,
     velocity,
     workspace,
 )
+from wam_core.executor.filters.people import contact, dead_man, human_override
 from wam_core.executor.filters.watchdogs import chunk_age, state_age, state_finite, tracking_error
 from wam_core.executor.shaping import Motion
 
@@ -31,11 +33,15 @@ MOTION_FILTERS: tuple[Filter[Motion], ...] = (
     state_finite,
     state_age,
     chunk_age,
+    human_override,
+    dead_man,
     tracking_error,
+    contact,
     finite,
     velocity,
     acceleration,
     jerk,
+    singularity,
     tool_speed,
     stop_speed,
     position,

@@ -30,6 +30,8 @@ class Context(NamedTuple):
         state_lost_s: since a usable state was last seen.
         astray_s: since the arm went further than ``tracking_hold_rad`` from the reference, zero once it is back.
         chunk_age_s: since the last step was due; None without a chunk.
+        overridden: whether a person has taken the arm.
+        dead_man_s: since the dead-man switch was last known to be held; infinite if it is let go or was never heard.
     """
 
     robot: RobotContract
@@ -48,3 +50,5 @@ class Context(NamedTuple):
     state_lost_s: float
     astray_s: float
     chunk_age_s: float | None
+    overridden: bool
+    dead_man_s: float

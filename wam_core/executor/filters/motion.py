@@ -81,6 +81,18 @@ def jerk(motion: Motion, state: RobotState | None, context: Context) -> Result:
                   (context.brake.a - before) * per_second, context.robot.limits.jerk)  # fmt: skip
 
 
+def singularity(motion: Motion, state: RobotState | None, context: Context) -> Result:
+    """Motion further into a singularity is slowed in proportion to what is left of manipulability (Yoshikawa 1985)."""
+    limit = context.robot.safety.manipulability
+    if motion is context.brake or limit == 0.0:
+        return motion, ()
+    left = context.kinematics.manipulability(motion.q)
+    if left >= limit or left >= context.kinematics.manipulability(context.previous.q):
+        return motion, ()
+    slow = context.robot.limits.velocity * (left / limit)
+    return _scale("SINGULARITY", "singularity", "rad/s", motion, context, motion.v, context.brake.v, slow)
+
+
 def stop_speed(motion: Motion, state: RobotState | None, context: Context) -> Result:
     """Speed of joints and tool throughout the stop from here."""
     if motion is context.brake:
