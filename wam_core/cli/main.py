@@ -28,6 +28,7 @@ VERBS: dict[str, Verb] = {
     "bench": Verb("wam_core.cli.bench", "latency of the variants, measured in one run"),
     "models": Verb("wam_core.cli.models", "the presets and what they are made of"),
     "import": Verb("wam_core.cli.import_weights", "published weights into a folder of ours"),
+    "memory": Verb("wam_core.cli.memory", "memory that published weights take on a card"),
     "film": Verb("wam_core.cli.film", "pictures of an episode"),
     "replay": Verb("wam_core.cli.replay", "a recording through the same model again: equal, or where they part"),
     "data": Verb("wam_core.cli.data", "what is in a set of recordings"),

@@ -1,9 +1,11 @@
-"""Train the video VAE (--part vae), then a preset on its latents (--part model); an interrupted run goes on."""
+"""Train the video VAE (--part vae), then a preset on its latents (--part model), or go on from a checkpoint on other
+recordings (--from, whole or with --lora); an interrupted run goes on."""
 
 import argparse
 import time
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +16,15 @@ from wam_core.data.frames import TrainingFrames, load_frames
 from wam_core.data.statistics import ColumnStatistics
 from wam_core.errors import ContractError
 from wam_core.model.wam import WorldActionModel
-from wam_core.presets import Preset, build_substrates, load_preset, model_spec
+from wam_core.policy import checkpoint_folder
+from wam_core.presets import Preset, TrainingSettings, build_substrates, load_preset, model_spec
 from wam_core.substrates.substrate import Substrate
 from wam_core.substrates.video_latent import VideoLatent
 from wam_core.training.augment import augmented
 from wam_core.training.batches import Batches, joined, make_batches, statistics_of, vocabulary_of
-from wam_core.training.checkpoint import Checkpoint, load_weights, save_checkpoint
+from wam_core.training.beginning import Beginning, go_on
+from wam_core.training.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
+from wam_core.training.fine_tuning import add_adapters, freeze, merged, trained_numbers
 from wam_core.training.pictures import save_future_picture, save_vae_picture
 from wam_core.training.trainer import load_state, save_state, start, train, validate
 from wam_core.training.video_vae import save_vae, train_vae
@@ -35,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of recordings")
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint and the training state")
     parser.add_argument("--vae", type=Path, help="vae.safetensors that --part vae made (for --part model)")
+    parser.add_argument("--from", dest="origin", default="", help="checkpoint to fine-tune: a preset's, or a folder")
+    parser.add_argument("--lora", type=int, default=0, help="rank of adapters, instead of training the whole trunk")
+    parser.add_argument("--freeze", default="", help="parts that stay as they are, e.g. trunk.mixtures.video,text")
+    parser.add_argument("--learning-rate", type=float, help="instead of the preset's")
+    parser.add_argument("--copies", type=int, help="augmented copies of the data, instead of the preset's")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, help="updates, instead of the preset's")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0 for all")
@@ -44,14 +54,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Train and leave a checkpoint folder (or ``vae.safetensors``) in ``--out``; the loss log lies beside it."""
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    preset = load_preset(arguments.model)
+    origin = load_checkpoint(checkpoint_folder(arguments.origin)) if arguments.origin else None
+    preset = origin.preset if origin else load_preset(arguments.model)
     arguments.out.mkdir(parents=True, exist_ok=True)
     print(f"Reading {arguments.data} ...", flush=True)
     frames = load_frames(arguments.data, preset.layout, arguments.data / ".cache")
     print(f"{len(frames.actions)} steps in {len(frames.bounds)} episodes", flush=True)
     if arguments.part == "vae":
         return _train_vae(arguments, preset, frames)
-    return _train_model(arguments, preset, frames)
+    begun = go_on(origin, frames) if origin else _begin(arguments, preset, frames)
+    return _train_model(arguments, begun, frames)
 
 
 def _train_vae(arguments: argparse.Namespace, preset: Preset, frames: TrainingFrames) -> int:
@@ -97,18 +109,32 @@ def _augmented_batches(
     return joined(parts)
 
 
-def _train_model(arguments: argparse.Namespace, preset: Preset, frames: TrainingFrames) -> int:
+def _begin(arguments: argparse.Namespace, preset: Preset, frames: TrainingFrames) -> Beginning:
     substrates = build_substrates(preset)
     for video in _video_latents(substrates):
         if arguments.vae is None:
             raise ContractError("vae", None, "--vae <vae.safetensors>, made by wam train --part vae")
         load_weights(video, arguments.vae)
-    settings = preset.training
-    if arguments.steps:
-        settings = type(settings)(**{**vars(settings), "steps": arguments.steps})
     torch.manual_seed(arguments.seed)
-    vocabulary, statistics = vocabulary_of(frames), statistics_of(preset, frames)
+    vocabulary = vocabulary_of(frames)
     model = WorldActionModel(model_spec(preset, frames.robot, vocabulary))
+    return Beginning(preset, model, substrates, statistics_of(preset, frames))
+
+
+def _settings(arguments: argparse.Namespace, preset: Preset) -> TrainingSettings:
+    chosen = {n: getattr(arguments, n) for n in ("steps", "learning_rate", "copies")}
+    return replace(preset.training, **{n: v for n, v in chosen.items() if v is not None})
+
+
+def _train_model(arguments: argparse.Namespace, begun: Beginning, frames: TrainingFrames) -> int:
+    preset, model, substrates, statistics = begun.preset, begun.model, begun.substrates, begun.statistics
+    settings = _settings(arguments, preset)
+    torch.manual_seed(arguments.seed)
+    if arguments.lora:
+        add_adapters(model, arguments.lora)
+    freeze(model, [part for part in arguments.freeze.split(",") if part])
+    trained, numbers = trained_numbers(model)
+    print(f"{trained:,} of {numbers:,} parameters are trained", flush=True)
     held = [i for i in range(len(frames.bounds)) if i % HELD_OUT == 0]
     kept = [i for i in range(len(frames.bounds)) if i % HELD_OUT]
     seen, copies = frames.select(kept), settings.copies
@@ -126,15 +152,16 @@ def _train_model(arguments: argparse.Namespace, preset: Preset, frames: Training
 
     def checkpoint() -> Checkpoint:
         averaged = WorldActionModel(model.spec)
-        averaged.load_state_dict(state.average)
+        averaged.load_state_dict(merged(state.average))
         training = {
-            "vocabulary": vocabulary,
+            "vocabulary": model.spec.vocabulary,
             "instructions": sorted(set(frames.instructions)),
             "seed": arguments.seed,
             "step": state.step,
             "episodes": len(kept),
             "windows": len(data),
             "settings": vars(settings),
+            "from": {n: getattr(arguments, n) for n in ("origin", "lora", "freeze")},
             "seconds": round(time.monotonic() - began),
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
@@ -157,6 +184,9 @@ def _train_model(arguments: argparse.Namespace, preset: Preset, frames: Training
         save_checkpoint(arguments.out / "checkpoint", saved)
         save_future_picture(saved, unseen_frames, arguments.out / "futures.png")
 
+    if arguments.origin and not state.step:
+        began_at = validate(state, unseen, arguments.seed)
+        print("held-out loss before: " + ", ".join(f"{n} {v:.4f}" for n, v in began_at.items()), flush=True)
     train(state, settings, data, arguments.seed, report)
     bar.close()
     print(f"{arguments.out / 'checkpoint'}")

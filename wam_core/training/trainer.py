@@ -25,8 +25,9 @@ class TrainingState:
 
 def start(model: WorldActionModel, settings: TrainingSettings) -> TrainingState:
     """A fresh state: AdamW (0.9, 0.95) without decay on vectors, and the averaged weights equal to the model's."""
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim <= 1]
+    trained = [p for p in model.parameters() if p.requires_grad]
+    matrices = [p for p in trained if p.ndim > 1]
+    vectors = [p for p in trained if p.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, settings.learning_rate, betas=(0.9, 0.95))
     return TrainingState(model, {k: v.clone() for k, v in model.state_dict().items()}, optimizer)
