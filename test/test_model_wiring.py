@@ -14,6 +14,9 @@ NEEDS = {
     "behaviour_cloning": {"first_frame", "action"},
     "fast_wam_joint": {"first_frame", "future", "action"},
     "fast_wam_idm": {"first_frame", "future", "future_copy", "action"},
+    "gigaworld_policy": {"first_frame", "action"},
+    "uwm": {"first_frame", "future", "action"},
+    "mimic_video": {"first_frame", "future", "future_tap", "action"},
 }
 STAGES = {
     "fast_wam": (("action",),),
@@ -21,6 +24,9 @@ STAGES = {
     "behaviour_cloning": (("action",),),
     "fast_wam_joint": (("future", "action"),),
     "fast_wam_idm": (("future",), ("action",)),
+    "gigaworld_policy": (("action",),),
+    "uwm": (("future", "action"),),
+    "mimic_video": (("future",), ("action",)),
 }
 
 

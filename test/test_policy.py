@@ -54,6 +54,15 @@ def test_the_future_shown_is_the_one_the_action_was_made_from() -> None:
     assert np.array_equal(shown, policy.imagine()[0].values)
 
 
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_acts_and_imagines(name: str) -> None:
+    """A wiring that trained could not be run: its observed groups or its futures were called otherwise."""
+    policy = Policy(tiny_checkpoint(name), seed=0)
+    chunk = policy.act(observation()).chunk
+    assert np.isfinite(chunk.values).all() and chunk.model == name
+    assert len(policy.imagine()) == len(policy.checkpoint.preset.futures())
+
+
 def test_the_action_looks_at_image_instruction_and_proprioception() -> None:
     """An input was wired to nothing, and nobody noticed because the expert's mean was good enough."""
     plain = Policy(tiny_checkpoint(), seed=0).act(observation()).chunk.values

@@ -21,13 +21,14 @@ WORDS = ("ball", "block", "blue", "green", "push", "reach", "red", "the", "to", 
 
 def tiny_preset(name: str) -> Preset:
     """A shipped preset with its wiring untouched and everything else shrunk."""
+    preset = load_preset(name)
     return replace(
-        load_preset(name),
+        preset,
         layout=ImageLayout(("front", "wrist"), 32, 32),
         steps=3,
         substrates={"video": VideoLatentSpec("video_latent", latent_channels=4, width=8, patch=2)},
         trunk=TrunkSize(layers=2, heads=2, head_dim=12, text_dim=16, time_dim=16),
-        experts={"video": ExpertSize(32, 64), "action": ExpertSize(24, 48)},
+        experts={n: ExpertSize(24, 48) if n == "action" else ExpertSize(32, 64) for n in preset.experts},
     )
 
 

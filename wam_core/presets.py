@@ -49,6 +49,7 @@ class Preset:
     """One World Action Model as data.
 
     Attributes:
+        system: the system of ``config/survey.csv`` that it follows; empty for a baseline or a control.
         robot: name of the contract it is made for.
         horizon: action steps in a chunk.
         frame_stride: action steps between two predicted frames.
@@ -60,6 +61,7 @@ class Preset:
 
     name: str
     summary: str
+    system: str
     robot: str
     layout: ImageLayout
     horizon: int

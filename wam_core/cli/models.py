@@ -2,7 +2,9 @@
 
 import argparse
 import json
+from dataclasses import asdict
 
+from wam_core.anatomy import classify, surveyed
 from wam_core.errors import ContractError
 from wam_core.model.groups import Wiring
 from wam_core.policy import checkpoint_folder
@@ -22,6 +24,8 @@ def run(arguments: argparse.Namespace) -> int:
     for row in rows:
         trained = "published" if row["published"] else "trained" if row["checkpoint"] else "untrained"
         print(f"{row['name']:<24} {trained:<10} {row['summary']}")
+        if place := row["anatomy"]:
+            print(f"{'':<24} {', '.join(place.values())}")  # type: ignore[attr-defined]
         print(f"{'':<24} an action needs {', '.join(row['action_needs'])}; stages {row['stages']}")  # type: ignore[arg-type]
     return 0
 
@@ -29,9 +33,13 @@ def run(arguments: argparse.Namespace) -> int:
 def describe(preset: Preset) -> dict[str, object]:
     """A preset's parts, read off its wiring."""
     wiring = Wiring(preset.groups)
+    derived, published = classify(preset), surveyed(preset)
     return {
         "name": preset.name,
         "summary": preset.summary,
+        "system": preset.system,
+        "anatomy": asdict(derived) if derived else None,
+        "survey": asdict(published) if published else None,
         "robot": preset.robot,
         "cameras": list(preset.layout.cameras),
         "horizon": preset.horizon,

@@ -10,8 +10,18 @@ from dataclasses import dataclass
 from wam_core.errors import ContractError, look_up
 from wam_core.model.modalities import SPANS
 
-#: Where a group's tokens come from. A copy carries the clean value of a generated group once that is finished.
-SOURCES = {"observed": "encoded from the observation", "generated": "predicted", "copy": "clean copy of another group"}
+#: Where a group's tokens come from. A copy carries the clean value of a generated group once that is finished; a tap
+#: carries its value at ``level``, so that denoising need not go further than that for those who see the tap.
+SOURCES = {
+    "observed": "encoded from the observation",
+    "generated": "predicted",
+    "copy": "clean copy of a generated group",
+    "tap": "a generated group as it is at one noise level on the way",
+}
+
+
+#: Sources that carry another group's value.
+CARRIERS = ("copy", "tap")
 
 
 @dataclass(frozen=True)
@@ -32,8 +42,9 @@ class TokenGroup:
         draws: noise draws per training sample; they share the clean groups' pass, which costs most.
         share: part of each training batch that this group is trained on; a costly group may be trained on fewer.
         steps: denoising steps; 0: as many as the call asks for.
-        copy_of: the generated group a copy carries.
+        copy_of: the generated group that a copy or a tap carries.
         copy_noise: probability that a copy is noise-augmented in training.
+        level: noise level of a tap, 0..1; at 1 the tapped group is pure noise, and one pass is all that it costs.
     """
 
     name: str
@@ -51,6 +62,7 @@ class TokenGroup:
     steps: int = 0
     copy_of: str = ""
     copy_noise: float = 0.0
+    level: float = 0.0
 
     @property
     def content(self) -> tuple[str, str]:
@@ -80,11 +92,13 @@ class Wiring:
             raise ContractError(f"{where}.span", group.span, f"one of {', '.join(SPANS)}")
         for seen in group.sees:
             look_up(self.groups, seen, f"{where}.sees")
-        if group.source == "copy":
+        if group.source in CARRIERS:
             original = look_up(self.groups, group.copy_of, f"{where}.copy_of")
             if original.source != "generated" or original.content != group.content:
                 expected = "a generated group of the same substrate and span"
                 raise ContractError(f"{where}.copy_of", group.copy_of, expected)
+        if (group.source == "tap") != (0.0 < group.level <= 1.0):
+            raise ContractError(f"{where}.level", group.level, "a noise level in (0, 1] exactly when source is tap")
         if (group.source == "generated") != bool(group.generator):
             raise ContractError(f"{where}.generator", group.generator, "a generator exactly when source is generated")
         if group.source != "generated":
@@ -131,19 +145,29 @@ class Wiring:
             if ready is None:
                 stuck = sorted(set(names) - finished)
                 raise ContractError("groups", stuck, "an order of generation (these wait for each other's clean copy)")
+            tapped = {g.copy_of for g in self.groups.values() if g.source == "tap"} & ready
+            if tapped and len(ready) > 1:
+                raise ContractError(f"groups.{min(tapped)}", sorted(ready), "a tapped group that is denoised by itself")
             ordered.append(tuple(n for n in names if n in ready))
             finished |= ready
         return tuple(ordered)
 
     def _awaits(self, stage: set[str]) -> set[str]:
-        clean = {s for n in stage for s in self.groups[n].sees if self.groups[s].source == "copy"}
+        clean = {s for n in stage for s in self.groups[n].sees if self.groups[s].source in CARRIERS}
         pending, seen = list(clean), set(clean)
         while pending:
             for name in self.groups[pending.pop()].sees:
-                if self.groups[name].source == "copy" and name not in seen:
+                if self.groups[name].source in CARRIERS and name not in seen:
                     seen.add(name)
                     pending.append(name)
         return {self.groups[c].copy_of for c in seen}
+
+    def finished(self, outputs: Iterable[str]) -> frozenset[str]:
+        """Generated groups that must reach zero noise for ``outputs``: themselves, and those with a copy among what
+        they need."""
+        outputs = tuple(outputs)
+        copies = (self.groups[n] for n in self.needed(outputs))
+        return frozenset(outputs) | {g.copy_of for g in copies if g.source == "copy"}
 
     def prefix(self, names: Iterable[str]) -> tuple[str, ...]:
         """Clean groups among ``names``: they see no noisy group, so their keys and values never change."""

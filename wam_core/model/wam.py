@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from wam_core.errors import ContractError, look_up
-from wam_core.model import flow
+from wam_core.model import flow, sampling
 from wam_core.model.generators import GENERATORS
 from wam_core.model.groups import TokenGroup, Wiring
 from wam_core.model.modalities import Modality, TokenShape, modality_of
@@ -123,7 +123,7 @@ class WorldActionModel(nn.Module):
         for name in self.wiring.prefix(groups):
             x = clean[groups[name].content]
             noisy = torch.rand(len(x), generator=rng, device=x.device) < groups[name].copy_noise
-            sigmas[name] = torch.rand(len(x), generator=rng, device=x.device) * noisy
+            sigmas[name] = torch.rand(len(x), generator=rng, device=x.device) * noisy + groups[name].level
             noise = torch.randn(x.shape, generator=rng, device=x.device)
             features[name] = flow.mix(x, noise, sigmas[name])
         text = self.text_cache(groups, context)
@@ -159,7 +159,6 @@ class WorldActionModel(nn.Module):
             for name, (target, weight) in targets.items()
         }
 
-    @torch.no_grad()
     def generate(
         self,
         observed: Mapping[Content, Tensor],
@@ -168,8 +167,9 @@ class WorldActionModel(nn.Module):
         steps: int,
         rng: torch.Generator,
         reuse: bool = True,
+        given: Mapping[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
-        """Features of the groups in ``outputs`` and of every generated group they needed.
+        """Features of the groups in ``outputs`` and of every other generated group that was finished for them.
 
         Args:
             observed: (substrate, span) -> features of observed groups.
@@ -177,65 +177,15 @@ class WorldActionModel(nn.Module):
             rng: each group's noise is drawn from a generator of its own, so that it does not depend on ``outputs``.
             reuse: compute clean groups and the text once per stage; ``False`` runs the naive full forward in
                 every step (the reference the fast path is tested against).
+            given: features of generated groups that are known: a world model is given the action, an inverse
+                dynamics model the future.
         """
-        names = self.wiring.needed(outputs)
-        rngs = _split(rng, self.wiring.groups)
-        text = self.text_cache(names, context)
-        still = context.new_zeros(len(context))
-        values = {n: observed[g.content] for n in names if (g := self.wiring.groups[n]).source == "observed"}
-        cache: dict[str, list[KeyValue]] = {}
-        for stage in self.wiring.stages(outputs):
-            for n in names:
-                original = self.wiring.groups[n].copy_of
-                if original in values:
-                    values[n] = values[original]
-            clean = {n: v for n, v in values.items() if self.wiring.groups[n].source != "generated"}
-            if reuse:
-                fresh = {n: v for n, v in clean.items() if n not in cache}
-                cache |= self.run(fresh, dict.fromkeys(fresh, still), text, cache)[1] if fresh else {}
-            values |= self._denoise(stage, clean, context, text, cache, steps, rngs, reuse)
-        return {n: values[n] for n in names if self.wiring.groups[n].source == "generated"}
-
-    def _denoise(
-        self,
-        stage: tuple[str, ...],
-        clean: Mapping[str, Tensor],
-        context: Tensor,
-        text: Mapping[str, list[KeyValue]],
-        cache: Mapping[str, list[KeyValue]],
-        steps: int,
-        rngs: Mapping[str, torch.Generator],
-        reuse: bool,
-    ) -> dict[str, Tensor]:
-        still = context.new_zeros(len(context))
-        groups = {n: self.wiring.groups[n] for n in stage}
-        makers = {n: GENERATORS[g.generator] for n, g in groups.items()}
-        levels = {n: makers[n].levels(g.steps or steps, g.shift) for n, g in groups.items()}
-        shapes = {n: (len(context), *self.shape_of(n)) for n in stage}
-        x = {n: makers[n].start(torch.randn(shapes[n], generator=rngs[n], device=context.device)) for n in stage}
-        for i in range(max(len(v) for v in levels.values()) - 1):
-            active = {n for n in stage if i < len(levels[n]) - 1}
-            sigmas = {n: still + levels[n][min(i, len(levels[n]) - 1)] for n in stage}
-            if reuse:
-                heads, _ = self.run(x, sigmas, text, cache)
-            else:
-                everything = {**clean, **x}
-                again = self.text_cache(everything, context)
-                heads, _ = self.run(everything, {**dict.fromkeys(clean, still), **sigmas}, again, {})
-            for n in active:
-                x[n] = makers[n].advance(x[n], heads[n], float(levels[n][i]), float(levels[n][i + 1]))
-        return x
+        return sampling.generate(self, observed, context, outputs, steps, rng, given or {}, reuse)
 
     def shape_of(self, group: str) -> tuple[int, int]:
         """Tokens N and features F of a group."""
         shape = self.spec.shapes[self.wiring.groups[group].substrate]
         return shape.tokens(self.wiring.groups[group].span), shape.features
-
-
-def _split(rng: torch.Generator, names: Iterable[str]) -> dict[str, torch.Generator]:
-    """A generator for each name, seeded from ``rng`` in order."""
-    seeds = {n: int(torch.randint(2**62, (1,), generator=rng, device=rng.device)) for n in names}
-    return {n: torch.Generator(rng.device).manual_seed(seed) for n, seed in seeds.items()}
 
 
 def _batch(cache: Mapping[str, list[KeyValue]], kept: int, times: int) -> dict[str, list[KeyValue]]:

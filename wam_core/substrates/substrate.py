@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +73,13 @@ class Substrate(nn.Module, ABC):
 
 
 class SubstrateSpec(ABC):
-    """A substrate as a preset names it: a frozen dataclass whose field ``kind`` is its name in the table."""
+    """A substrate as a preset names it: a frozen dataclass whose field ``kind`` is its name in the table.
+
+    Attributes:
+        axis: its value on the survey's substrate axis.
+    """
+
+    axis: ClassVar[str]
 
     @abstractmethod
     def shape(self, clip: Clip) -> TokenShape:

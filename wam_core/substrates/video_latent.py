@@ -22,6 +22,8 @@ PART = 64
 class VideoLatentSpec(SubstrateSpec):
     """``latent_channels`` and ``width`` size the VAE, ``patch`` is the side of a token in latent pixels."""
 
+    axis = "Pixel (latent)"
+
     kind: str
     latent_channels: int
     width: int

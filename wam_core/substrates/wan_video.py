@@ -26,6 +26,8 @@ class WanVideoSpec(SubstrateSpec):
     ``weights`` is the VAE by folder or name; it is no part of a checkpoint.
     """
 
+    axis = "Pixel (latent)"
+
     kind: str
     channels: int
     stride: int

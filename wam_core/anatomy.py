@@ -1,0 +1,87 @@
+"""Where a preset stands on the survey's four axes, read off its wiring and never off a label.
+
+The axes are those of the survey of World Action Models whose table ``config/survey.csv`` holds: what the future that
+matters to the action is made of (substrate), how it is produced (backbone), how it meets the action (coupling), and
+how the chunk is used (deployment).
+"""
+
+import csv
+from dataclasses import dataclass
+
+from wam_core.errors import look_up
+from wam_core.model.groups import TokenGroup, Wiring
+from wam_core.paths import share_path
+from wam_core.presets import ACTION, Preset
+
+#: Generators that predict in one shot what a teacher sees.
+ONE_SHOT = ("regression",)
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """A place on the four axes, in the survey's words."""
+
+    substrate: str
+    backbone: str
+    coupling: str
+    deployment: str
+
+
+def classify(preset: Preset) -> Anatomy | None:
+    """The preset's place; None for one that trains no future and looks at none: it is no World Action Model."""
+    wiring = Wiring(preset.groups)
+    futures = [g for g in preset.futures() if g.loss_weight]
+    if not futures:
+        return None
+    joint = [g for g in futures if wiring.depends(g.name, ACTION) or _together(wiring, g)]
+    used = joint or [g for g in futures if wiring.depends(ACTION, g.name)]
+    return Anatomy(
+        substrate=_substrate(preset, wiring, used),
+        backbone=_backbone(used or futures, wiring, joint),
+        coupling="Joint generation" if joint else "Post-prediction head",
+        deployment="Single-step" if preset.replan_steps == 1 else "Chunked",
+    )
+
+
+def survey() -> dict[str, dict[str, str]]:
+    """The survey's rows by the name of the system."""
+    with share_path("config/survey.csv").open(newline="") as file:
+        return {row["name"]: row for row in csv.DictReader(file)}
+
+
+def surveyed(preset: Preset) -> Anatomy | None:
+    """Where the survey puts the system that the preset names, or None when it names none.
+
+    Raises:
+        ContractError: the survey has no system of that name.
+    """
+    if not preset.system:
+        return None
+    row = look_up(survey(), preset.system, "system")
+    return Anatomy(row["substrate"], row["backbone"], row["coupling"], row["deployment"])
+
+
+def _together(wiring: Wiring, group: TokenGroup) -> bool:
+    """Whether the group and the action are denoised side by side."""
+    return any({group.name, ACTION} <= set(stage) for stage in wiring.stages([ACTION, group.name]))
+
+
+def _substrate(preset: Preset, wiring: Wiring, used: list[TokenGroup]) -> str:
+    if not used:
+        return "Feature (encoder-only)"
+    if all(g.name not in wiring.finished([ACTION]) and _tapped(wiring, g.name) for g in used):
+        return "Feature (tap)"
+    return " + ".join(dict.fromkeys(preset.substrates[g.substrate].axis for g in used))
+
+
+def _tapped(wiring: Wiring, name: str) -> bool:
+    return any(g.source == "tap" and g.copy_of == name for g in wiring.groups.values())
+
+
+def _backbone(futures: list[TokenGroup], wiring: Wiring, joint: list[TokenGroup]) -> str:
+    if all(g.generator in ONE_SHOT for g in futures):
+        return "Joint-embedding"
+    # One set of weights that is policy, world model and inverse dynamics, by which noise level is chosen, is a hybrid.
+    action = wiring.groups[ACTION]
+    decoupled = [g for g in joint if wiring.depends(ACTION, g.name) and (g.schedule or g.name) != action.schedule]
+    return "Hybrid" if decoupled else "Diffusion"
