@@ -87,7 +87,7 @@ def stamps(path: Path, topic: str) -> list[int]:
 
 
 def kill_at_random_moments(folder: Path, moments: int, seed: int) -> None:
-    """Each recorder is a new process, killed between 0.3 and 3.5 s after it began to write."""
+    """Each recorder is a new process, killed between 0.3 and 3.5 s after it began to write every stream."""
     moment = random.Random(seed)
     with live_graph(sim=False) as live:
         robot = Robot(live)
@@ -96,6 +96,7 @@ def kill_at_random_moments(folder: Path, moments: int, seed: int) -> None:
 
 
 def kill_one(live: Live, robot: Robot, folder: Path, name: str, seconds: float) -> None:
+    topics = (ROBOT.topics.joint_states, ROBOT.cameras[0].topic)
     # A name of its own: requests to a killed node are lost as long as the graph still lists it.
     words = ["--ros-args", "-r", f"__node:={name}", "-p", f"folder:={folder}"]
     with (folder / f"{name}.log").open("w") as log:
@@ -103,12 +104,13 @@ def kill_one(live: Live, robot: Robot, folder: Path, name: str, seconds: float) 
     try:
         request = StartRecording.Request(name=name)
         path = Path(live.client.call(StartRecording, f"/{name}/start", request).path)
-        live.client.wait_until(lambda: bool(stamps(path, ROBOT.topics.joint_states)), "the first chunk")
+        # What a recorder has not discovered yet it cannot lose.
+        live.client.wait_until(lambda: all(stamps(path, topic) for topic in topics), "the first of every stream")
         live.client.spin(seconds)
     finally:
         process.kill()
         process.wait()
-    for topic in (ROBOT.topics.joint_states, ROBOT.cameras[0].topic):
+    for topic in topics:
         lost_s = (robot.told[topic] - stamps(path, topic)[-1]) / 1e9
         assert lost_s <= 1.0, f"{path.name}: {lost_s:.2f} s of {topic} lost"
     assert _metadata(path)[MODEL_RECORD]["digest"] == "ab12"
