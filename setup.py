@@ -28,7 +28,10 @@ setup(
     license="Apache-2.0",
     packages=find_packages(include=["wam_core", "wam_core.*", "wam_ros", "wam_ros.*"]),
     python_requires=">=3.11",
-    extras_require={"published": pinned("requirements-published.txt")},
+    extras_require={
+        "published": pinned("requirements-published.txt"),
+        "view": pinned("requirements-view.txt"),
+    },
     zip_safe=True,
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/wam"]),

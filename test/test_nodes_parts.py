@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from live_graph import ROBOT
 
 from wam_core.contract import ActionChunk, Future, RobotState
+from wam_core.data.predictions import action_chunk, predicted_future
 from wam_core.errors import ContractError
 from wam_core.evaluation.film_strip import compare, draw
 from wam_ros import conversion
@@ -26,7 +27,7 @@ def test_a_chunk_survives_the_way_through_a_message(horizon: int, sequence: int,
     """Prevents: stamps rounded to microseconds, or values transposed, between model and executor."""
     values = np.full((horizon, 7), value) + np.arange(7)
     chunk = replace(CHUNK, values=values, sequence=sequence)
-    back = conversion.action_chunk(conversion.chunk_message(ROBOT, chunk))
+    back = action_chunk(conversion.chunk_message(ROBOT, chunk))
     assert np.array_equal(back.values, values)
     assert replace(back, values=chunk.values) == chunk
 
@@ -71,7 +72,7 @@ def test_a_future_survives_the_way_through_a_message() -> None:
     message = conversion.future_message(ROBOT, future, "m")
     stamps = [conversion.nanoseconds(frame.header.stamp) - STAMP for frame in message.frames]
     assert stamps == [400_000_000, 800_000_000, 1_200_000_000, 1_600_000_000]
-    back = conversion.predicted_future(message)
+    back = predicted_future(message)
     assert np.array_equal(back.values, values) and back.regions == future.regions and back.sequence == 9
 
 

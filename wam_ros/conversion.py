@@ -1,8 +1,6 @@
 """ROS messages to the core's types and back. Everything that names a message field is here."""
 
 from array import array
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
@@ -170,29 +168,6 @@ def chunk_message(robot: RobotContract, chunk: ActionChunk) -> ActionChunkMessag
     )
 
 
-def action_chunk(message: ActionChunkMessage) -> ActionChunk:
-    """The chunk as it was sent; whether it may be executed is the executor's intake to say.
-
-    Raises:
-        ContractError: the values do not make ``horizon`` rows of ``names``.
-    """
-    size, shape = len(message.values), (int(message.horizon), len(message.names))
-    if size != shape[0] * shape[1]:
-        raise ContractError("chunk.values", f"{size} values", f"horizon x names = {shape[0]} x {shape[1]}")
-    return ActionChunk(
-        stamp_ns=nanoseconds(message.header.stamp),
-        start_ns=nanoseconds(message.start),
-        step_ns=nanoseconds(message.step),
-        names=tuple(message.names),
-        space=message.space,
-        values=np.array(message.values).reshape(shape),
-        sequence=int(message.sequence),
-        model=message.model,
-        inference_ns=nanoseconds(message.inference_duration),
-        robot=message.robot,
-    )
-
-
 def future_message(robot: RobotContract, future: Future, model: str) -> PredictedFuture:
     """A video future: its tensor, and its frames as pictures stamped with the instant they predict."""
     values = np.ascontiguousarray(future.values, dtype=np.uint8)
@@ -209,32 +184,6 @@ def future_message(robot: RobotContract, future: Future, model: str) -> Predicte
         region_boxes=[int(edge) for box in future.regions.values() for edge in box],
         sequence=future.sequence,
         model=model,
-    )
-
-
-def predicted_future(message: PredictedFuture) -> Future:
-    """Inverse of :func:`future_message`.
-
-    Raises:
-        ContractError: the bytes do not fit shape and dtype, or boxes do not fit regions.
-    """
-    shape = tuple(message.tensor.shape)
-    try:
-        values = np.frombuffer(message.tensor.data, dtype=message.tensor.dtype).reshape(shape)
-    except (TypeError, ValueError) as error:
-        found = f"{len(message.tensor.data)} bytes"
-        raise ContractError("future.tensor", found, f"{message.tensor.dtype} {shape} ({error})") from error
-    boxes = [int(edge) for edge in message.region_boxes]
-    if len(boxes) != 4 * len(message.regions):
-        raise ContractError("future.region_boxes", len(boxes), f"4 for each of {len(message.regions)} regions")
-    regions: Mapping[str, Any] = {name: tuple(boxes[4 * i : 4 * i + 4]) for i, name in enumerate(message.regions)}
-    return Future(
-        stamp_ns=nanoseconds(message.header.stamp),
-        substrate=message.substrate,
-        step_ns=nanoseconds(message.step),
-        values=values,
-        regions=regions,
-        sequence=int(message.sequence),
     )
 
 

@@ -8,6 +8,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from sensor_msgs.msg import JointState
 
 from wam_core.contract import JointCommand, RobotState
+from wam_core.data.predictions import action_chunk
 from wam_core.errors import ContractError
 from wam_core.executor.events import Action
 from wam_core.executor.executor import Executor
@@ -178,7 +179,7 @@ class ExecutorNode(LifecycleNode):
         now_ns = self._time.now_ns()
         self._chunk_latency.add((now_ns - conversion.nanoseconds(message.header.stamp)) / 1e9)
         try:
-            intake = self._executor.accept(conversion.action_chunk(message), now_ns)
+            intake = self._executor.accept(action_chunk(message), now_ns)
         except ContractError as error:
             self._refuse("SHAPE", error.field, str(error))
             return

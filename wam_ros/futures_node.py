@@ -13,15 +13,15 @@ from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
-from wam_core.contract import ActionChunk, FloatArray, Future
+from wam_core.contract import Future
 from wam_core.data.messages import INSTRUCTION_TOPIC
+from wam_core.data.predictions import action_chunk, predicted_future
 from wam_core.errors import ContractError
 from wam_core.evaluation.film_strip import Row, compare, draw
 from wam_core.evaluation.surprise import Surprise, Watch, overlay
 from wam_core.paths import share_path
-from wam_core.robot.contract import TRACKED_SPACES, load_robot
+from wam_core.robot.contract import load_robot
 from wam_core.robot.kinematics import Kinematics
-from wam_core.robot.tool_pose import decode_tool_pose
 from wam_msgs.msg import ActionChunk as ActionChunkMessage
 from wam_msgs.msg import PredictedFuture
 from wam_msgs.msg import Surprise as SurpriseMessage
@@ -83,7 +83,7 @@ class FuturesNode(Node):
 
     def _on_future(self, message: PredictedFuture) -> None:
         try:
-            future = conversion.predicted_future(message)
+            future = predicted_future(message)
         except ContractError as error:
             self.get_logger().error(str(error), throttle_duration_sec=5.0)
             return
@@ -102,25 +102,17 @@ class FuturesNode(Node):
 
     def _on_chunk(self, message: ActionChunkMessage) -> None:
         try:
-            chunk = conversion.action_chunk(message)
+            chunk = action_chunk(message)
         except ContractError:
             return  # the executor says what is wrong with it
         path = Path(header=conversion.header(chunk.stamp_ns, self.robot.base_frame))
-        for k, (rotation, position) in enumerate(self._tool_poses(chunk)):
+        for k, (rotation, position) in enumerate(self._kinematics.tool_poses(chunk)):
             pose = PoseStamped(header=conversion.header(chunk.start_ns + k * chunk.step_ns, self.robot.base_frame))
             place, turn = pose.pose.position, pose.pose.orientation
             place.x, place.y, place.z = position.tolist()
             turn.x, turn.y, turn.z, turn.w = Rotation.from_matrix(rotation).as_quat().tolist()
             path.poses.append(pose)
         self._path.publish(path)
-
-    def _tool_poses(self, chunk: ActionChunk) -> list[tuple[FloatArray, FloatArray]]:
-        own = chunk.robot in ("", self.robot.name) and chunk.space in TRACKED_SPACES
-        if not own or not np.isfinite(chunk.values).all():
-            return []
-        if chunk.space == "ee_pose":
-            return [decode_tool_pose(self.robot, row)[:2] for row in chunk.values]
-        return [self._kinematics.tool(np.ascontiguousarray(row[: len(self.robot.joints)])) for row in chunk.values]
 
     def _play(self) -> None:
         """Show the frame that is predicted for now, and compare futures that have come to pass."""

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from wam_core.contract import Future
 from wam_core.data.messages import FUTURE_TOPIC, INSTRUCTION_TOPIC
+from wam_core.data.predictions import predicted_future, stamp_ns
 from wam_core.data.recording import Recording, recorded_contract
 from wam_core.errors import ContractError
 from wam_core.evaluation.film_strip import Image, Row, compare, draw, stack
@@ -30,8 +30,8 @@ class Film:
         """The image of each camera taken at that instant, where there is one."""
         found = {}
         for camera, images in self.images.items():
-            stamp_ns, image = min(images, key=lambda entry: abs(entry[0] - instant_ns))
-            if abs(stamp_ns - instant_ns) <= self.tolerance_ns:
+            taken_ns, image = min(images, key=lambda entry: abs(entry[0] - instant_ns))
+            if abs(taken_ns - instant_ns) <= self.tolerance_ns:
                 found[camera] = image
         return found
 
@@ -48,7 +48,7 @@ def read_film(path: Path) -> Film:
         if message.type_name == "sensor_msgs/msg/Image":
             pictures.append((message.topic, recording.decode(message)))
         elif message.topic == FUTURE_TOPIC:
-            futures.append(_future(recording.decode(message)))
+            futures.append(predicted_future(recording.decode(message)))
         elif message.topic == INSTRUCTION_TOPIC:
             instruction = recording.decode(message).data or instruction
     robot = recorded_contract(recording, None)
@@ -57,10 +57,12 @@ def read_film(path: Path) -> Film:
     for topic, m in pictures:
         if topic in cameras:
             pixels = decode_image(m.data, m.encoding, m.height, m.width, m.step, cameras[topic])
-            images.setdefault(cameras[topic], []).append((_nanoseconds(m.header.stamp), pixels))
+            images.setdefault(cameras[topic], []).append((stamp_ns(m), pixels))
     if not images:
         raise ContractError(path.name, "no images", f"images on one of {', '.join(cameras)}")
-    return Film(instruction, images, [f for f in futures if f is not None], round(0.6e9 / robot.rates.camera_hz))
+    return Film(
+        instruction, images, [f for f in futures if f.substrate == "video"], round(0.6e9 / robot.rates.camera_hz)
+    )
 
 
 def strip(film: Film) -> Image:
@@ -85,8 +87,8 @@ def compared(film: Film, future: Future) -> Image:
 
 def frames(film: Film) -> Iterator[Image]:
     """One picture per image of the first camera: all cameras, below each what was imagined for that instant."""
-    for stamp_ns, _ in next(iter(film.images.values())):
-        measured, imagined = film.at(stamp_ns), _imagined(film, stamp_ns)
+    for instant_ns, _ in next(iter(film.images.values())):
+        measured, imagined = film.at(instant_ns), _imagined(film, instant_ns)
         rows = [Row("measured", [measured.get(camera) for camera in film.images])]
         if film.futures:
             rows.append(Row("imagined", [imagined.get(camera) for camera in film.images]))
@@ -101,21 +103,3 @@ def _imagined(film: Film, instant_ns: int) -> dict[str, Image]:
             frame = future.values[max(round(steps) - 1, 0)]
             return {name: frame[t : t + h, left : left + w] for name, (t, left, h, w) in future.regions.items()}
     return {}
-
-
-def _nanoseconds(time: Any) -> int:
-    return int(time.sec) * 1_000_000_000 + int(time.nanosec)
-
-
-def _future(message: Any) -> Future | None:
-    if message.substrate != "video":
-        return None
-    boxes = np.asarray(message.region_boxes, int).reshape(-1, 4).tolist()
-    return Future(
-        stamp_ns=_nanoseconds(message.header.stamp),
-        substrate=message.substrate,
-        step_ns=_nanoseconds(message.step),
-        values=np.frombuffer(bytes(message.tensor.data), message.tensor.dtype).reshape(message.tensor.shape),
-        regions={name: (t, left, h, w) for name, (t, left, h, w) in zip(message.regions, boxes, strict=True)},
-        sequence=int(message.sequence),
-    )

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pinocchio as pin
 
-from wam_core.contract import FloatArray, RobotState
+from wam_core.contract import ActionChunk, FloatArray, RobotState
 from wam_core.errors import ContractError
 from wam_core.paths import share_path
-from wam_core.robot.contract import RobotContract
-from wam_core.robot.tool_pose import encode_tool_pose
+from wam_core.robot.contract import TRACKED_SPACES, RobotContract
+from wam_core.robot.tool_pose import decode_tool_pose, encode_tool_pose
 
 
 def arm_model(robot: RobotContract) -> pin.Model:
@@ -71,6 +71,15 @@ class Kinematics:
         pin.forwardKinematics(self._model, self._data, q)
         pose = pin.updateFramePlacement(self._model, self._data, self._frame)
         return pose.rotation.copy(), pose.translation.copy()
+
+    def tool_poses(self, chunk: ActionChunk) -> list[tuple[FloatArray, FloatArray]]:
+        """``(R, p)`` at each step of a finite chunk of joints or tool poses of this arm; of any other chunk, none."""
+        own = chunk.robot in ("", self.robot.name) and chunk.space in TRACKED_SPACES
+        if not own or not np.isfinite(chunk.values).all():
+            return []
+        if chunk.space == "ee_pose":
+            return [decode_tool_pose(self.robot, row)[:2] for row in chunk.values]
+        return [self.tool(np.ascontiguousarray(row[: len(self.robot.joints)])) for row in chunk.values]
 
     def jacobian(self, q: FloatArray) -> FloatArray:
         """``[6, J]``: joint rates to tool velocity at the tool point, base-aligned axes, linear (m) then angular."""

@@ -1,0 +1,1 @@
+"""Recordings and running graphs on the screen of somebody who has no ROS tools."""
