@@ -3,24 +3,16 @@
 import argparse
 import json
 import platform
-import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from tqdm import tqdm
-
+from wam_core.cli.bench_executor import SAFETY, TICK
+from wam_core.cli.benchmark import Benchmark
 from wam_core.errors import look_up
 
 PRESETS = ("fast_wam", "fast_wam_joint", "fast_wam_idm", "fast_wam_no_cotrain", "behaviour_cloning")
-
-
-class Benchmark(NamedTuple):
-    """Its own options, and what it does; the exit code tells whether what must hold did."""
-
-    add_arguments: Callable[[argparse._ArgumentGroup], None]
-    run: Callable[[argparse.Namespace], int]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,84 +54,6 @@ def _latency(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _safety_arguments(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--robots", default="panda_cell", help="robot files, in turn")
-    group.add_argument("--chunks", type=int, default=10_000, help="adversarial chunks")
-    group.add_argument("--clean-episodes", type=int, default=0, help="of the cell's tasks, driven by ...")
-    group.add_argument("--clean-model", default="", help="... this model, or by the scripted experts")
-    group.add_argument("--seam", default="cross_fade")
-    group.add_argument("--jobs", type=int, default=2)
-
-
-def _safety(arguments: argparse.Namespace) -> int:
-    from wam_core.evaluation.safety import Findings, attack_all, runs
-
-    robots = arguments.robots.split(",")
-    todo = runs(robots, arguments.seam, arguments.seed, arguments.chunks)
-    began = time.monotonic()
-    with tqdm(total=arguments.chunks, unit="chunk") as bar:
-
-        def report(findings: Findings) -> None:
-            bar.update(sum(findings.chunks.values()))
-
-        found = attack_all(todo, arguments.jobs, report)
-    seconds = time.monotonic() - began
-    beyond, unexplained = sum(found.violations.values()), sum(found.unexplained.values())
-    chunks = sum(found.chunks.values())
-    summary: dict[str, object] = {
-        "chunks": chunks,
-        "commands": found.ticks,
-        "commands_beyond_limits": beyond - found.violations["contact"],
-        "commands_in_contact": found.violations["contact"],
-        "chunks_without_a_reason": unexplained,
-        "chunks_per_s": round(chunks / seconds, 1),
-    }
-    clean = _clean(arguments)
-    summary |= clean
-    if arguments.json:
-        settings = {k: getattr(arguments, k) for k in ("robots", "seam", "seed", "jobs", "clean_model")}
-        examples = [{"run": asdict(r), "violation": v._asdict()} for r, v in found.examples]
-        counts = {k: dict(sorted(v.items())) for k, v in vars(found).items() if isinstance(v, dict)}
-        print(
-            json.dumps(summary | {"settings": settings, "seconds": seconds} | counts | {"examples": examples}, indent=1)
-        )
-    else:
-        print("\n".join(f"{name.replace('_', ' '):<26} {value}" for name, value in summary.items()))
-        for name, count in sorted((found.violations + found.unexplained).items()):
-            print(f"  {name:<24} {count}")
-    return int(beyond + unexplained > 0)
-
-
-def _clean(arguments: argparse.Namespace) -> dict[str, object]:
-    """What became of clean chunks, with the 95 % interval of the share that was stopped or altered."""
-    from wam_core.cell.tasks import TASKS
-    from wam_core.evaluation.intervals import wilson_interval
-    from wam_core.evaluation.safety_clean import Clean, clean_runs, watch_all
-
-    if not arguments.clean_episodes:
-        return {}
-    tasks = ("reach", "push", "drawer") if arguments.clean_model else tuple(TASKS)
-    todo = clean_runs(
-        "panda_cell", arguments.seam, arguments.clean_model, tasks, arguments.seed, arguments.clean_episodes
-    )
-    with tqdm(total=len(todo), unit="episode") as bar:
-
-        def report(clean: Clean) -> None:
-            bar.update(clean.episodes)
-
-        clean = watch_all(todo, arguments.jobs, report)
-    wrong = clean.stopped + clean.altered
-    return {
-        "clean_chunks": clean.chunks,
-        "clean_stopped": clean.stopped,
-        "clean_altered": clean.altered,
-        "clean_wrong_interval_95": wilson_interval(wrong, clean.chunks),
-        "clean_torque_clipped": clean.torque_clipped,
-        "clean_reasons": dict(clean.reasons),
-        "clean_succeeded": f"{clean.succeeded} of {clean.episodes}",
-    }
-
-
 def _surprise_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--model", default="fast_wam", help="preset with a checkpoint, or a checkpoint folder")
     group.add_argument("--robot", default="panda_cell")
@@ -177,8 +91,9 @@ def _surprise(arguments: argparse.Namespace) -> int:
     return 0
 
 
-BENCHMARKS = {
+BENCHMARKS: Mapping[str, Benchmark] = {
     "surprise": Benchmark(_surprise_arguments, _surprise),
     "latency": Benchmark(_latency_arguments, _latency),
-    "safety": Benchmark(_safety_arguments, _safety),
+    "safety": SAFETY,
+    "tick": TICK,
 }

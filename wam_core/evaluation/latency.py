@@ -35,7 +35,7 @@ def measure(presets: Sequence[str], rounds: int, seed: int, naive: bool) -> list
     without reuse of clean groups and text.
     """
     ways = ["reuse", "naive"] if naive else ["reuse"]
-    runs = {(name, way): _runner(load_preset(name), seed, way == "reuse") for name in presets for way in ways}
+    runs = {(name, way): make_runner(load_preset(name), seed, way == "reuse") for name in presets for way in ways}
     times: dict[tuple[str, str], list[float]] = {key: [] for key in runs}
     for round_number in range(rounds + 2):
         for key, run in runs.items():
@@ -56,7 +56,8 @@ def _row(name: str, way: str, taken: np.ndarray, reference: np.ndarray, seed: in
     return Latency(name, way, median, p95, float(np.median(ratios)), (float(low), float(high)))
 
 
-def _runner(preset: Preset, seed: int, reuse: bool) -> Callable[[], object]:
+def make_runner(preset: Preset, seed: int, reuse: bool) -> Callable[[], object]:
+    """One observation -> action of ``preset`` with random weights, to be called as often as one likes."""
     torch.manual_seed(seed)
     robot = load_robot(preset.robot)
     model, substrates = WorldActionModel(model_spec(preset, robot, WORDS)).eval(), build_substrates(preset)

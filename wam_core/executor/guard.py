@@ -1,72 +1,87 @@
-"""Watching a margin (distance to a solid, depth in a box) all along a path, with as few measurements as possible."""
+"""Watching margins (distances, depths in a box) all along a path, with as few measurements as possible."""
 
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from wam_core.contract import FloatArray
-from wam_core.robot.clearance import Nearest, self_clearance, solids_clearance
+from wam_core.robot.clearance import self_clearance, solids_clearance
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.kinematics import Kinematics
 from wam_core.robot.workspace import ToolBox
 
+#: A value that changes by less than this (m) between two measurements has not changed.
+ROUNDING = 1e-9
 
-class Margin(Protocol):
-    """Something that must stay large, and how fast it may shrink.
+
+class Margins(Protocol):
+    """Values that must stay large, and how fast each may shrink.
 
     Attributes:
-        levers: ``[J]`` m; it changes by no more than ``sum |dq_i| * levers_i``.
+        levers: ``[P, J]`` m; value p changes by no more than ``sum |dq_i| * levers_pi``.
     """
 
     levers: FloatArray
 
-    def measure(self, q: FloatArray) -> Nearest:
-        """Its value at ``q [J]`` (rad), in m."""
+    def measure(self, q: FloatArray) -> FloatArray:
+        """``[P]`` values at ``q [J]`` (rad), in m."""
+
+    def name(self, index: int) -> str:
+        """What value ``index`` is of."""
+
+
+class Breach(NamedTuple):
+    """A value that is too small (m), and what it is of."""
+
+    value: float
+    where: str
 
 
 class Guard:
-    """Conservative advancement (Mirtich 1996): where a measurement proves that the margin holds for the steps that
-    follow, they are not measured."""
+    """Conservative advancement (Mirtich 1996): what one measurement proves is not measured again, neither along the
+    path nor in the ticks that follow."""
 
-    def __init__(self, margin: Margin) -> None:
-        self._margin = margin
-        self._at: FloatArray | None = None
-        self._known = 0.0
+    def __init__(self, margins: Margins) -> None:
+        self._margins = margins
+        self._levers = margins.levers.T.copy()
+        self._known: tuple[FloatArray, FloatArray] | None = None
 
-    @property
-    def levers(self) -> FloatArray:
-        return self._margin.levers
+    def breach(self, path: FloatArray, least: float, before: FloatArray) -> Breach | None:
+        """The first place on ``path`` where a margin is below ``least``, or None.
 
-    def breach(self, path: FloatArray, least: float, before: FloatArray) -> Nearest | None:
-        """The first place on ``path`` where the margin is below ``least``, or None.
-
-        An arm that is too near already may go on where it gets no nearer.
+        What is too near already may go on where it gets no nearer.
 
         Args:
             path: ``[N, J]`` rad. before: ``[J]`` rad, where the arm comes from.
         """
-        levers, margin = self._margin.levers, self._margin
-        travel = np.abs(path[1:] - path[:-1]) @ levers
-        ahead = np.cumsum(travel)
-        first = 0.0 if self._at is None else self._known - float(np.abs(path[0] - self._at) @ levers)
-        if first - (ahead[-1] if len(ahead) else 0.0) >= least:
-            return None
-        step, allowed = 0, least
-        while step < len(path):
-            near = margin.measure(path[step])
-            if step == 0:
-                self._at, self._known = path[0], near.distance
-            if near.distance < allowed:
-                allowed = min(allowed, margin.measure(before).distance)
-                if near.distance < allowed:
-                    return near
-            reached = ahead[step - 1] if step else 0.0
-            step = 1 + max(step, int(np.searchsorted(ahead, reached + near.distance - least, side="right")))
-        return None
+        step, bounds = 0, None
+        while True:
+            doubtful = np.flatnonzero(self._proven(path[step:]) < least)
+            if not len(doubtful):
+                return None
+            step += int(doubtful[0])
+            values = self._margins.measure(path[step])
+            self._known = (path[step], values)
+            if values.min() < least:
+                if bounds is None:
+                    bounds = np.minimum(least, self._margins.measure(before) - ROUNDING)
+                worst = int((values - bounds).argmin())
+                if values[worst] < bounds[worst]:
+                    return Breach(float(values[worst]), self._margins.name(worst))
+            step += 1
+            if step == len(path):
+                return None
 
     def forget(self) -> None:
         """What was measured before no longer counts, so that what follows depends on nothing before."""
-        self._at = None
+        self._known = None
+
+    def _proven(self, path: FloatArray) -> FloatArray:
+        """``[N]`` m that the margins have at least, by the last measurement."""
+        if self._known is None:
+            return np.full(len(path), -np.inf)
+        at, values = self._known
+        return np.asarray((values - np.abs(path - at) @ self._levers).min(axis=1))
 
 
 class Guards(NamedTuple):

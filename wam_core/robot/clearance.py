@@ -3,7 +3,6 @@ Manocha 2012)."""
 
 import itertools
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import coal
 import numpy as np
@@ -19,13 +18,6 @@ from wam_core.robot.safety import Shape
 OPENINGS = tuple(np.linspace(0.0, 1.0, 17).tolist())
 
 
-class Nearest(NamedTuple):
-    """Distance in m (negative inside) and what it is between, e.g. ``panda_link0_1, panda_hand_0``."""
-
-    distance: float
-    where: str
-
-
 class Clearance:
     """Distance between pairs of shapes. Not thread-safe: it owns one Pinocchio workspace.
 
@@ -33,7 +25,7 @@ class Clearance:
     are left out.
 
     Attributes:
-        levers: ``[J]`` m; no point of the arm moves further than ``sum |dq_i| * levers_i``.
+        levers: ``[P, J]`` m; the distance of pair p changes by no more than ``sum |dq_i| * levers_pi``.
     """
 
     def __init__(self, robot: RobotContract, shapes: pin.GeometryModel, margin: float) -> None:
@@ -41,20 +33,21 @@ class Clearance:
         self._data = self._model.createData()
         self._shapes = shapes
         self._results = shapes.createData()
-        self.levers = _levers(self._model, shapes)
-        self.measure(robot.home)
-        near = [k for k, result in enumerate(self._results.distanceResults) if result.min_distance < margin]
-        for k in reversed(near):
+        for k in reversed(np.flatnonzero(self.measure(robot.home) < margin).tolist()):
             shapes.removeCollisionPair(shapes.collisionPairs[k])
         self._results = shapes.createData()
+        self.levers = _levers(self._model, shapes)
 
-    def measure(self, q: FloatArray) -> Nearest:
-        """The nearest pair at ``q [J]`` (rad)."""
+    def measure(self, q: FloatArray) -> FloatArray:
+        """``[P]`` m: the distance of every pair at ``q [J]`` (rad), negative inside each other."""
         pin.updateGeometryPlacements(self._model, self._data, self._shapes, self._results, q)
-        nearest = pin.computeDistances(self._shapes, self._results)
-        pair = self._shapes.collisionPairs[nearest]
-        first, second = self._shapes.geometryObjects[pair.first], self._shapes.geometryObjects[pair.second]
-        return Nearest(self._results.distanceResults[nearest].min_distance, f"{first.name}, {second.name}")
+        pin.computeDistances(self._shapes, self._results)
+        return np.array([result.min_distance for result in self._results.distanceResults])
+
+    def name(self, pair: int) -> str:
+        """The two shapes of a pair, e.g. ``panda_link0_1, panda_hand_0``."""
+        shapes, both = self._shapes.geometryObjects, self._shapes.collisionPairs[pair]
+        return f"{shapes[both.first].name}, {shapes[both.second].name}"
 
 
 def self_clearance(robot: RobotContract, margin: float) -> Clearance:
@@ -151,18 +144,27 @@ def _contains(capsule: pin.GeometryObject, shape: pin.GeometryObject) -> bool:
 
 
 def _levers(model: pin.Model, shapes: pin.GeometryModel) -> FloatArray:
-    """``[J]`` m: no point of the arm is ever further than this from the joint's axis."""
-    beyond = 0.0
-    levers = np.zeros(model.njoints - 1)
-    for joint in range(model.njoints - 1, 0, -1):
-        own = [s for s in shapes.geometryObjects if s.parentJoint == joint]
-        extent = [float(np.linalg.norm(s.placement.translation)) + _radius(s) for s in own]
-        beyond = max([beyond, *extent])
-        levers[joint - 1] = beyond
-        beyond += float(np.linalg.norm(model.jointPlacements[joint].translation))
+    """``[P, J]`` m: how far a shape of a pair may move, seen from the other, per radian of each joint between them."""
+    reach = np.array([_reach(model, shape) for shape in shapes.geometryObjects])
+    levers = np.zeros((len(shapes.collisionPairs), model.njoints - 1))
+    for k, pair in enumerate(shapes.collisionPairs):
+        both = (pair.first, pair.second)
+        near, far = sorted(both, key=lambda shape: int(shapes.geometryObjects[shape].parentJoint))
+        first = int(shapes.geometryObjects[near].parentJoint)
+        levers[k, first:] = reach[far, first:]
     return levers
 
 
-def _radius(shape: pin.GeometryObject) -> float:
+def _reach(model: pin.Model, shape: pin.GeometryObject) -> FloatArray:
+    """``[J]`` m: no point of ``shape`` is ever further than this from the origin of each joint that moves it."""
+    out = np.zeros(model.njoints - 1)
     shape.geometry.computeLocalAABB()
-    return float(shape.geometry.aabb_radius + np.linalg.norm(shape.geometry.aabb_center))
+    beyond = float(
+        np.linalg.norm(shape.placement.translation)
+        + np.linalg.norm(shape.geometry.aabb_center)
+        + shape.geometry.aabb_radius
+    )
+    for joint in range(int(shape.parentJoint), 0, -1):
+        out[joint - 1] = beyond
+        beyond += float(np.linalg.norm(model.jointPlacements[joint].translation))
+    return out

@@ -57,6 +57,13 @@ def locked_arm(robot: RobotContract) -> tuple[pin.Model, list[int], FloatArray]:
     return full, locked, posture
 
 
+def tool_levers(model: pin.Model, tool_frame: str) -> FloatArray:
+    """``[J]`` m: the tool is never further than this from the origin of each joint."""
+    frame = model.frames[model.getFrameId(tool_frame)]
+    beyond = [float(np.linalg.norm(p.translation)) for p in (*list(model.jointPlacements)[2:], frame.placement)]
+    return np.cumsum(beyond[::-1])[::-1].copy()
+
+
 class Kinematics:
     """Pose and Jacobian of the tool frame in the base frame. Not thread-safe: it owns one Pinocchio workspace."""
 
@@ -65,6 +72,9 @@ class Kinematics:
         self._model = arm_model(robot)
         self._data = self._model.createData()
         self._frame = self._model.getFrameId(robot.tool_frame)
+        levers = tool_levers(self._model, robot.tool_frame)
+        joint = np.arange(len(levers))
+        self._levers = levers[np.maximum(joint[:, None], joint)]
 
     def tool(self, q: FloatArray) -> tuple[FloatArray, FloatArray]:
         """``(R [3, 3], p [3] m)`` of the tool in the base frame for joint positions ``q [J]`` (rad)."""
@@ -84,6 +94,14 @@ class Kinematics:
     def jacobian(self, q: FloatArray) -> FloatArray:
         """``[6, J]``: joint rates to tool velocity at the tool point, base-aligned axes, linear (m) then angular."""
         return self.tool_and_jacobian(q)[2]
+
+    def speed_bound(self, q: FloatArray, v: FloatArray) -> FloatArray:
+        """``[N]`` m/s that the tool's speed does not exceed at ``q [N, J]`` moving with ``v [N, J]``.
+
+        From one Jacobian, that of ``q[0]``: its column i changes by at most ``sum_j |dq_j| * lever_max(i, j)``.
+        """
+        near = np.linalg.norm(v @ self.jacobian(q[0])[:3].T, axis=1)
+        return near + ((np.abs(v) @ self._levers) * np.abs(q - q[0])).sum(axis=1)
 
     def manipulability(self, q: FloatArray) -> float:
         """Product of the singular values of the tool's Jacobian (Yoshikawa 1985), zero at a singularity."""

@@ -106,7 +106,7 @@ def stop_speed(motion: Motion, state: RobotState | None, context: Context) -> Re
         name = context.robot.joints[joint]
         return context.brake, (SafetyEvent("STOP_SPEED", "stop_speed", name, value, limit, "rad/s", Action.HELD),)
     limit, kinematics = STOP_SPEED_SHARE * context.robot.workspace.speed, context.kinematics
-    for k in np.flatnonzero(np.abs(ahead.v) @ context.guards.workspace.levers > limit):
+    for k in np.flatnonzero(kinematics.speed_bound(ahead.q, ahead.v) > limit):
         fast = kinematics.jacobian(ahead.q[k])[:3] @ ahead.v[k]
         if fast @ fast > limit * limit + SLACK:
             return context.brake, (
@@ -172,7 +172,7 @@ def _guarded(code: str, name: str, guard: Guard | None, least: float, motion: Mo
     near = guard.breach(context.plan_stop(motion).samples.q, least, context.previous.q)
     if near is None:
         return motion, ()
-    return context.brake, (SafetyEvent(code, name, near.where, near.distance, least, "m", Action.HELD),)
+    return context.brake, (SafetyEvent(code, name, near.where, near.value, least, "m", Action.HELD),)
 
 
 def _share_at_speed(slow: FloatArray, fast: FloatArray, limit: float) -> float:
@@ -197,8 +197,8 @@ def _scale(
         return motion, ()
     over = excess > SLACK
     joint = int(np.argmax(excess / limit))
-    room = np.sign(values[over]) * limit[over] - slow[over]
-    share = float(np.clip(np.min(room / (values[over] - slow[over])), 0.0, 1.0))
+    room, change = np.sign(values[over]) * limit[over] - slow[over], values[over] - slow[over]
+    share = float(np.clip(np.min(room / change), 0.0, 1.0)) if change.all() else 0.0
     event = SafetyEvent(
         code, name, context.robot.joints[joint], float(values[joint]), float(limit[joint]), unit, Action.SCALED
     )

@@ -1,0 +1,121 @@
+"""What a guard proves without measuring must be what dense measurement finds."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wam_core.contract import FloatArray
+from wam_core.executor.guard import Guard, Margins
+from wam_core.executor.settings import ExecutorSettings
+from wam_core.robot.clearance import self_clearance, solids_clearance
+from wam_core.robot.contract import RobotContract, load_robot
+from wam_core.robot.kinematics import Kinematics
+from wam_core.robot.workspace import ToolBox
+
+ROBOTS = ("panda_cell", "ur5e", "so101", "panda_four_finger")
+KINDS = ("workspace", "self_collision", "environment")
+#: coal's distances are iterated from where the last search ended, to about this (m).
+ITERATED = 2e-6
+
+
+@cache
+def robot_of(name: str) -> RobotContract:
+    return load_robot(name)
+
+
+@cache
+def margins_of(name: str, kind: str) -> Margins:
+    robot = robot_of(name)
+    if kind == "workspace":
+        return ToolBox(robot, Kinematics(robot))
+    if kind == "self_collision":
+        return self_clearance(robot, ExecutorSettings().clearance)
+    solids = solids_clearance(robot, robot.safety.environment, robot.safety.environment_distance)
+    assert solids is not None
+    return solids
+
+
+def posture(robot: RobotContract, rng: np.random.Generator) -> FloatArray:
+    return rng.uniform(robot.limits.lower, robot.limits.upper)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ROBOTS)
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 100_000), size=st.floats(1e-4, 3.0))
+def test_no_value_changes_faster_than_its_levers_allow(name: str, kind: str, seed: int, size: float) -> None:
+    """A lever that is too short lets the guard take for proven what is not true."""
+    robot, margins, rng = robot_of(name), margins_of(name, kind), np.random.default_rng(seed)
+    q = posture(robot, rng)
+    there = np.clip(q + size * rng.uniform(-1, 1, len(q)), robot.limits.lower, robot.limits.upper)
+    change = np.abs(margins.measure(there) - margins.measure(q))
+    assert (change <= margins.levers @ np.abs(there - q) + ITERATED).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ROBOTS)
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 100_000), size=st.floats(1e-3, 0.6))
+def test_a_guard_finds_what_dense_measurement_finds(name: str, kind: str, seed: int, size: float) -> None:
+    """A guard that skipped a sample below the least distance would let the arm touch; one that saw breaches where
+    there are none would stop it for nothing. Paths follow each other: what one proved counts for the next."""
+    robot, margins, rng = robot_of(name), margins_of(name, kind), np.random.default_rng(seed)
+    guard, here = Guard(margins), robot.home if rng.random() < 0.5 else posture(robot, rng)
+    for _ in range(8):
+        shares = np.sort(rng.uniform(0.0, 1.0, int(rng.integers(1, 15))))
+        path = here + shares[:, None] * size * rng.uniform(-1, 1, len(here))
+        values = np.array([margins.measure(q) for q in path])
+        least = float(rng.choice(values.min(axis=1))) + rng.uniform(-0.01, 0.01)  # so that some are clear and some not
+        missing = (np.minimum(least, margins.measure(here)) - values).max(axis=1)
+        found = guard.breach(path, least, here)
+        if found is None:
+            assert (missing <= ITERATED).all()
+        else:
+            assert found.value < least and (missing > -ITERATED).any()
+            first, last = int((missing > -ITERATED).argmax()), int((missing > ITERATED).argmax()) or len(path) - 1
+            assert np.abs(values[first : last + 1] - found.value).min() <= ITERATED
+        here = path[0]
+
+
+def test_a_part_that_stays_too_near_holds_no_other_back() -> None:
+    """A shoulder that turns above the table, nearer than is allowed, kept the arm held for ever by rounding alone."""
+    robot, margins = robot_of("so101"), margins_of("so101", "environment")
+    near = float(margins.measure(robot.home).min()) + 1e-3
+    path = robot.home + np.linspace(0.01, 0.3, 30)[:, None] * np.eye(5)[0]
+    ways = np.array([margins.measure(q) for q in path])
+    assert np.ptp(ways.min(axis=1)) < 1e-9
+    assert Guard(margins).breach(path, near, robot.home) is None
+
+
+def test_what_one_measurement_proves_is_not_measured_again() -> None:
+    """Were every sample of every tick's stop measured, a tick would take several times as long."""
+    robot, margins = robot_of("panda_cell"), margins_of("panda_cell", "self_collision")
+
+    class Counted:
+        levers, name, count = margins.levers, margins.name, 0
+
+        def measure(self, q: FloatArray) -> FloatArray:
+            Counted.count += 1
+            return margins.measure(q)
+
+    guard = Guard(Counted())
+    for tick in range(100):
+        path = robot.home + 0.001 * (tick + np.arange(20.0)[:, None])
+        assert guard.breach(path, 0.02, path[0]) is None
+    assert 1 < Counted.count < 20
+
+
+@pytest.mark.parametrize("name", ROBOTS)
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 100_000), size=st.floats(1e-3, 1.0))
+def test_the_tool_is_never_faster_than_its_bound(name: str, seed: int, size: float) -> None:
+    """A bound below the true speed would send a stop that is too fast."""
+    robot, rng = robot_of(name), np.random.default_rng(seed)
+    kinematics, q = Kinematics(robot), posture(robot, rng)
+    path = q + np.linspace(0.0, size, 6)[:, None] * rng.uniform(-1, 1, len(q))
+    v = rng.uniform(-1, 1, path.shape) * robot.limits.velocity
+    speeds = [np.linalg.norm(kinematics.jacobian(a)[:3] @ b) for a, b in zip(path, v, strict=True)]
+    assert (kinematics.speed_bound(path, v) >= np.array(speeds) - 1e-9).all()
