@@ -6,7 +6,7 @@ import pytest
 from wam_core.cell.cell import Cell
 from wam_core.cell.experts import EXPERTS, make_expert
 from wam_core.cell.tasks import TASKS
-from wam_core.contract import ActionChunk, Observation, Prediction
+from wam_core.contract import ActionChunk, Observation
 from wam_core.evaluation.expert_policy import ExpertPolicy, position_noise
 from wam_core.evaluation.rollout import EpisodeResult, run_episode
 from wam_core.executor.executor import Executor
@@ -35,12 +35,12 @@ class Replay:
         self._robot = cell.robot
         self._sequence = 0
 
-    def act(self, observation: Observation) -> Prediction:
+    def act(self, observation: Observation) -> ActionChunk:
         values = self._chunks[min(self._sequence, len(self._chunks) - 1)].values
         chunk = ActionChunk(observation.stamp_ns, observation.stamp_ns + self._robot.step_ns, self._robot.step_ns,
                             self._robot.action.names, self._robot.action.space, values, self._sequence)  # fmt: skip
         self._sequence += 1
-        return Prediction(chunk)
+        return chunk
 
 
 def test_every_task_has_an_expert() -> None:
@@ -84,11 +84,11 @@ def test_targets_advance_at_a_bounded_speed_inside_the_workspace(cell: Cell, tas
     poses: list[np.ndarray] = []
 
     class Watched(ExpertPolicy):
-        def act(self, observation: Observation) -> Prediction:
-            prediction = super().act(observation)
-            targets.append(prediction.chunk.values[0])
+        def act(self, observation: Observation) -> ActionChunk:
+            chunk = super().act(observation)
+            targets.append(chunk.values[0])
             poses.append(observation.proprioception)
-            return prediction
+            return chunk
 
     run_episode(cell, Executor(cell.robot), Watched(cell, np.random.default_rng(0)), task, 1002)
     box = cell.robot.workspace
@@ -112,10 +112,9 @@ def test_another_layout_needs_another_motion(cell: Cell, task: str) -> None:
     chunks: list[ActionChunk] = []
 
     class Recorded(ExpertPolicy):
-        def act(self, observation: Observation) -> Prediction:
-            prediction = super().act(observation)
-            chunks.append(prediction.chunk)
-            return prediction
+        def act(self, observation: Observation) -> ActionChunk:
+            chunks.append(super().act(observation))
+            return chunks[-1]
 
     assert run_episode(cell, Executor(cell.robot), Recorded(cell, np.random.default_rng(0)), task, 1003).success
     results = [run_episode(cell, Executor(cell.robot), Replay(chunks, cell), task, seed) for seed in range(1010, 1015)]

@@ -16,6 +16,7 @@ from tiny_checkpoint import make_tiny_checkpoint
 
 from wam_core.contract import RobotState
 from wam_msgs.msg import ExecutorStatus
+from wam_msgs.srv import LoadModel
 from wam_ros import conversion
 from wam_ros.graph_client import ACTIVATE, CONFIGURE
 from wam_ros.qos import RELIABLE, SENSOR
@@ -223,13 +224,17 @@ def test_a_missing_joint_is_named(live: Live, sensors: Sensors) -> None:
 
 def test_a_model_that_does_not_fit_leaves_the_old_one_running(live: Live, sensors: Sensors, tmp_path) -> None:
     """Prevents: a failed load leaving the robot without the model it had."""
-    from wam_msgs.srv import LoadModel
-
     for name in live.checkpoint.iterdir():
         (tmp_path / name.name).write_bytes(name.read_bytes())
     (tmp_path / "model.safetensors").write_bytes(b"damaged")
     answer = live.client.call(LoadModel, "/wam_inference/load_model", LoadModel.Request(model=str(tmp_path)))
+    assert not answer.success and "being followed" in answer.message, "a model must not change under a moving arm"
+    assert live.client.set_instruction("").success
+    answer = live.client.call(LoadModel, "/wam_inference/load_model", LoadModel.Request(model=str(tmp_path)))
     assert not answer.success and "model.safetensors" in answer.message
+    answer = live.client.call(LoadModel, "/wam_inference/load_model", LoadModel.Request(model=str(live.checkpoint)))
+    assert answer.success, answer.message
+    assert live.client.set_instruction("reach the red ball").success
 
 
 def test_deactivated_inference_is_silent_and_comes_back(live: Live, sensors: Sensors) -> None:

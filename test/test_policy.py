@@ -25,7 +25,7 @@ def observation(**changes: object) -> Observation:
 def test_a_chunk_answers_its_observation() -> None:
     """Chunks were stamped when they were finished, and the executor ran them late by the inference time."""
     policy = Policy(tiny_checkpoint(), seed=0)
-    first, second = (policy.act(observation()).chunk for _ in range(2))
+    first, second = (policy.act(observation()) for _ in range(2))
     assert first.values.shape == (16, 7) and np.isfinite(first.values).all()
     assert first.stamp_ns == 1_000_000_000 and first.start_ns == 1_100_000_000 and first.step_ns == 100_000_000
     assert (first.sequence, second.sequence) == (0, 1) and first.names[0] == "x" and first.space == "ee_pose"
@@ -36,8 +36,8 @@ def test_imagination_is_on_request_and_does_not_change_the_action() -> None:
     quiet, aloud = (Policy(tiny_checkpoint(), seed=0) for _ in range(2))
     assert aloud.imagine() == ()
     for _ in range(2):
-        chunk = aloud.act(observation()).chunk
-        assert np.array_equal(quiet.act(observation()).chunk.values, chunk.values)
+        chunk = aloud.act(observation())
+        assert np.array_equal(quiet.act(observation()).values, chunk.values)
         (future,) = aloud.imagine()
     assert future.values.shape == (4, 32, 64, 3) and future.values.dtype == np.uint8
     assert future.step_ns == 400_000_000 and set(future.regions) == {"front", "wrist"}
@@ -58,14 +58,14 @@ def test_the_future_shown_is_the_one_the_action_was_made_from() -> None:
 def test_every_preset_acts_and_imagines(name: str) -> None:
     """A wiring that trained could not be run: its observed groups or its futures were called otherwise."""
     policy = Policy(tiny_checkpoint(name), seed=0)
-    chunk = policy.act(observation()).chunk
+    chunk = policy.act(observation())
     assert np.isfinite(chunk.values).all() and chunk.model == name
     assert len(policy.imagine()) == len(policy.checkpoint.preset.futures())
 
 
 def test_the_action_looks_at_image_instruction_and_proprioception() -> None:
     """An input was wired to nothing, and nobody noticed because the expert's mean was good enough."""
-    plain = Policy(tiny_checkpoint(), seed=0).act(observation()).chunk.values
+    plain = Policy(tiny_checkpoint(), seed=0).act(observation()).values
     dark = {c: np.zeros((128, 128, 3), np.uint8) for c in ("front", "wrist")}
     others = [
         observation(images=dark),
@@ -73,7 +73,7 @@ def test_the_action_looks_at_image_instruction_and_proprioception() -> None:
         observation(proprioception=np.full(7, 0.1)),
     ]
     for other in others:
-        assert np.abs(Policy(tiny_checkpoint(), seed=0).act(other).chunk.values - plain).max() > 1e-6
+        assert np.abs(Policy(tiny_checkpoint(), seed=0).act(other).values - plain).max() > 1e-6
 
 
 def test_bad_observations_are_named() -> None:

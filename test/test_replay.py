@@ -37,7 +37,7 @@ def record(path: Path, checkpoint: Path, *, pixel: int = 0, joint: float = 0.0, 
             images = {c: rng.integers(0, 255, (128, 128, 3), np.uint8) for c in policy.cameras}
             pose = proprioception(kinematics, RobotState(stamp_ns, position, np.zeros(8)))
             observation = Observation(stamp_ns, images, pose, TOLD)
-            chunk = policy.act(observation).chunk
+            chunk = policy.act(observation)
             used = input_record(policy, observation, chunk.sequence)
             second = k == 1
             writer.instruction(told if second else TOLD, stamp_ns)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from wam_core.cell.cell import Cell
-from wam_core.contract import ActionChunk, Observation, Prediction
+from wam_core.contract import ActionChunk, Observation
 from wam_core.data.episode_writer import EpisodeWriter
 from wam_core.data.reader import read_episode
 from wam_core.data.recorder import Recorder
@@ -41,21 +41,19 @@ class Still:
         self.seen: list[Observation] = []
         self._steps, self._horizon = steps, horizon
 
-    def act(self, observation: Observation) -> Prediction | None:
+    def act(self, observation: Observation) -> ActionChunk | None:
         self.seen.append(observation)
         if len(self.seen) > self._steps:
             return None
-        return Prediction(
-            ActionChunk(
-                stamp_ns=observation.stamp_ns,
-                start_ns=observation.stamp_ns + ROBOT.step_ns,
-                step_ns=ROBOT.step_ns,
-                names=ROBOT.action.names,
-                space=ROBOT.action.space,
-                values=np.tile(self.seen[0].proprioception, (self._horizon, 1)),
-                sequence=len(self.seen),
-                model="still",
-            )
+        return ActionChunk(
+            stamp_ns=observation.stamp_ns,
+            start_ns=observation.stamp_ns + ROBOT.step_ns,
+            step_ns=ROBOT.step_ns,
+            names=ROBOT.action.names,
+            space=ROBOT.action.space,
+            values=np.tile(self.seen[0].proprioception, (self._horizon, 1)),
+            sequence=len(self.seen),
+            model="still",
         )
 
 

@@ -1,6 +1,6 @@
 """The types that flow through the system; everything in the core points towards this file.
 
-    bytes -> Observation -> Prediction (Future, ActionChunk) -> JointCommand
+    bytes -> Observation -> ActionChunk (and the Future it goes with) -> JointCommand
 
 Stamps are integer nanoseconds of the ROS clock. SI units, right-handed frames (REP 103). Arrays are
 row-major and never modified after construction. Missing data is ``None`` or an error, never zeros.
@@ -99,14 +99,6 @@ class Future:
     values: NDArray[np.generic]
     regions: Mapping[str, tuple[int, int, int, int]] = field(default_factory=dict)
     sequence: int = 0
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a model returns for one observation: the chunk and the futures that were asked for."""
-
-    chunk: ActionChunk
-    futures: tuple[Future, ...] = ()
 
 
 @dataclass(frozen=True)

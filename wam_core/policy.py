@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wam_core.contract import ActionChunk, Future, Observation, Prediction, check_finite
+from wam_core.contract import ActionChunk, Future, Observation, check_finite
 from wam_core.errors import ContractError
 from wam_core.model.wam import Content
 from wam_core.paths import share_path
@@ -85,7 +85,7 @@ class Policy:
         """Raise :class:`ContractError` naming the first word the model does not know."""
         self.checkpoint.model.text.tokenize(instruction)
 
-    def act(self, observation: Observation) -> Prediction:
+    def act(self, observation: Observation) -> ActionChunk:
         """Predict a chunk; nothing that the chunk does not depend on is computed.
 
         Raises:
@@ -115,7 +115,7 @@ class Policy:
             model=self.name,
         )
         self.sequence += 1
-        return Prediction(chunk)
+        return chunk
 
     def imagine(self) -> tuple[Future, ...]:
         """The futures that belong to the last chunk, one for each generated group that is no action.

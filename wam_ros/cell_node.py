@@ -154,7 +154,7 @@ class CellNode(Node):
             self._told.publish(String(data=instruction))
         if instruction:
             seen = Observation(stamp_ns, {}, self.cell.tool_pose(), instruction)
-            self._demonstration.publish(conversion.chunk_message(self.robot, self._expert.act(seen).chunk))
+            self._demonstration.publish(conversion.chunk_message(self.robot, self._expert.act(seen)))
 
     def _is_due(self, hz: float) -> bool:
         return self._ticks % self._every[hz] == 0

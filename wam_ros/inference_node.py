@@ -8,7 +8,7 @@ import torch
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_msgs.msg import String
 
-from wam_core.contract import ActionChunk, Observation, Prediction
+from wam_core.contract import ActionChunk, Observation
 from wam_core.errors import ContractError
 from wam_core.policy import Policy, checkpoint_folder, load_policy
 from wam_core.provenance import input_record, model_record
@@ -90,7 +90,9 @@ class InferenceNode(LifecycleNode):
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._tasks.stop("wam_inference was deactivated")
         self._halt()
+        self._told.publish(String(data=""))
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -187,19 +189,18 @@ class InferenceNode(LifecycleNode):
     def _predict(self, observation: Observation) -> None:
         assert self._policy is not None
         begin = time.monotonic()
-        prediction = self._policy.act(observation)
+        chunk = self._policy.act(observation)
         took = time.monotonic() - begin
         self._latency.add(took)
         self._latency_s += (LATENCY_WEIGHT if self._count else 1.0) * (took - self._latency_s)
-        if self._publish(prediction, observation, took):
+        if self._publish(replace(chunk, inference_ns=round(took * 1e9)), observation):
             self._imagine()
 
-    def _publish(self, prediction: Prediction, observation: Observation, took_s: float) -> bool:
+    def _publish(self, chunk: ActionChunk, observation: Observation) -> bool:
         """Whether the chunk still answers what the model is told to do, and was published."""
         with self._wake:
             if not self._active or self._instruction != observation.instruction:
                 return False
-            chunk = replace(prediction.chunk, inference_ns=round(took_s * 1e9))
             self._chunks.publish(conversion.chunk_message(self._robot, chunk))
             self._newest = chunk
             self._count += 1
@@ -224,6 +225,9 @@ class InferenceNode(LifecycleNode):
     # ---- services and tasks (spin thread) -------------------------------------------------------------------------
 
     def _on_load_model(self, request: LoadModel.Request, response: LoadModel.Response) -> LoadModel.Response:
+        if self._instruction:
+            response.message = f"{self._instruction!r} is being followed; end it first, e.g. with set_instruction ''"
+            return response
         try:
             policy = self._load(request.model)
         except ContractError as error:

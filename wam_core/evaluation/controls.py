@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wam_core.contract import Observation, Prediction
+from wam_core.contract import ActionChunk, Observation
 from wam_core.errors import ContractError
 from wam_core.policy import Policy
 
@@ -23,7 +23,7 @@ class BlindPolicy:
         self._policy = policy
         self._frozen = _camera_images(policy)
 
-    def act(self, observation: Observation) -> Prediction:
+    def act(self, observation: Observation) -> ActionChunk:
         return self._policy.act(replace(observation, images=self._frozen))
 
 
@@ -37,7 +37,7 @@ class ShuffledInstruction:
         self._rng = rng
         self._told: dict[str, str] = {}
 
-    def act(self, observation: Observation) -> Prediction:
+    def act(self, observation: Observation) -> ActionChunk:
         true = observation.instruction
         if true not in self._told:
             verb = true.split()[0]

@@ -7,7 +7,7 @@ import numpy as np
 
 from wam_core.cell.cell import Cell
 from wam_core.cell.experts import Expert, make_expert
-from wam_core.contract import ActionChunk, Observation, Prediction
+from wam_core.contract import ActionChunk, Observation
 
 #: Steps of the expert at least this long carry all of the noise; its share never falls below the second number.
 FULL_NOISE_STEP_M, LEAST_NOISE = 0.02, 0.2
@@ -25,7 +25,7 @@ class ExpertPolicy:
         self._expert: Expert | None = None
         self._sequence = 0
 
-    def act(self, observation: Observation) -> Prediction:
+    def act(self, observation: Observation) -> ActionChunk:
         if self._expert is None:
             self._expert = make_expert(self._cell, self._rng)
         robot = self._cell.robot
@@ -40,7 +40,7 @@ class ExpertPolicy:
             model="expert",
         )
         self._sequence += 1
-        return Prediction(chunk)
+        return chunk
 
 
 def position_noise(

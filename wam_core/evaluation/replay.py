@@ -184,7 +184,7 @@ def _compare(policy: Policy, message: Any, seen: _Seen, instruction: str, chunk:
     if parted or pose is None:
         return Replayed(int(message.sequence), stamp_ns, tuple(parted), float("nan"))
     policy.sequence = int(message.sequence)
-    made = policy.act(Observation(stamp_ns, images, pose, message.instruction)).chunk
+    made = policy.act(Observation(stamp_ns, images, pose, message.instruction))
     largest = float("nan")
     if chunk is None:
         parted.append("chunk: not recorded")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from wam_core.cell.cell import Cell
-from wam_core.contract import ActionChunk, Observation, Prediction
+from wam_core.contract import ActionChunk, Observation
 from wam_core.data.episode_writer import EpisodeWriter
 from wam_core.data.messages import POLICY_TOPIC
 from wam_core.executor.executor import Executor
@@ -28,7 +28,7 @@ class Policy(Protocol):
     def replan_steps(self) -> int:
         """Steps between two observations it is asked about."""
 
-    def act(self, observation: Observation) -> Prediction | None:
+    def act(self, observation: Observation) -> ActionChunk | None:
         """Answer one observation, or None to go on with the chunk in progress."""
 
 
@@ -96,11 +96,11 @@ def run_episode(
         if steps % policy.replan_steps == 0:
             seen = {name: images[name] for name in policy.cameras}
             observation = Observation(now_ns, seen, cell.tool_pose(), instruction, cell.robot_state().tactile)
-            prediction = policy.act(observation)
-            if prediction is not None:
+            chunk = policy.act(observation)
+            if chunk is not None:
                 if writer:
-                    writer.chunk(chunk_topic, prediction.chunk, now_ns)
-                link.send(perturb(observation, prediction.chunk) if perturb else prediction.chunk, now_ns)
+                    writer.chunk(chunk_topic, chunk, now_ns)
+                link.send(perturb(observation, chunk) if perturb else chunk, now_ns)
         _control_for_one_step(cell, executor, link, writer)
         steps += 1
         if success_ns is None and cell.success():

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from wam_core.cell.cell import Cell
-from wam_core.contract import Observation, Prediction
+from wam_core.contract import ActionChunk, Observation
 from wam_core.evaluation.demonstrations import episode_rng
 from wam_core.evaluation.expert_policy import ExpertPolicy
 from wam_core.evaluation.rollout import Policy, run_episode
@@ -65,11 +65,11 @@ class _Watched:
         self.clean = Clean()
         self._lasting: dict[str, Action] = {}
 
-    def act(self, observation: Observation) -> Prediction | None:
+    def act(self, observation: Observation) -> ActionChunk | None:
         self.settle()
-        prediction = self._policy.act(observation)
-        self.clean.chunks += prediction is not None
-        return prediction
+        chunk = self._policy.act(observation)
+        self.clean.chunks += chunk is not None
+        return chunk
 
     def settle(self) -> None:
         """Count what happened since the last chunk was sent."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from wam_core.cell.cell import Cell
-from wam_core.contract import Observation, Prediction
+from wam_core.contract import ActionChunk, Observation
 from wam_core.evaluation.rollout import run_episode
 from wam_core.evaluation.surprise import Surprise, Watch
 from wam_core.executor.executor import Executor
@@ -55,22 +55,22 @@ class Watched:
         self._policy, self._watch, self._cell, self._moment = policy, watch, cell, moment
         self._steps = 0
 
-    def act(self, observation: Observation) -> Prediction | None:
+    def act(self, observation: Observation) -> ActionChunk | None:
         step, self._steps = self._steps, self._steps + 1
         if step == 0:
             self.begin_ns = observation.stamp_ns
             self._watch.forget()
         for camera in self.cameras:
             self.surprises += self._watch.see(camera, observation.stamp_ns, observation.images[camera])
-        prediction = None
+        chunk = None
         if step % self._policy.replan_steps == 0:
-            prediction = self._policy.act(observation)
+            chunk = self._policy.act(observation)
             for future in self._policy.imagine():
                 self._watch.expect(future)
         if step == self._moment:
             self.moved_ns = observation.stamp_ns
             _move(self._cell)
-        return prediction
+        return chunk
 
 
 def compare(model: str, robot_name: str, task: str, seeds: Sequence[int], renderer: str) -> list[tuple[Course, Course]]:
