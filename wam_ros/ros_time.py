@@ -10,8 +10,8 @@ LONGEST_GUESS_NS = 10_000_000
 
 
 class RosTime:
-    """The node's clock, for several threads. Between two signs of it simulated time is carried on with the steady clock,
-    and it never goes back by what was carried on too far."""
+    """The node's clock, for several threads. Between two signs of it, simulated time is carried on with the steady
+    clock; it never goes back by what was carried on too far."""
 
     def __init__(self, node: Node) -> None:
         self._clock = node.get_clock()
