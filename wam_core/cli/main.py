@@ -33,6 +33,7 @@ VERBS: dict[str, Verb] = {
     "view": Verb("wam_core.cli.view", "see a recording or the running graph in Rerun, or send it as a file"),
     "replay": Verb("wam_core.cli.replay", "a recording through the same model again: equal, or where they part"),
     "data": Verb("wam_core.cli.data", "what is in a set of recordings"),
+    "convert": Verb("wam_core.cli.convert", "recordings to and from the LeRobot dataset format"),
     "doctor": Verb("wam_core.cli.doctor", "what is missing on this machine and how to get it"),
 }
 
