@@ -31,7 +31,7 @@ from wam_ros.safety_inputs import SafetyInputs
 
 STATUS_HZ, DIAGNOSTICS_HZ = 10.0, 1.0
 #: Settings of the executor that are parameters of this node.
-TUNED = ("seam", "fade_s", "velocity_share", "acceleration_share", "jerk_share", "feedback_delay_s")
+TUNED = ("seam", "fade_s", "ensemble_decay", "velocity_share", "acceleration_share", "jerk_share", "feedback_delay_s")
 #: Over a transport, on a machine that is busy: with the 0.01 s that do within one process the arm diverges at 16 ms.
 TRANSPORT_DELAY_S = 0.03
 
@@ -46,6 +46,7 @@ class ExecutorNode(LifecycleNode):
         defaults = ExecutorSettings()
         declare(self, "seam", defaults.seam, "How a chunk takes over from the one before", choices=tuple(SEAMS))
         declare(self, "fade_s", defaults.fade_s, "Time over which a new chunk takes over (s)", (0.0, 2.0))
+        declare(self, "ensemble_decay", defaults.ensemble_decay, "How much less each younger chunk counts", (0.0, 10.0))
         for name in ("velocity_share", "acceleration_share", "jerk_share"):
             limit = name.removesuffix("_share")
             declare(self, name, getattr(defaults, name), f"Part of the {limit} limits that motion uses", (0.01, 1.0))

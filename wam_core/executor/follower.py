@@ -12,7 +12,7 @@ from wam_core.executor.events import SafetyEvent
 from wam_core.executor.grasp import Grasp
 from wam_core.executor.resolve import Anchor, anchor_ns
 from wam_core.executor.retarget import SPACES
-from wam_core.executor.seams import SEAMS, Source, end_ns
+from wam_core.executor.seams import SEAMS, Blend, Source
 from wam_core.executor.settings import ExecutorSettings
 from wam_core.executor.shaping import Motion
 from wam_core.executor.timeline import track_of
@@ -42,7 +42,7 @@ class Follower:
         reach_s = robot.staleness.image_s + robot.staleness.chunk_s
         self._past: deque[tuple[int, Anchor]] = deque(maxlen=ceil(reach_s * robot.rates.control_hz))
         self._seam = look_up(SEAMS, settings.seam, "executor.seam")
-        self._fade_ns = round(settings.fade_s * 1e9)
+        self._blend = Blend(round(settings.fade_s * 1e9), settings.ensemble_decay)
         self._spaces = {name: make(robot, kinematics, settings) for name, make in SPACES.items()}
         self._space = robot.action.space
         self._source: Source | None = None
@@ -68,7 +68,7 @@ class Follower:
 
     def slack_s(self, now_ns: int) -> float | None:
         """Time until the last step is due (negative afterwards); None without a chunk."""
-        return None if self._source is None else (end_ns(self._source) - now_ns) * 1e-9
+        return None if self._source is None else (self._source.end_ns - now_ns) * 1e-9
 
     def wanted(self, motion: Motion, grasp: Grasp, following: bool, now_ns: int) -> Wanted | None:
         """What is asked for at ``now_ns`` from reference ``motion``, or None.
@@ -94,7 +94,7 @@ class Follower:
             current = old.sample(now_ns)
         else:
             current = self._spaces[chunk.space].sample(motion.q, motion.v, grasp.position)
-        track = track_of(chunk, now_ns, current, self._fade_ns)
-        self._source = self._seam(old, track, current, now_ns, self._fade_ns)
+        track = track_of(chunk, now_ns, current, self._blend.fade_ns)
+        self._source = self._seam(old, track, current, now_ns, self._blend)
         self._space = chunk.space
-        return demand.remarks(self._robot, chunk.space, track, current, now_ns, self._fade_ns)
+        return demand.remarks(self._robot, chunk.space, track, current, now_ns, self._blend.fade_ns)

@@ -13,6 +13,7 @@ class ExecutorSettings:
     Attributes:
         seam: name in :data:`wam_core.executor.seams.SEAMS`.
         fade_s: time over which a new chunk takes over, s.
+        ensemble_decay: each younger chunk of a temporal ensemble counts ``exp(-ensemble_decay)`` times the one before.
         smoothing_s: time constant of joint rates after retargeting, s; a kink in a chunk becomes bounded jerk.
         velocity_share, acceleration_share, jerk_share: part of the robot's limits that planned motion uses, 0..1. The
             jerk share keeps the torque that a change of acceleration needs below the torque rate limit.
@@ -33,6 +34,7 @@ class ExecutorSettings:
 
     seam: str = "cross_fade"
     fade_s: float = 0.1
+    ensemble_decay: float = 0.01
     smoothing_s: float = 0.02
     velocity_share: float = 0.95
     acceleration_share: float = 0.9
@@ -54,7 +56,7 @@ class ExecutorSettings:
             if not 0.0 < getattr(self, name) <= 1.0:
                 raise ContractError(f"executor.{name}", getattr(self, name), "a number in (0, 1]")
         times = ("fade_s", "smoothing_s", "future_s", "lead_s", "tracking_latch_s", "state_latch_s")
-        for name in (*times, "range_margin", "clearance"):
+        for name in (*times, "ensemble_decay", "range_margin", "clearance"):
             if not getattr(self, name) >= 0.0:
                 raise ContractError(f"executor.{name}", getattr(self, name), "a number >= 0")
         if not 0.0 < self.tracking_hold_rad <= self.tracking_stop_rad:
