@@ -42,6 +42,13 @@ class FuturesNode(Node):
         super().__init__("wam_futures")
         name = declare(self, "robot", "panda_cell", "Robot file in config/robots, or its path", read_only=True)
         source = declare(self, "source", "/wam_inference", "Node whose futures and chunks are shown", read_only=True)
+        resets = declare(
+            self,
+            "reset_topic",
+            "/wam_cell/instruction",
+            "A text on it says that the scene is another one",
+            read_only=True,
+        )
         self.robot = load_robot(name)
         self._kinematics = Kinematics(self.robot)
         self._measured: Mapping[str, deque[tuple[int, NDArray[np.uint8]]]] = {
@@ -51,6 +58,7 @@ class FuturesNode(Node):
         self._newest: Future | None = None
         self._model = ""
         self._waiting: deque[Future] = deque(maxlen=LONGEST_WAIT)
+        self._since_ns = 0
 
         self._strip = self.create_publisher(Image, "~/film_strip", RELIABLE)
         self._comparison = self.create_publisher(Image, "~/comparison", RELIABLE)
@@ -65,8 +73,8 @@ class FuturesNode(Node):
             self.create_subscription(Image, camera.topic, lambda m, c=camera: self._on_image(c.name, m), SENSOR)
         self.create_subscription(PredictedFuture, f"{source}/future", self._on_future, RELIABLE)
         self.create_subscription(ActionChunkMessage, f"{source}/action_chunk", self._on_chunk, RELIABLE)
-        # Another task, or another scene: what was imagined before will not come.
-        self.create_subscription(String, INSTRUCTION_TOPIC, lambda message: self._watch.forget(), LATCHED)
+        for topic in (INSTRUCTION_TOPIC, resets):
+            self.create_subscription(String, topic, lambda message: self._forget(self._now_ns()), LATCHED)
         self.create_timer(1.0 / PLAYBACK_HZ, self._play)
 
     def _on_image(self, camera: str, message: Image) -> None:
@@ -77,9 +85,22 @@ class FuturesNode(Node):
             return
         stamp_ns = conversion.nanoseconds(message.header.stamp)
         if self._measured[camera] and stamp_ns < self._measured[camera][-1][0]:
-            self._measured[camera].clear()
+            self._forget(stamp_ns)
         self._measured[camera].append((stamp_ns, pixels.copy()))
         self._publish_surprises(self._watch.see(camera, stamp_ns, pixels))
+
+    def _forget(self, instant_ns: int) -> None:
+        """Another task, another scene, or time was turned back: what was imagined until now will not come."""
+        self._since_ns, self._newest = instant_ns, None
+        self._waiting.clear()
+        self._watch.forget()
+        for images in self._measured.values():
+            images.clear()
+
+    def _now_ns(self) -> int:
+        """The clock's time, or the newest image's where the clock lags behind."""
+        newest = (images[-1][0] for images in self._measured.values() if images)
+        return max(self.get_clock().now().nanoseconds, *newest, 0)
 
     def _on_future(self, message: PredictedFuture) -> None:
         try:
@@ -89,6 +110,8 @@ class FuturesNode(Node):
             return
         if future.substrate != "video":
             self.get_logger().warning(f"no display for {future.substrate} futures", throttle_duration_sec=60.0)
+            return
+        if future.stamp_ns <= self._since_ns:
             return
         self._newest, self._model = future, message.model
         self._waiting.append(future)
