@@ -2,7 +2,7 @@
 Manocha 2012)."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import coal
 import numpy as np
@@ -14,8 +14,9 @@ from wam_core.robot.contract import RobotContract
 from wam_core.robot.kinematics import arm_model, locked_arm
 from wam_core.robot.safety import Shape
 
-#: Openings from which the space is found that a finger may take up: clearance does not depend on how the fingers are.
-OPENINGS = tuple(np.linspace(0.0, 1.0, 17).tolist())
+#: Postures from which the space is found that a finger may take up, since clearance does not depend on how the fingers
+#: are: of each joint at most so many, of all joints of a finger together at most so many.
+MOST_LEVELS, MOST_POSTURES = 17, 2500
 
 
 class Clearance:
@@ -81,45 +82,73 @@ def _solid(solid: Shape) -> coal.CollisionGeometry:
 
 
 def _arm_shapes(robot: RobotContract) -> pin.GeometryModel:
-    """The arm's collision shapes on the joints that are not locked; one that moves with the fingers becomes a box
-    around all its places."""
+    """The arm's collision shapes on the joints that are not locked; one that the fingers move becomes a box around all
+    the places to which they can bring it, whatever each of their joints does within its limits."""
     full, locked, half = locked_arm(robot)
     urdf = pin.buildGeomFromUrdf(full, str(share_path(robot.urdf)), pin.GeometryType.COLLISION)
-    postures = [_posture(robot, full, locked, half, opening) for opening in OPENINGS]
-    models = [pin.buildReducedModel(full, urdf, locked, posture)[1] for posture in postures]
-    out = pin.GeometryModel()
-    for places in zip(*(model.geometryObjects for model in models), strict=True):
-        shape = places[0]
-        if not all(shape.placement.isApprox(other.placement) for other in places):
-            corners = np.vstack([_corners(place, shape.placement) for place in places])
-            low, high = corners.min(axis=0), corners.max(axis=0)
-            shape.geometry = coal.Box(*(high - low))
-            shape.placement = shape.placement * pin.SE3(np.eye(3), 0.5 * (low + high))
-        out.addGeometryObject(shape)
+    out = pin.buildReducedModel(full, urdf, locked, half)[1]
+    chains = [[j for j in full.supports[shape.parentJoint] if j in locked] for shape in urdf.geometryObjects]
+    moving = [k for k, chain in enumerate(chains) if chain]
+    levels = _sampled(robot, full, half, max((len(chain) for chain in chains), default=0))
+    places: dict[int, list[FloatArray]] = {k: [] for k in moving}
+    data, results = full.createData(), urdf.createData()
+    for posture in _postures(full, half, chains, levels):
+        pin.updateGeometryPlacements(full, data, urdf, results, posture)
+        for k in moving:
+            carrier = data.oMi[full.parents[chains[k][0]]]
+            places[k].append(carrier.actInv(results.oMg[k]).homogeneous)
+    for k in moving:
+        shape, seen = out.geometryObjects[k], np.linalg.inv(out.geometryObjects[k].placement.homogeneous)
+        corners = (seen @ np.array(places[k]) @ _corners(shape).T)[:, :3]
+        bulge = _bulge(full, urdf.geometryObjects[k], chains[k], levels)
+        low, high = corners.min(axis=(0, 2)) - bulge, corners.max(axis=(0, 2)) + bulge
+        shape.geometry = coal.Box(*(high - low))
+        shape.placement = shape.placement * pin.SE3(np.eye(3), 0.5 * (low + high))
     return _simplified(out)
 
 
-def _corners(shape: pin.GeometryObject, frame: pin.SE3) -> FloatArray:
-    """``[8, 3]`` corners of a box around ``shape``, seen from ``frame``, m."""
+def _sampled(robot: RobotContract, full: pin.Model, half: FloatArray, depth: int) -> dict[int, FloatArray]:
+    """The positions (rad, m) at which each joint that is not the arm's is looked at, for fingers of ``depth`` joints;
+    one whose range is not known stays as it is in ``half``."""
+    count = min(MOST_LEVELS, int(MOST_POSTURES ** (1.0 / max(depth, 1))))
+    fingers = dict(zip(robot.fingers.joints, zip(robot.fingers.lower, robot.fingers.upper, strict=True), strict=True))
+    levels: dict[int, FloatArray] = {}
+    for joint in range(1, full.njoints):
+        if full.names[joint] not in robot.joints:
+            at = full.joints[joint].idx_q
+            low, high = fingers.get(full.names[joint], (full.lowerPositionLimit[at], full.upperPositionLimit[at]))
+            levels[joint] = np.linspace(low, high, count) if np.isfinite(low + high) else np.full(count, half[at])
+    return levels
+
+
+def _postures(
+    full: pin.Model, half: FloatArray, chains: Sequence[Sequence[int]], levels: Mapping[int, FloatArray]
+) -> Iterator[FloatArray]:
+    """Every combination of levels along each chain; what different fingers do at the same time does not matter."""
+    place = {joint: chain.index(joint) for chain in chains for joint in chain}
+    counts = [range(len(next(iter(levels.values()))))] * (max(place.values(), default=-1) + 1)
+    for chosen in itertools.product(*counts):
+        posture = half.copy()
+        for joint, depth in place.items():
+            posture[full.joints[joint].idx_q] = levels[joint][chosen[depth]]
+        yield posture
+
+
+def _corners(shape: pin.GeometryObject) -> FloatArray:
+    """``[8, 4]`` corners of a box around ``shape``, in its own frame, m; homogeneous."""
     shape.geometry.computeLocalAABB()
     box = shape.geometry.aabb_local
-    corners = np.array(list(itertools.product(*zip(box.min_, box.max_, strict=True))))
-    seen = frame.actInv(shape.placement)
-    return corners @ seen.rotation.T + seen.translation
+    return np.array([(*corner, 1.0) for corner in itertools.product(*zip(box.min_, box.max_, strict=True))])
 
 
-def _posture(
-    robot: RobotContract, full: pin.Model, locked: Sequence[int], half: FloatArray, opening: float
-) -> FloatArray:
-    """``half`` with the fingers at ``opening``; locked joints that are not the contract's go along over their range."""
-    posture = half.copy()
-    fingers = dict(zip(robot.fingers.joints, robot.fingers.posture(opening), strict=True))
-    for joint in locked:
-        k = full.joints[joint].idx_q
-        low, high = full.lowerPositionLimit[k], full.upperPositionLimit[k]
-        along = low + opening * (high - low) if np.isfinite(low + high) else half[k]
-        posture[k] = fingers.get(full.names[joint], along)
-    return posture
+def _bulge(full: pin.Model, shape: pin.GeometryObject, chain: Sequence[int], levels: Mapping[int, FloatArray]) -> float:
+    """How far an arc between two neighbouring levels may reach beyond the straight line between its ends, m."""
+    reach, bulge = _extent(shape), 0.0
+    for joint in reversed(chain):
+        step = levels[joint][1] - levels[joint][0]
+        bulge += reach * (1.0 - np.cos(0.5 * step))
+        reach += float(np.linalg.norm(full.jointPlacements[joint].translation))
+    return bulge
 
 
 def _simplified(shapes: pin.GeometryModel) -> pin.GeometryModel:
@@ -157,14 +186,16 @@ def _levers(model: pin.Model, shapes: pin.GeometryModel) -> FloatArray:
 
 def _reach(model: pin.Model, shape: pin.GeometryObject) -> FloatArray:
     """``[J]`` m: no point of ``shape`` is ever further than this from the origin of each joint that moves it."""
-    out = np.zeros(model.njoints - 1)
-    shape.geometry.computeLocalAABB()
-    beyond = float(
-        np.linalg.norm(shape.placement.translation)
-        + np.linalg.norm(shape.geometry.aabb_center)
-        + shape.geometry.aabb_radius
-    )
+    out, beyond = np.zeros(model.njoints - 1), _extent(shape)
     for joint in range(int(shape.parentJoint), 0, -1):
         out[joint - 1] = beyond
         beyond += float(np.linalg.norm(model.jointPlacements[joint].translation))
     return out
+
+
+def _extent(shape: pin.GeometryObject) -> float:
+    """No point of ``shape`` is further than this (m) from the origin of the joint that carries it."""
+    shape.geometry.computeLocalAABB()
+    geometry = shape.geometry
+    centre = np.linalg.norm(shape.placement.translation) + np.linalg.norm(geometry.aabb_center)
+    return float(centre + geometry.aabb_radius)
