@@ -58,7 +58,7 @@ def start_node(node: GraphNode, options: Options) -> list[Action]:
         name=node.name,
         namespace="",
         output="screen",
-        arguments=list(node_table.arguments(node)),
+        arguments=list(node_table.arguments(node, options)),
         parameters=[*map(str, node_table.parameter_files(node, options)), node_table.parameters(node, options)],
     )
     if not node.lifecycle:

@@ -13,7 +13,6 @@ from types import ModuleType
 
 import pytest
 import rclpy
-import yaml
 from rclpy.context import Context
 
 from wam_core.errors import ContractError
@@ -138,20 +137,3 @@ def load_launch_file() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def test_rviz_shows_what_the_graph_publishes() -> None:
-    """A display on a topic that nobody publishes, or with a reliability that never matches, stays black silently."""
-    robot = load_robot("panda_cell")
-    manager = yaml.safe_load((ROOT / "config" / "rviz" / "wam.rviz").read_text())["Visualization Manager"]
-    assert manager["Global Options"]["Fixed Frame"] == robot.base_frame
-    shown = {}
-    for display in manager["Displays"]:
-        topic = display.get("Topic") or display.get("Description Topic")
-        if topic:
-            shown[topic["Value"]] = topic["Reliability Policy"]
-    assert shown == {camera.topic: "Best Effort" for camera in robot.cameras} | {
-        "/wam_futures/film_strip": "Reliable",
-        "/wam_futures/path": "Reliable",
-        "/robot_description": "Reliable",
-    }

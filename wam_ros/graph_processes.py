@@ -91,7 +91,7 @@ def command(node: GraphNode, options: Options) -> list[str]:
         ros += ["--params-file", str(path)]
     for name, value in parameters(node, options).items():
         ros += ["-p", f"{name}:={json.dumps(value)}"]  # JSON is YAML, which ROS expects here
-    return [*program, *arguments(node), *ros]
+    return [*program, *arguments(node, options), *ros]
 
 
 def installed(node: GraphNode) -> bool:

@@ -42,7 +42,7 @@ class GraphNode:
         when: options that must all be on for it to run.
         parameter_files: relative to the package's share folder, ``{model}`` and ``{robot}`` filled in.
         parameters: names in :data:`PARAMETERS`.
-        arguments: command line before the ROS arguments, ``{share}`` filled in.
+        arguments: command line before the ROS arguments, ``{share}`` and ``{base_frame}`` (the robot's) filled in.
     """
 
     name: str
@@ -74,7 +74,7 @@ NODES: tuple[GraphNode, ...] = (
         package="rviz2",
         when=("rviz",),
         parameters=("use_sim_time",),
-        arguments=("-d", "{share}/config/rviz/wam.rviz"),
+        arguments=("-d", "{share}/config/rviz/wam.rviz", "-f", "{base_frame}"),
     ),
 )
 
@@ -132,9 +132,10 @@ def parameters(node: GraphNode, options: Options) -> dict[str, Any]:
     return {name: PARAMETERS[name](options) for name in node.parameters}
 
 
-def arguments(node: GraphNode) -> Sequence[str]:
+def arguments(node: GraphNode, options: Options) -> Sequence[str]:
     """The node's command line before the ROS arguments."""
-    return [word.format(share=share_path("config").parent) for word in node.arguments]
+    base_frame = load_robot(options.robot).base_frame
+    return [word.format(share=share_path("config").parent, base_frame=base_frame) for word in node.arguments]
 
 
 def _presets(folder: str) -> tuple[str, ...]:
