@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from wam_core.cli.bench_executor import SAFETY, TICK
+from wam_core.cli.bench_executor import SAFETY, SEAM_MODES, TICK
 from wam_core.cli.benchmark import Benchmark
 from wam_core.errors import look_up
 
@@ -96,4 +96,5 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "latency": Benchmark(_latency_arguments, _latency),
     "safety": SAFETY,
     "tick": TICK,
+    "seams": SEAM_MODES,
 }

@@ -1,14 +1,18 @@
-"""Benchmarks of the executor: chunks that mean harm, and the time that a tick takes."""
+"""Benchmarks of the executor: chunks that mean harm, the time that a tick takes, where chunks meet."""
 
 import argparse
 import json
 import platform
 import time
 from dataclasses import asdict
+from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from wam_core.cli.benchmark import Benchmark
+from wam_core.errors import look_up
+from wam_core.executor.seams import SEAMS
 from wam_core.robot.contract import load_robot
 
 
@@ -113,5 +117,55 @@ def _tick(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _seams_arguments(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--seams", default=",".join(SEAMS), help="modes to compare, on the same episodes")
+    group.add_argument("--delays", default="0,100,300", help="ms from an observation to its chunk")
+    group.add_argument("--seam-model", default="fast_wam", help="preset with a checkpoint, or a checkpoint folder")
+    group.add_argument("--seam-tasks", default="drawer,push")
+    group.add_argument("--seam-episodes", type=int, default=10, help="per task, mode and delay")
+
+
+def _seams(arguments: argparse.Namespace) -> int:
+    from wam_core.evaluation.intervals import wilson_interval
+    from wam_core.evaluation.seam_study import SeamResult, seam_runs, study_all
+
+    modes, delays = arguments.seams.split(","), [int(delay) for delay in arguments.delays.split(",")]
+    for mode in modes:
+        look_up(SEAMS, mode, "seams")
+    seeds = range(arguments.seed, arguments.seed + arguments.seam_episodes)
+    tasks = arguments.seam_tasks.split(",")
+    todo = seam_runs(modes, delays, arguments.seam_model, arguments.robot, tasks, seeds)
+    with tqdm(total=len(todo), unit="episode") as bar:
+
+        def report(result: SeamResult) -> None:
+            bar.update()
+
+        results = study_all(todo, arguments.jobs, report)
+    rows: list[dict[str, Any]] = []
+    for mode in modes:
+        for delay in delays:
+            these = [r for r in results if (r.run.seam, r.run.delay_ms) == (mode, delay)]
+            jerks = np.array([jerk for r in these for jerk in r.jerks])
+            peak, rms = np.median(jerks, axis=0).tolist() if len(jerks) else (None, None)
+            succeeded = sum(r.success for r in these)
+            interval = wilson_interval(succeeded, len(these))
+            rows.append(
+                {"seam": mode, "delay_ms": delay, "seams": len(jerks), "peak_jerk": peak, "rms_jerk": rms}
+                | {"succeeded": succeeded, "episodes": len(these), "interval_95": interval}
+            )
+    if arguments.json:
+        settings = {"model": arguments.seam_model, "robot": arguments.robot, "tasks": tasks}
+        print(json.dumps({"settings": settings, "seeds": [seeds.start, seeds.stop], "rows": rows}, indent=1))
+        return 0
+    print(f"{arguments.seam_model}: jerk around a seam as a share of the limit (medians), success on the same episodes")
+    for row in rows:
+        print(
+            f"{row['seam']:<18} {row['delay_ms']:4d} ms  {row['peak_jerk']:6.2%} peak {row['rms_jerk']:6.2%} rms "
+            f"of {row['seams']} seams   {row['succeeded']} of {row['episodes']}"
+        )
+    return 0
+
+
 SAFETY = Benchmark(_safety_arguments, _safety)
 TICK = Benchmark(_tick_arguments, _tick)
+SEAM_MODES = Benchmark(_seams_arguments, _seams)

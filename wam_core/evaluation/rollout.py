@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from wam_core.cell.cell import Cell
-from wam_core.contract import ActionChunk, Observation
+from wam_core.contract import ActionChunk, JointCommand, Observation
 from wam_core.data.episode_writer import EpisodeWriter
 from wam_core.data.messages import POLICY_TOPIC
 from wam_core.executor.executor import Executor
@@ -68,6 +68,7 @@ def run_episode(
     chunk_topic: str = POLICY_TOPIC,
     perturb: Callable[[Observation, ActionChunk], ActionChunk] | None = None,
     delay_ns: int = 0,
+    watch: Callable[[JointCommand], object] | None = None,
 ) -> EpisodeResult:
     """Reset the cell to ``task`` and ``seed`` and run ``policy`` until shortly after success or until time is over.
 
@@ -75,6 +76,7 @@ def run_episode(
         writer: records states, ``recorded_cameras``, the instruction, and the policy's chunks on ``chunk_topic``.
         perturb: changes the chunk that is executed; the one that is recorded stays as the policy gave it.
         delay_ns: time from an observation to the moment its chunk reaches the executor.
+        watch: is shown every command.
     """
     robot = cell.robot
     instruction = cell.reset(task, seed)
@@ -101,7 +103,7 @@ def run_episode(
                 if writer:
                     writer.chunk(chunk_topic, chunk, now_ns)
                 link.send(perturb(observation, chunk) if perturb else chunk, now_ns)
-        _control_for_one_step(cell, executor, link, writer)
+        _control_for_one_step(cell, executor, link, writer, watch)
         steps += 1
         if success_ns is None and cell.success():
             success_ns = cell.time_ns
@@ -141,7 +143,13 @@ class _Link:
                 self.rejected[intake.reason] += 1
 
 
-def _control_for_one_step(cell: Cell, executor: Executor, link: _Link, writer: EpisodeWriter | None) -> None:
+def _control_for_one_step(
+    cell: Cell,
+    executor: Executor,
+    link: _Link,
+    writer: EpisodeWriter | None,
+    watch: Callable[[JointCommand], object] | None,
+) -> None:
     """Run the control loop from one observation to the next."""
     rates = cell.robot.rates
     for tick in range(round(rates.control_hz / rates.action_hz)):
@@ -149,4 +157,7 @@ def _control_for_one_step(cell: Cell, executor: Executor, link: _Link, writer: E
         state = cell.robot_state()
         if writer and tick % STATE_TICKS == 0:
             writer.state(state)
-        cell.step(executor.tick(state, cell.time_ns).effort)
+        command = executor.tick(state, cell.time_ns)
+        if watch:
+            watch(command)
+        cell.step(command.effort)
