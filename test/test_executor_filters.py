@@ -1,5 +1,7 @@
 """Each safety filter: what it does to a bad command, and that nothing else in the list would have done it."""
 
+import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -16,6 +18,7 @@ from wam_core.executor.grasp import Grasp, loosened
 from wam_core.executor.guard import make_guards
 from wam_core.executor.settings import ExecutorSettings
 from wam_core.executor.shaping import Motion, Shaper
+from wam_core.paths import share_path
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.ik import DifferentialIK, IkSettings
 from wam_core.robot.safety import Shape
@@ -317,3 +320,17 @@ def test_only_the_larger_tracking_error_latches(error: float, latch: bool) -> No
     state = replace(HOME_STATE, position=HOME + np.append(unit(3, error), 0.0))
     _, events = apply(MOTION_FILTERS, ON, state, context(MOVING))
     assert [e.latch for e in events] == [latch]
+
+
+def test_the_documentation_lists_these_filters_in_this_order() -> None:
+    """A robot owner who reads of another order, or of a reason that is never given, trusts in something else."""
+    text = share_path("docs/safety.md").read_text()
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| `") and line.count("|") == 5]
+    assert [row[1].strip(" `") for row in rows] == list(LISTS)
+    verbs = {Action.SCALED: "scales", Action.CLIPPED: "clips", Action.HELD: "holds", Action.STOPPED: "stops"}
+    for row in rows:
+        case = CASES[row[1].strip(" `")]
+        _, step = LISTS[row[1].strip(" `")]
+        given = re.findall('"([A-Z][A-Z_]{3,})"', inspect.getsource(step))
+        assert re.findall("`([A-Z_]+)`", row[4]) == list(dict.fromkeys(given))
+        assert verbs[case.action] in row[3] or "repeats" in row[3]
