@@ -21,12 +21,13 @@ from wam_ros import conversion
 ROBOT = small_robot()
 STEP, STEPS = ROBOT.step_ns, 5
 IMAGINED = np.random.default_rng(5).integers(0, 256, (2, 12, 32, 3), np.uint8)
+OTHER = np.random.default_rng(6).integers(0, 256, (2, 12, 32, 3), np.uint8)
 REGIONS = {"front": (0, 0, 12, 16), "wrist": (0, 16, 12, 16)}
 
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five images of each camera; the first is followed by an imagined future of two frames."""
+    """Five images of each camera; a future of two frames that follows the first, and one of before it."""
     path = tmp_path_factory.mktemp("film") / "push.mcap"
     with Recorder(path, ROBOT, {}) as recorder:
         writer = EpisodeWriter(recorder, ROBOT)
@@ -34,18 +35,20 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for step in range(STEPS):
             for camera in CAMERAS:
                 writer.image(camera, known_image(camera, step), START_NS + step * STEP)
-        future = conversion.future_message(ROBOT, Future(START_NS, "video", STEP, IMAGINED, REGIONS), "m")
-        recorder.write(messages.FUTURE_TOPIC, "wam_msgs/msg/PredictedFuture", serialize_message(future), START_NS)
+        for stamp_ns, values in ((START_NS - STEP, OTHER), (START_NS, IMAGINED)):
+            future = conversion.future_message(ROBOT, Future(stamp_ns, "video", STEP, values, REGIONS), "m")
+            recorder.write(messages.FUTURE_TOPIC, "wam_msgs/msg/PredictedFuture", serialize_message(future), START_NS)
     return path
 
 
 def test_imagined_frames_stand_below_the_images_of_their_instants(recording: Path) -> None:
-    """Prevents: a film in which the imagination runs ahead of, or behind, what it is held against."""
+    """Prevents: imagination that runs ahead of, or behind, what it is held against, or that is of another scene."""
     shown = list(frames(read_film(recording)))
     assert len(shown) == STEPS
     tiles = [IMAGINED[k, :, :16] for k in range(2)]
     found = [[contains(picture, tile) for tile in tiles] for picture in shown]
     assert found == [[False, False], [True, False], [False, True], [False, False], [False, False]]
+    assert not any(contains(picture, OTHER[k, :, :16]) for picture in shown for k in range(2))
     assert all(contains(picture, known_image("wrist", k)) for k, picture in enumerate(shown))
 
 

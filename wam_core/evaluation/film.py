@@ -60,9 +60,10 @@ def read_film(path: Path) -> Film:
             images.setdefault(cameras[topic], []).append((stamp_ns(m), pixels))
     if not images:
         raise ContractError(path.name, "no images", f"images on one of {', '.join(cameras)}")
-    return Film(
-        instruction, images, [f for f in futures if f.substrate == "video"], round(0.6e9 / robot.rates.camera_hz)
-    )
+    # What was imagined before the first image continues another scene, which a reset has ended.
+    begin_ns = min(found[0][0] for found in images.values())
+    shown = [f for f in futures if f.substrate == "video" and f.stamp_ns >= begin_ns]
+    return Film(instruction, images, shown, round(0.6e9 / robot.rates.camera_hz))
 
 
 def strip(film: Film) -> Image:

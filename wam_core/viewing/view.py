@@ -66,11 +66,11 @@ class View:
             if value is None and joint.mimic is not None and joint.mimic.joint in values:
                 value = joint.mimic.multiplier * values[joint.mimic.joint] + joint.mimic.offset
             if value is not None:
-                self.stream.log(f"joints/{name}", joint.compute_transform(value, clamp=False))
+                self.stream.log(["joints", name], joint.compute_transform(value, clamp=False))
         limits = self.robot.limits
         share = (position[: len(limits.lower)] - limits.lower) / (limits.upper - limits.lower)
         for name, value in zip(self.robot.joints, share, strict=True):
-            self.stream.log(f"range/{name}", rr.Scalars(float(value)))
+            self.stream.log(["range", name], rr.Scalars(float(value)))
 
     def image(self, camera: str, stamp_ns: int, pixels: Image) -> None:
         """Measured, uint8 RGB ``[H, W, 3]``."""
@@ -91,13 +91,13 @@ class View:
         path = [position for _, position in self._kinematics.tool_poses(chunk)]
         if path:
             self.stream.log("plan", rr.LineStrips3D([path], colors=[PLAN], radii=[0.004]))
-        self.stream.log("timing/inference (ms)", rr.Scalars(chunk.inference_ns / 1e6))
+        self.stream.log(["timing", "inference (ms)"], rr.Scalars(chunk.inference_ns / 1e6))
 
     def number(self, name: str, stamp_ns: int, value: float) -> None:
         """A point of a curve, e.g. ``surprise/front`` or ``timing/tick lateness p99 (ms)``."""
         if np.isfinite(value):
             self._at(stamp_ns)
-            self.stream.log(name, rr.Scalars(value))
+            self.stream.log(name.split("/"), rr.Scalars(value))
 
     def say(self, stamp_ns: int, text: str, level: str = "INFO") -> None:
         """A line of the log: an instruction, a safety event."""
@@ -118,8 +118,8 @@ class View:
             for part in shape:
                 self.stream.log(entity, part, static=True)
         for name, value in (("lower limit", 0.0), ("upper limit", 1.0)):
-            self.stream.log(f"range/{name}", rr.SeriesLines(names=[name], colors=[BOX]), static=True)
-            self.stream.log(f"range/{name}", rr.Scalars(value), static=True)
+            self.stream.log(["range", name], rr.SeriesLines(names=[name], colors=[BOX]), static=True)
+            self.stream.log(["range", name], rr.Scalars(value), static=True)
 
 
 def layout(robot: RobotContract) -> Any:
