@@ -5,6 +5,7 @@ import sys
 import time
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.publisher import Publisher
 from sensor_msgs.msg import JointState
 
 from wam_core.contract import JointCommand, RobotState
@@ -21,10 +22,11 @@ from wam_ros import conversion, diagnostics
 from wam_ros.control_loop import ControlLoop
 from wam_ros.diagnostics import Diagnostics
 from wam_ros.histogram import Histogram
+from wam_ros.outputs import OUTPUTS
 from wam_ros.parameters import declare, fix_at_configure
 from wam_ros.polled import PolledSubscription
 from wam_ros.process import run_node
-from wam_ros.qos import COMMAND, RELIABLE, SENSOR
+from wam_ros.qos import RELIABLE, SENSOR
 from wam_ros.realtime import favour_process, favour_thread, lock_memory
 from wam_ros.ros_time import RosTime
 from wam_ros.safety_inputs import SafetyInputs
@@ -41,6 +43,8 @@ class ExecutorNode(LifecycleNode):
         super().__init__("wam_executor")
         declare(self, "robot", "panda_cell", "Robot file in config/robots, or its path", read_only=True)
         declare(self, "chunk_topic", "/wam_inference/action_chunk", "Topic of the chunks to execute")
+        others = "Other robots (files in config/robots) whose chunks are brought to this arm"
+        declare(self, "others", [""], others, read_only=True)
         priority = "SCHED_FIFO priority of the control thread, 0 for none"
         declare(self, "realtime_priority", 20, priority, (0, 99), read_only=True)
         defaults = ExecutorSettings()
@@ -65,7 +69,9 @@ class ExecutorNode(LifecycleNode):
         value = {name: parameter.value for name, parameter in self.get_parameters_by_prefix("").items()}
         try:
             self.robot = load_robot(value["robot"])
-            self._executor = Executor(self.robot, ExecutorSettings(**{name: value[name] for name in TUNED}))
+            tuned = {name: value[name] for name in TUNED}
+            others = tuple(name for name in value["others"] if name)
+            self._executor = Executor(self.robot, ExecutorSettings(**tuned, others=others))
         except ContractError as error:
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE
@@ -77,7 +83,9 @@ class ExecutorNode(LifecycleNode):
         self._inputs = SafetyInputs(
             self, self.robot, self._executor, lambda text: self.get_logger().error(text, throttle_duration_sec=1.0)
         )
-        self._commands = self.create_publisher(JointState, self.robot.topics.joint_command, COMMAND)
+        output = OUTPUTS[self.robot.command]
+        self._commands: Publisher = self.create_publisher(output.message, self.robot.topics.joint_command, output.qos)
+        self._encode = output.encoder(self._executor)
         self._chunks = self.create_subscription(ActionChunk, value["chunk_topic"], self._on_chunk, RELIABLE)
         self._own_services = (
             self.create_service(EStop, "~/e_stop", self._on_e_stop),
@@ -170,7 +178,8 @@ class ExecutorNode(LifecycleNode):
         return self._inputs.read(self._latest, self._time.now_ns())
 
     def _send(self, command: JointCommand) -> None:
-        self._commands.publish(conversion.command_message(self.robot, command))
+        if (message := self._encode(command)) is not None:
+            self._commands.publish(message)
 
     # ---- spin thread ----------------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ from wam_msgs.msg import (
 from wam_msgs.srv import LabelRecording, StartRecording, StopRecording
 from wam_ros import conversion, diagnostics
 from wam_ros.diagnostics import Diagnostics
+from wam_ros.outputs import OUTPUTS
 from wam_ros.parameters import declare
 from wam_ros.polled import PolledSubscription
 from wam_ros.process import run_node
@@ -72,7 +73,7 @@ class Tap:
 def recorded_topics(robot: RobotContract) -> Iterator[tuple[str, type, QoSProfile]]:
     """Topic, type and quality of service of everything that a recording holds."""
     yield robot.topics.joint_states, JointState, RECORDED_SENSOR
-    yield robot.topics.joint_command, JointState, RECORDED_SENSOR
+    yield robot.topics.joint_command, OUTPUTS[robot.command].message, RECORDED_SENSOR
     yield robot.topics.wrench, WrenchStamped, RECORDED_SENSOR
     yield robot.topics.tactile, TactileArray, RECORDED_SENSOR
     for camera in robot.cameras:

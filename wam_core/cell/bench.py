@@ -21,8 +21,7 @@ class Bench:
         self.robot = robot
         spec = arm_spec(robot)
         add_surroundings(spec)
-        self._servo = robot.command != "effort"
-        if self._servo:
+        if robot.servo:
             _add_servos(spec, robot)
         self.model = spec.compile()
         self.data = mujoco.MjData(self.model)
@@ -43,20 +42,20 @@ class Bench:
         start = np.concatenate([q, self.robot.fingers.posture(0.5)])
         self._joints.put(self.data, start)
         self._effort = np.zeros_like(start)
-        if self._servo:
+        if self.robot.servo:
             self.data.ctrl[:] = start
         mujoco.mj_forward(self.model, self.data)
 
     def step(self, command: JointCommand) -> None:
         """Advance by one control tick; a command that asks for nothing (NaN positions) leaves the servos as they
         are."""
-        if not self._servo:
+        if not self.robot.servo:
             self._effort = np.clip(command.effort, -self._limit, self._limit)
             self._joints.push(self.data, self._effort)
         elif np.isfinite(command.position).all():
             self.data.ctrl[:] = servo_target(self.robot, command)
         mujoco.mj_step(self.model, self.data)
-        if self._servo:
+        if self.robot.servo:
             self._effort = self.data.actuator_force.copy()
         self._ticks += 1
 

@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import replace
+from math import ceil
 
 import numpy as np
 
@@ -51,7 +52,6 @@ class Executor:
         self._shaper = Shaper(robot, self.settings)
         self._follower = Follower(robot, self._kinematics, self.settings)
         self._arms = len(robot.joints)
-        self._servo = robot.command != "effort"  # the driver closes the loop: efforts are those of the reference alone
         self._torque_limit = robot.effort_limit
         self._torque_rate_limit = np.concatenate([robot.limits.torque_rate, np.full(len(robot.fingers.joints), np.inf)])
         self._others = {name: load_robot(name) for name in self.settings.others}
@@ -66,6 +66,7 @@ class Executor:
         self._motion: Motion | None = None
         self._stop: StopPlan | None = None
         self._stop_s = 0.0
+        self._given: tuple[StopPlan, float, int] | None = None
         self._grasp = Grasp(robot.fingers.open, np.zeros(len(robot.fingers.joints)))
         self._effort = np.zeros(len(robot.joint_names))
         self._tick_ns: int | None = None
@@ -145,7 +146,9 @@ class Executor:
 
     def _tick(self, state: RobotState | None, now_ns: int) -> JointCommand:
         good = state if usable(state, len(self.robot.joint_names)) else None
-        dt = self._advance_clock(now_ns)
+        last_ns, dt = self._tick_ns, self._advance_clock(now_ns)
+        if last_ns is not None and (now_ns - last_ns) * 1e-9 > dt:
+            self._catch_up(now_ns, dt)
         if good is not None and self._motion is None:
             self._anchor(good, now_ns)
         if self._motion is None or self._stop is None:
@@ -181,7 +184,7 @@ class Executor:
         if goal is not None and any(e.code == "TAXEL_FORCE" for e in events):
             goal = loosened(self.robot.fingers, self._grasp, goal)
         grasp = advance(self.robot.fingers, self._grasp, None if stopped else goal, dt)
-        blind = self._servo or any(e.filter in STATE_FILTERS for e in events)
+        blind = self.robot.servo or any(e.filter in STATE_FILTERS for e in events)
         trusted = None if blind else good
         horizon = max(dt, self.settings.feedback_delay_s)
         torque = computed_torque(self._dynamics, self.robot.gains, motion, trusted, horizon)
@@ -244,6 +247,30 @@ class Executor:
             self._seen.clear()
             self._tick_ns = None
 
+    def stop_ahead(self, step_s: float) -> list[JointCommand]:
+        """The verified stop that follows the last command, every ``step_s`` s until it is at rest (at least once);
+        stamped with when each is due, efforts NaN. Empty before the first command.
+
+        Who asks hands it on to the arm: after missed ticks the reference goes on from where this stop has got to.
+        """
+        with self._lock:
+            if self._stop is None:
+                return []
+            stop, at_s, stamp_ns = self._given = self._stop, self._stop_s, self._command.stamp_ns
+            count = max(1, ceil((stop.duration_s - at_s) / step_s))
+            still, unknown = np.zeros_like(self._grasp.velocity), np.full_like(self._effort, np.nan)
+            ahead = [k * step_s for k in range(1, count + 1)]
+            return [
+                JointCommand(
+                    stamp_ns + round(s * 1e9),
+                    np.concatenate([motion.q, self._grasp.position]),
+                    np.concatenate([motion.v, still]),
+                    np.concatenate([motion.a, still]),
+                    unknown,
+                )
+                for s, motion in ((s, stop.at(at_s + s)) for s in ahead)
+            ]
+
     def status(self) -> ExecutorStatus:
         """State after the last tick."""
         with self._lock:
@@ -284,6 +311,13 @@ class Executor:
             return nominal
         return min((now_ns - last) * 1e-9, LONGEST_TICK_S)
 
+    def _catch_up(self, now_ns: int, dt: float) -> None:
+        """Ticks were missed: an arm that has the stop that follows a command is on it."""
+        if self._given is not None:
+            self._stop, given_s, given_ns = self._given
+            self._stop_s = given_s + (now_ns - given_ns) * 1e-9 - dt
+            self._motion = self._stop.at(self._stop_s)
+
     def _anchor(self, state: RobotState, now_ns: int) -> None:
         q = np.array(state.position[: self._arms], dtype=np.float64)
         fingers = np.array(state.position[self._arms :], dtype=np.float64)
@@ -292,6 +326,7 @@ class Executor:
         self._grasp = Grasp(fingers, np.zeros_like(fingers))
         self._effort = np.concatenate([self._dynamics.gravity(q), np.zeros_like(fingers)])
         self._good_ns, self._good_stamp_ns = now_ns, state.stamp_ns
+        self._given = None
         self._tracking.forget()
         self._guards.forget()
         self._following = False

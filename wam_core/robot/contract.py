@@ -22,6 +22,7 @@ TOOL_POSE_NAMES = ("x", "y", "z", "rx", "ry", "rz", "gripper")
 #: What an arm's driver takes, on the topic ``joint_command``.
 COMMANDS: Mapping[str, str] = {
     "effort": "sensor_msgs/JointState: reference and N m (N), every control tick",
+    "forward_effort": "std_msgs/Float64MultiArray: N m (N) in the order of the joints, every control tick",
     "position": "std_msgs/Float64MultiArray: rad (m) in the order of the joints, every control tick",
     "trajectory": "trajectory_msgs/JointTrajectory: stamped references ahead, ending in the verified stop",
 }
@@ -182,6 +183,11 @@ class RobotContract:
     def joint_names(self) -> tuple[str, ...]:
         """Arm joints, then the finger joints: the order of every state and command."""
         return (*self.joints, *self.fingers.joints)
+
+    @property
+    def servo(self) -> bool:
+        """Whether the arm's own driver closes the loop: it is told where to be, not how hard to push."""
+        return self.command not in ("effort", "forward_effort")
 
     @property
     def effort_limit(self) -> FloatArray:
