@@ -51,7 +51,8 @@ def test_the_place_is_read_off_the_wiring() -> None:
 def sampled(name: str, outputs: tuple[str, ...], **options: object) -> dict[str, torch.Tensor]:
     model = tiny_model(name)
     rng = torch.Generator().manual_seed(1)
-    observed = {("video", "present"): torch.randn(1, *model.shape_of("first_frame"), generator=rng)}
+    groups = [g for g in model.wiring.groups.values() if g.source == "observed"]
+    observed = {g.content: torch.randn(1, *model.shape_of(g.name), generator=rng) for g in groups}
     context = torch.randn(1, 13, model.spec.trunk.text_dim, generator=rng)
     settings = {"steps": 4, "rng": torch.Generator().manual_seed(7), **options}
     return model.generate(observed, context, outputs, **settings)  # type: ignore[arg-type]
@@ -60,7 +61,10 @@ def sampled(name: str, outputs: tuple[str, ...], **options: object) -> dict[str,
 @pytest.mark.parametrize("name", [n for n in preset_names() if load_preset(n).futures()])
 def test_an_action_depends_on_the_future_exactly_where_it_is_wired_to(name: str) -> None:
     """The action read a future that it must not see, or ignored the one it was made for."""
-    wiring = Wiring(load_preset(name).groups)
+    # What is tapped at full noise says nothing of what its group will become.
+    groups = [replace(g, source="observed", copy_of="", level=0.0) if g.level == 1.0 else g
+              for g in load_preset(name).groups]  # fmt: skip
+    wiring = Wiring(groups)
     futures = [{"future": torch.full((1, *tiny_model(name).shape_of("future")), value)} for value in (0.0, 1.0)]
     first, second = (sampled(name, (ACTION,), given=future)[ACTION] for future in futures)
     assert torch.equal(first, second) != wiring.depends(ACTION, "future")

@@ -35,7 +35,7 @@ def group(name: str, source: str, sees: str, copy_of: str = "") -> TokenGroup:
     return TokenGroup(name, "video", "future", source, "video", tuple(sees.split()), generator, copy_of=copy_of)
 
 
-@pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("name", NEEDS)
 def test_only_what_an_action_needs_is_run(name: str) -> None:
     """The future was generated although nothing that was asked for could see it."""
     wiring = Wiring(load_preset(name).groups)
@@ -84,7 +84,8 @@ def test_gradients_flow_exactly_where_the_wiring_says(name: str) -> None:
 def test_reuse_changes_nothing(name: str) -> None:
     """Keys and values cached across denoising steps went stale and bent the chunk."""
     model = tiny_model(name)
-    observed = {("video", "present"): torch.randn(2, *model.shape_of("first_frame"))}
+    present = [g for g in model.wiring.groups.values() if g.source == "observed"]
+    observed = {g.content: torch.randn(2, *model.shape_of(g.name)) for g in present}
     context = model.context(torch.ones(2, 12, dtype=torch.long), torch.randn(2, 7))
     outputs = [o for o in ("action", "future") if o in model.wiring.groups]
     made = []

@@ -11,11 +11,22 @@ from wam_core.model.wam import WorldActionModel
 from wam_core.preprocess.images import ImageLayout
 from wam_core.presets import Preset, build_substrates, load_preset, model_spec
 from wam_core.robot.contract import load_robot
+from wam_core.substrates.encoded_frame import EncodedFrameSpec
+from wam_core.substrates.motion_region import MotionRegionSpec
+from wam_core.substrates.optical_flow import OpticalFlowSpec
+from wam_core.substrates.pixels import PixelsSpec
 from wam_core.substrates.video_latent import VideoLatentSpec
 from wam_core.training.batches import statistics_of, vocabulary_of
 from wam_core.training.checkpoint import Checkpoint
 
 INSTRUCTIONS = ("reach the red ball", "push the blue block to the green zone")
+TINY = {
+    "video_latent": VideoLatentSpec("video_latent", latent_channels=4, width=8, patch=2),
+    "encoded_frame": EncodedFrameSpec("encoded_frame", latent_channels=4, width=8, patch=2),
+    "pixels": PixelsSpec("pixels", shrink=4, patch=4),
+    "optical_flow": OpticalFlowSpec("optical_flow", cell=4, patch=4),
+    "motion_region": MotionRegionSpec("motion_region", cell=4, patch=4),
+}
 WORDS = ("ball", "block", "blue", "green", "push", "reach", "red", "the", "to", "zone")
 
 
@@ -26,7 +37,7 @@ def tiny_preset(name: str) -> Preset:
         preset,
         layout=ImageLayout(("front", "wrist"), 32, 32),
         steps=3,
-        substrates={"video": VideoLatentSpec("video_latent", latent_channels=4, width=8, patch=2)},
+        substrates={name: TINY[spec.kind] for name, spec in preset.substrates.items()},
         trunk=TrunkSize(layers=2, heads=2, head_dim=12, text_dim=16, time_dim=16),
         experts={n: ExpertSize(24, 48) if n == "action" else ExpertSize(32, 64) for n in preset.experts},
     )

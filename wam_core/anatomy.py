@@ -14,7 +14,7 @@ from wam_core.paths import share_path
 from wam_core.presets import ACTION, Preset
 
 #: Generators that predict in one shot what a teacher sees.
-ONE_SHOT = ("regression",)
+ONE_SHOT = ("regression", "joint_embedding")
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ def classify(preset: Preset) -> Anatomy | None:
     joint = [g for g in futures if wiring.depends(g.name, ACTION) or _together(wiring, g)]
     used = joint or [g for g in futures if wiring.depends(ACTION, g.name)]
     return Anatomy(
-        substrate=_substrate(preset, wiring, used),
+        substrate=_substrate(preset, wiring, [g for g in used if _seen(wiring, g.name)] or used),
         backbone=_backbone(used or futures, wiring, joint),
         coupling="Joint generation" if joint else "Post-prediction head",
-        deployment="Single-step" if preset.replan_steps == 1 else "Chunked",
+        deployment=_deployment(preset),
     )
 
 
@@ -66,12 +66,26 @@ def _together(wiring: Wiring, group: TokenGroup) -> bool:
     return any({group.name, ACTION} <= set(stage) for stage in wiring.stages([ACTION, group.name]))
 
 
+def _deployment(preset: Preset) -> str:
+    if preset.replan_steps == 1:
+        return "Single-step"
+    return "Open-loop" if preset.replan_steps == preset.horizon else "Chunked"
+
+
+def _seen(wiring: Wiring, name: str) -> bool:
+    """Whether the action attends to the group, or to what carries it."""
+    seen = [wiring.groups[n] for n in wiring.groups[ACTION].sees]
+    return any(name in (g.name, g.copy_of) for g in seen)
+
+
 def _substrate(preset: Preset, wiring: Wiring, used: list[TokenGroup]) -> str:
     if not used:
         return "Feature (encoder-only)"
-    if all(g.name not in wiring.finished([ACTION]) and _tapped(wiring, g.name) for g in used):
+    axes = [preset.substrates[g.substrate].axis for g in used]
+    tapped = all(g.name not in wiring.finished([ACTION]) and _tapped(wiring, g.name) for g in used)
+    if tapped and not all(axis.startswith("Feature") for axis in axes):
         return "Feature (tap)"
-    return " + ".join(dict.fromkeys(preset.substrates[g.substrate].axis for g in used))
+    return " + ".join(dict.fromkeys(axes))
 
 
 def _tapped(wiring: Wiring, name: str) -> bool:

@@ -141,7 +141,8 @@ class Policy:
     def _future(self, thought: _Thought, name: str, features: Tensor) -> Future:
         c = self.checkpoint
         substrate = c.substrates[name]
-        values = substrate.decode(thought.observed[name, "present"], features)[0]
+        present = thought.observed.get((name, "present"), features[:, :0])
+        values = substrate.decode(present, features)[0]
         step_ns = c.preset.frame_stride * c.robot.step_ns
         return Future(thought.stamp_ns, substrate.shows, step_ns, values, c.preset.layout.regions, thought.sequence)
 

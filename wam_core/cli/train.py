@@ -111,10 +111,10 @@ def _augmented_batches(
 
 def _begin(arguments: argparse.Namespace, preset: Preset, frames: TrainingFrames) -> Beginning:
     substrates = build_substrates(preset)
-    for video in _video_latents(substrates):
+    for learned in [s for s in substrates.values() if s.state_dict()]:
         if arguments.vae is None:
             raise ContractError("vae", None, "--vae <vae.safetensors>, made by wam train --part vae")
-        load_weights(video, arguments.vae)
+        load_weights(learned, arguments.vae)
     torch.manual_seed(arguments.seed)
     vocabulary = vocabulary_of(frames)
     model = WorldActionModel(model_spec(preset, frames.robot, vocabulary))

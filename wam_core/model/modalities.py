@@ -65,14 +65,14 @@ class FieldModality(Modality):
     pre-training needs in order to read positions off attended patches; zeros (the start) are Wan's embedding.
     """
 
-    def __init__(self, shape: TokenShape, width: int) -> None:
+    def __init__(self, shape: TokenShape, width: int, outputs: int) -> None:
         super().__init__()
         self.shape = shape
         self.patch_embedding = nn.Linear(shape.features, width)
         self.places = nn.Parameter(torch.zeros(shape.grid[0] * shape.grid[1], width))
         self.norm = nn.LayerNorm(width, eps=1e-6, elementwise_affine=False)
         self.modulation = nn.Parameter(torch.randn(1, 2, width) / width**0.5)
-        self.out = nn.Linear(width, shape.features)
+        self.out = nn.Linear(width, shape.features * outputs)
 
     def embed(self, features: Tensor, span: str) -> Tensor:
         frames = features.unflatten(1, (-1, len(self.places)))
@@ -90,12 +90,12 @@ class FieldModality(Modality):
 class SequenceModality(Modality):
     """One token per instant; plain linear encoder and head, as Fast-WAM's action expert, plus learned places."""
 
-    def __init__(self, shape: TokenShape, width: int) -> None:
+    def __init__(self, shape: TokenShape, width: int, outputs: int) -> None:
         super().__init__()
         self.shape = shape
         self.encoder = nn.Linear(shape.features, width)
         self.places = nn.Parameter(torch.zeros(shape.present + shape.future, width))
-        self.out = nn.Linear(width, shape.features)
+        self.out = nn.Linear(width, shape.features * outputs)
 
     def embed(self, features: Tensor, span: str) -> Tensor:
         frames = self.shape.frames(span)
@@ -108,6 +108,7 @@ class SequenceModality(Modality):
         return torch.tensor(self.shape.frames(span))[:, None]
 
 
-def modality_of(shape: TokenShape, width: int) -> Modality:
-    """What turns features of this shape into tokens of an expert's ``width``."""
-    return FieldModality(shape, width) if shape.grid else SequenceModality(shape, width)
+def modality_of(shape: TokenShape, width: int, outputs: int) -> Modality:
+    """What turns features of this shape into tokens of an expert's ``width``, and those into ``outputs`` numbers per
+    feature."""
+    return FieldModality(shape, width, outputs) if shape.grid else SequenceModality(shape, width, outputs)

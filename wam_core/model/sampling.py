@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from wam_core.model import flow
-from wam_core.model.generators import GENERATORS
+from wam_core.model.generators.table import GENERATORS
 from wam_core.model.groups import Wiring
 from wam_core.model.trunk import KeyValue
 
@@ -76,7 +75,8 @@ class _Sampler:
                     self.values[n] = done[original]
                 elif groups[n].source == "tap" and original in self.given and original in stage:
                     level = torch.full((len(self.context),), groups[n].level, device=self.context.device)
-                    self.values[n] = flow.mix(self.given[original], self.noise[original], level)
+                    maker = GENERATORS[groups[original].generator]
+                    self.values[n] = maker.show(self.given[original], self.noise[original], level)[0]
         return finished
 
     def _sigmas(self, names: Iterable[str]) -> dict[str, Tensor]:

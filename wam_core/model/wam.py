@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from wam_core.errors import ContractError, look_up
 from wam_core.model import flow, sampling
-from wam_core.model.generators import GENERATORS
+from wam_core.model.generators.table import GENERATORS
 from wam_core.model.groups import TokenGroup, Wiring
 from wam_core.model.modalities import Modality, TokenShape, modality_of
 from wam_core.model.rope import rope_angles
@@ -58,9 +58,7 @@ class WorldActionModel(nn.Module):
                 expected = f"{carrier[substrate]!r}, which carries {substrate} already"
                 raise ContractError(f"{where}.expert", group.expert, expected)
             if substrate not in self.modalities:
-                self.modalities[substrate] = modality_of(shape, expert.width)
-            if group.generator:
-                look_up(GENERATORS, group.generator, f"{where}.generator")
+                self.modalities[substrate] = modality_of(shape, expert.width, _outputs(spec.groups, substrate))
         self.make_angles()
 
     def make_angles(self) -> None:
@@ -111,7 +109,7 @@ class WorldActionModel(nn.Module):
         return heads, produced
 
     def losses(self, clean: Mapping[Content, Tensor], context: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
-        """Mean squared error per generated group, weighted over noise levels but not by ``loss_weight``.
+        """Error per generated group as its generator measures it, weighted over noise levels, not by ``loss_weight``.
 
         Clean groups run once; each set of groups that see each other's noise then runs on their keys and values.
 
@@ -121,11 +119,14 @@ class WorldActionModel(nn.Module):
         groups = self.wiring.groups
         features, sigmas = {}, {}
         for name in self.wiring.prefix(groups):
-            x = clean[groups[name].content]
-            noisy = torch.rand(len(x), generator=rng, device=x.device) < groups[name].copy_noise
-            sigmas[name] = torch.rand(len(x), generator=rng, device=x.device) * noisy + groups[name].level
+            group, x = groups[name], clean[groups[name].content]
+            noisy = torch.rand(len(x), generator=rng, device=x.device) < group.copy_noise
+            sigmas[name] = torch.rand(len(x), generator=rng, device=x.device) * noisy + group.level
             noise = torch.randn(x.shape, generator=rng, device=x.device)
-            features[name] = flow.mix(x, noise, sigmas[name])
+            if group.source == "tap":
+                features[name] = GENERATORS[groups[group.copy_of].generator].show(x, noise, sigmas[name])[0]
+            else:
+                features[name] = flow.mix(x, noise, sigmas[name])
         text = self.text_cache(groups, context)
         _, cache = self.run(features, sigmas, text, {})
         losses: dict[str, Tensor] = {}
@@ -155,7 +156,7 @@ class WorldActionModel(nn.Module):
             features[name], *targets[name] = maker.show(x, noise, sigmas[name])
         heads, _ = self.run(features, sigmas, _batch(text, kept, draws), _batch(cache, kept, draws))
         return {
-            name: (((heads[name] - target) ** 2).mean(dim=(1, 2)) * weight).mean()
+            name: (GENERATORS[groups[name].generator].error(heads[name], target) * weight).mean()
             for name, (target, weight) in targets.items()
         }
 
@@ -194,3 +195,19 @@ def _batch(cache: Mapping[str, list[KeyValue]], kept: int, times: int) -> dict[s
         name: [(k[:kept].repeat(times, 1, 1, 1), v[:kept].repeat(times, 1, 1, 1)) for k, v in layers]
         for name, layers in cache.items()
     }
+
+
+def _outputs(groups: Iterable[TokenGroup], substrate: str) -> int:
+    """Numbers that the head of a substrate gives per feature; its generated groups share the head."""
+    found = {
+        g.name: look_up(GENERATORS, g.generator, f"groups.{g.name}.generator").outputs
+        for g in groups
+        if g.substrate == substrate and g.generator
+    }
+    if len(set(found.values())) > 1:
+        last = list(found)[-1]
+        expected = (
+            f"a generator with as many outputs as that of {next(iter(found))}: they share the substrate {substrate}"
+        )
+        raise ContractError(f"groups.{last}.generator", found[last], expected)
+    return next(iter(found.values()), 1)

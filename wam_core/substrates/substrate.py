@@ -50,6 +50,19 @@ class Clip:
     stride: int
 
 
+def token_grid(clip: Clip, unit: int) -> tuple[int, int]:
+    """Rows and columns of tokens of ``unit`` x ``unit`` pixels.
+
+    Raises:
+        ContractError: a camera's tile is not made of whole tokens.
+    """
+    for camera, region in clip.layout.regions.items():
+        if any(side % unit for side in region):
+            raise ContractError(f"layout.{camera}", region, f"multiples of {unit} pixels")
+    height, width = clip.layout.size
+    return height // unit, width // unit
+
+
 class Substrate(nn.Module, ABC):
     """One kind of future. Frozen: what it learned, it learned before the model.
 
@@ -80,6 +93,7 @@ class SubstrateSpec(ABC):
     """
 
     axis: ClassVar[str]
+    kind: str
 
     @abstractmethod
     def shape(self, clip: Clip) -> TokenShape:

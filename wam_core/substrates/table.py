@@ -2,11 +2,19 @@
 
 from collections.abc import Mapping
 
+from wam_core.substrates.encoded_frame import EncodedFrameSpec
+from wam_core.substrates.motion_region import MotionRegionSpec
+from wam_core.substrates.optical_flow import OpticalFlowSpec
+from wam_core.substrates.pixels import PixelsSpec
 from wam_core.substrates.substrate import SubstrateSpec
 from wam_core.substrates.video_latent import VideoLatentSpec
 from wam_core.substrates.wan_video import WanVideoSpec
 
 SUBSTRATES: Mapping[str, type[SubstrateSpec]] = {
+    "pixels": PixelsSpec,
     "video_latent": VideoLatentSpec,
     "wan_video": WanVideoSpec,
+    "encoded_frame": EncodedFrameSpec,
+    "optical_flow": OpticalFlowSpec,
+    "motion_region": MotionRegionSpec,
 }

@@ -11,7 +11,7 @@ from wam_core.errors import ContractError
 from wam_core.model.modalities import TokenShape
 from wam_core.preprocess.images import to_pixels
 from wam_core.substrates.patches import patchify, unpatchify
-from wam_core.substrates.substrate import Clip, Scenes, Substrate, SubstrateSpec
+from wam_core.substrates.substrate import Clip, Scenes, Substrate, SubstrateSpec, token_grid
 from wam_core.substrates.video_vae import SPACE_STRIDE, TIME_STRIDE, VaeSize, VideoVae, to_video
 
 #: Clips and frames that are encoded at a time.
@@ -36,12 +36,9 @@ class VideoLatentSpec(SubstrateSpec):
     def shape(self, clip: Clip) -> TokenShape:
         if clip.instants % TIME_STRIDE:
             raise ContractError("frame_stride", clip.stride, f"a multiple of {TIME_STRIDE} predicted instants")
-        unit = SPACE_STRIDE * self.patch
-        if any(side % unit for side in clip.layout.size):
-            raise ContractError("layout", clip.layout.size, f"multiples of {unit} pixels")
-        rows, cols = (side // unit for side in clip.layout.size)
+        grid = token_grid(clip, SPACE_STRIDE * self.patch)
         features = self.latent_channels * self.patch**2
-        return TokenShape(1, clip.instants // TIME_STRIDE, (rows, cols), features, self.patch)
+        return TokenShape(1, clip.instants // TIME_STRIDE, grid, features, self.patch)
 
     def build(self, clip: Clip) -> Substrate:
         return VideoLatent(self, clip)

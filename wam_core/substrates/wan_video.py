@@ -12,7 +12,7 @@ from wam_core.model.modalities import TokenShape
 from wam_core.preprocess.images import to_pixels
 from wam_core.pretrained.vae import WanVae, load_vae
 from wam_core.substrates.patches import patchify, unpatchify
-from wam_core.substrates.substrate import Clip, Scenes, Substrate, SubstrateSpec
+from wam_core.substrates.substrate import Clip, Scenes, Substrate, SubstrateSpec, token_grid
 from wam_core.substrates.video_vae import to_video
 
 #: Frames that make one latent frame after the first.
@@ -37,11 +37,8 @@ class WanVideoSpec(SubstrateSpec):
     def shape(self, clip: Clip) -> TokenShape:
         if clip.instants % TIME_STRIDE:
             raise ContractError("frame_stride", clip.stride, f"a multiple of {TIME_STRIDE} predicted instants")
-        unit = self.stride * self.patch
-        if any(side % unit for side in clip.layout.size):
-            raise ContractError("layout", clip.layout.size, f"multiples of {unit} pixels")
-        rows, columns = (side // unit for side in clip.layout.size)
-        return TokenShape(1, clip.instants // TIME_STRIDE, (rows, columns), self.channels * self.patch**2, self.patch)
+        grid = token_grid(clip, self.stride * self.patch)
+        return TokenShape(1, clip.instants // TIME_STRIDE, grid, self.channels * self.patch**2, self.patch)
 
     def build(self, clip: Clip) -> Substrate:
         vae = load_vae(self.weights)

@@ -113,11 +113,14 @@ def make_batches(
     """Encode every window of ``frames``."""
     windows = frames.windows(preset.horizon, preset.frame_stride)
     features: dict[Content, Tensor] = {}
+    used = {group.content for group in preset.groups}
     for name, substrate in substrates.items():
-        parts = np.array_split(windows.clip, range(PART, len(windows.clip), PART))
+        clips = windows.clip if (name, "future") in used else windows.start[:, None]
+        parts = np.array_split(clips, range(PART, len(clips), PART))
         encoded = torch.cat([substrate.encode(frames.scenes, rows).half() for rows in parts])
         present = preset.substrates[name].shape(preset.clip).tokens("present")
-        features[name, "present"], features[name, "future"] = encoded[:, :present], encoded[:, present:]
+        spans = {"present": encoded[:, :present], "future": encoded[:, present:]}
+        features |= {(name, span): part for span, part in spans.items() if (name, span) in used}
     chunks = _chunks(preset, frames)
     actions = normalised(statistics["action"], chunks.reshape(len(chunks), -1)).reshape(chunks.shape)
     ids = torch.stack([text.tokenize(t) for t in frames.instructions])

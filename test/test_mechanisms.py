@@ -1,0 +1,127 @@
+"""What distinguishes each system from the others: taken out of its preset, its test here fails."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from test_anatomy import sampled
+from tiny import tiny_frames, tiny_model, tiny_preset
+
+from wam_core.model.generators.masked_diffusion import BINS, HIDDEN, from_bins
+from wam_core.model.groups import Wiring
+from wam_core.model.wam import WorldActionModel
+from wam_core.presets import ACTION, build_substrates, load_preset, model_spec
+from wam_core.training.batches import make_batches, statistics_of, vocabulary_of
+from wam_core.training.trainer import start, train_step
+
+Levels = dict[str, list[float]]
+
+
+def future_of(name: str, value: float, group: str = "future") -> dict[str, torch.Tensor]:
+    return {group: torch.full((1, *tiny_model(name).shape_of(group)), value)}
+
+
+def passes(name: str, monkeypatch: pytest.MonkeyPatch, outputs: tuple[str, ...] = (ACTION,)) -> Levels:
+    """Noise levels at which each group went through the trunk."""
+    seen: Levels = {}
+    run = WorldActionModel.run
+
+    def counted(self, features, sigmas, text, cache):  # type: ignore[no-untyped-def]
+        for group in features:
+            seen.setdefault(group, []).append(round(float(sigmas[group]), 4))
+        return run(self, features, sigmas, text, cache)
+
+    monkeypatch.setattr(WorldActionModel, "run", counted)
+    sampled(name, outputs)
+    return seen
+
+
+def test_unipi_reads_the_actions_off_a_finished_plan_and_carries_it_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """UniPi: inverse dynamics on the generated video, in one shot, and no new plan before the old one is over."""
+    levels = passes("unipi", monkeypatch)
+    assert levels["plan"] == [0.0] and len(levels[ACTION]) == 1 and len(levels["future"]) == 4
+    plans = [sampled("unipi", (ACTION,), given=future_of("unipi", value))[ACTION] for value in (-1.0, 1.0)]
+    assert not torch.equal(*plans)
+    preset = load_preset("unipi")
+    assert preset.replan_steps == preset.horizon and preset.substrates["pixels"].kind == "pixels"
+
+
+def test_pad_denoises_picture_and_action_at_one_level_by_the_noise_in_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PAD: one diffusion transformer, one time step for both, every control step."""
+    levels = passes("pad", monkeypatch)
+    assert levels["future"] == levels[ACTION] and len(levels[ACTION]) == 4
+    preset = load_preset("pad")
+    assert {g.generator for g in preset.groups if g.generator} == {"score_diffusion"} and preset.replan_steps == 1
+    assert len({g.expert for g in preset.groups}) == 1
+
+
+def test_ud_vla_uncovers_picture_and_action_tokens_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """UD-VLA: discrete tokens of both kinds, hidden in equal shares; the picture never waits for the action."""
+    hidden: list[tuple[float, float]] = []
+    run = WorldActionModel.run
+
+    def watched(self, features, sigmas, text, cache):  # type: ignore[no-untyped-def]
+        if {"future", ACTION} <= set(features):
+            pair = [float((features[n] == HIDDEN).all(dim=-1).float().mean()) for n in ("future", ACTION)]
+            hidden.append((pair[0], pair[1]))
+        return run(self, features, sigmas, text, cache)
+
+    monkeypatch.setattr(WorldActionModel, "run", watched)
+    made = sampled("ud_vla", (ACTION, "future"))
+    assert len(hidden) == 4 and hidden[0] == (1.0, 1.0)
+    assert all(abs(a - b) < 0.07 and b < 1.0 for a, b in hidden[1:])
+    values = from_bins(torch.arange(BINS)).float()
+    assert all(bool(torch.isin(made[n], values).all()) for n in made)
+    futures = [sampled("ud_vla", ("future",), given={ACTION: torch.full((1, 16, 7), v)}) for v in (0.0, 1.0)]
+    assert torch.equal(futures[0]["future"], futures[1]["future"])
+
+
+def test_vpp_passes_the_video_model_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """VPP: the features of one forward pass on pure noise, at every layer, for every control step."""
+    levels = passes("vpp", monkeypatch)
+    assert levels["future_tap"] == [1.0] and "future" not in levels
+    assert load_preset("vpp").replan_steps == 1
+
+
+def test_flare_aligns_tokens_that_the_action_reads_with_what_a_frozen_encoder_sees() -> None:
+    """FLARE: the alignment shapes the action's own expert; the teacher does not move, and no future is generated."""
+    preset, frames = tiny_preset("flare"), tiny_frames()
+    substrates = build_substrates(preset)
+    torch.manual_seed(0)
+    model = WorldActionModel(model_spec(preset, frames.robot, vocabulary_of(frames)))
+    data = make_batches(preset, frames, substrates, model.text, statistics_of(preset, frames))
+    teacher = {k: v.clone() for k, v in substrates["teacher"].state_dict().items()}
+    silent = {ACTION: 0.0, "future": 1.0}
+    for group in model.wiring.groups.values():
+        object.__setattr__(group, "loss_weight", silent.get(group.name, 1.0))
+    before = model.trunk.expert("action").block(0).ffn[0].weight.detach().clone()  # type: ignore[union-attr]
+    settings = replace(preset.training, batch=8, warmup=1, weight_decay=0.0)
+    train_step(start(model, settings), settings, data, seed=0)
+    assert not torch.equal(before, model.trunk.expert("action").block(0).ffn[0].weight)  # type: ignore[union-attr, arg-type]
+    assert all(torch.equal(v, substrates["teacher"].state_dict()[k]) for k, v in teacher.items())
+
+
+def test_flare_never_generates_the_future_for_an_action(monkeypatch: pytest.MonkeyPatch) -> None:
+    """FLARE: the tokens are read where they are learned, before they say anything."""
+    levels = passes("flare", monkeypatch)
+    assert levels["future_tokens"] == [1.0] and "future" not in levels
+
+
+def test_aim_shows_the_action_the_future_through_the_map_alone() -> None:
+    """AIM: the video shapes the map and the map the action; without the map, nothing of the video reaches it."""
+    maps = [sampled("aim", (ACTION,), given=future_of("aim", v, "value_map"))[ACTION] for v in (-1.0, 1.0)]
+    assert not torch.equal(*maps)
+    drawn = [sampled("aim", ("value_map",), given=future_of("aim", v))["value_map"] for v in (-1.0, 1.0)]
+    assert not torch.equal(*drawn)
+    groups = [replace(g, sees=tuple(s for s in g.sees if s != "value_map")) if g.name == ACTION else g
+              for g in load_preset("aim").groups]  # fmt: skip
+    assert Wiring(load_preset("aim").groups).depends(ACTION, "future")
+    assert not Wiring(groups).depends(ACTION, "future")
+
+
+def test_im2flow2act_needs_no_picture_of_the_future() -> None:
+    """Im2Flow2Act: flow is generated from picture and task, and the action follows the flow."""
+    preset = load_preset("im2flow2act")
+    assert [g.substrate for g in preset.futures()] == ["flow"]
+    flows = [sampled("im2flow2act", (ACTION,), given=future_of("im2flow2act", v))[ACTION] for v in (-1.0, 1.0)]
+    assert not torch.equal(*flows)

@@ -1,0 +1,94 @@
+"""What futures are made of: each substrate on pictures whose future is known."""
+
+import numpy as np
+import pytest
+import torch
+from tiny import TINY, tiny_frames
+
+from wam_core.errors import ContractError
+from wam_core.preprocess.images import ImageLayout
+from wam_core.substrates.substrate import Clip, Scenes, Substrate
+from wam_core.substrates.table import SUBSTRATES
+from wam_core.substrates.video_vae import to_video
+
+LAYOUT = ImageLayout(("front", "wrist"), 32, 32)
+CLIP = Clip(LAYOUT, instants=4, stride=4)
+ROWS = np.arange(5)[None]
+
+
+def moving(step: int) -> Scenes:
+    """A blurred square in the front camera's picture that goes right by ``step`` pixels an instant."""
+    y, x = np.mgrid[:32, :64]
+    images = np.full((5, 32, 64, 3), 90, np.uint8)
+    for k in range(5):
+        bright = np.exp(-(((x - 10 - step * k) / 4.0) ** 2) - ((y - 16) / 4.0) ** 2)
+        images[k] += np.where(x < 32, 150 * bright, 0)[..., None].astype(np.uint8)
+    return Scenes(images)
+
+
+def built(kind: str) -> Substrate:
+    torch.manual_seed(0)
+    return TINY[kind].build(CLIP).eval()
+
+
+def there_and_back(kind: str, scenes: Scenes) -> np.ndarray:
+    substrate, shape = built(kind), TINY[kind].shape(CLIP)
+    features = substrate.encode(scenes, ROWS)
+    present = shape.tokens("present")
+    assert features.shape == (1, present + shape.tokens("future"), shape.features)
+    return substrate.decode(features[:, :present], features[:, present:])[0]
+
+
+@pytest.mark.parametrize("kind", TINY)
+def test_the_observed_instant_alone_gives_the_present(kind: str) -> None:
+    """The first frame of a live robot was encoded otherwise than that of a recording."""
+    scenes, substrate = Scenes(tiny_frames().images), built(kind)
+    present = TINY[kind].shape(CLIP).tokens("present")
+    if present:
+        alone, clip = substrate.encode(scenes, ROWS[:, :1]), substrate.encode(scenes, ROWS)
+        assert torch.allclose(alone, clip[:, :present], atol=1e-5)
+
+
+def test_pixels_come_back_as_they_were() -> None:
+    """Colours or cameras were exchanged between encoding and decoding."""
+    scenes = moving(2)
+    values = there_and_back("pixels", scenes)
+    assert values.shape == (4, 32, 64, 3) and values.dtype == np.uint8
+    assert np.abs(values.astype(int) - scenes.images[1:]).mean() < 4.0
+
+
+def test_flow_points_where_things_go_camera_by_camera() -> None:
+    """Flow was that between neighbouring frames, upside down, or went on from one camera into the next."""
+    flow = there_and_back("optical_flow", moving(1))
+    assert flow.shape == (4, 32, 64, 2)
+    right = flow[:, 14:18, 8:12, 0].mean(axis=(1, 2))
+    assert np.all(np.diff(right) > 0.2) and abs(right[1] - 2.0) < 1.0
+    assert np.abs(flow[..., 1]).max() < 1.0 and np.abs(flow[:, :, 32:]).max() < 0.05
+
+
+def test_the_region_is_where_it_happens() -> None:
+    """The map showed where things are, not where they will be moved."""
+    still, moved = (there_and_back("motion_region", moving(step)) for step in (0, 4))
+    assert moved.shape == (1, 32, 64) and still.max() < 0.05
+    assert moved[0, 14:18, 24:28].mean() > 0.5 and moved[0, :4].max() < 0.2 and moved[0, :, 32:].max() < 0.05
+
+
+def test_the_teacher_sees_the_last_instant_alone() -> None:
+    """The teacher's features were those of the frame that the model is shown."""
+    scenes, teacher = moving(2), built("encoded_frame")
+    expected = teacher.vae.encode(to_video(torch.from_numpy(scenes.images[4:5])[:, None]))  # type: ignore[operator, union-attr]
+    changed = Scenes(np.concatenate((scenes.images[:4] // 2, scenes.images[4:])))
+    made = [teacher.encode(s, ROWS) for s in (scenes, changed)]
+    assert torch.equal(*made) and abs(float(made[0].square().mean() - expected.square().mean())) < 1e-5
+
+
+@pytest.mark.parametrize("kind", TINY)
+def test_a_tile_that_does_not_fit_is_named(kind: str) -> None:
+    """A layout of another size failed inside a reshape."""
+    with pytest.raises(ContractError, match=r"layout\.front"):
+        TINY[kind].shape(Clip(ImageLayout(("front",), 36, 30), 4, 4))
+
+
+def test_every_kind_is_tried_here() -> None:
+    """A kind that nothing tries can hold anything."""
+    assert set(TINY) | {"wan_video"} == set(SUBSTRATES)

@@ -1,0 +1,19 @@
+"""The ways of generating that a group can name."""
+
+from collections.abc import Mapping
+
+from wam_core.model.generators.flow_matching import CleanFlowMatching, FlowMatching
+from wam_core.model.generators.generator import Generator
+from wam_core.model.generators.joint_embedding import JointEmbedding
+from wam_core.model.generators.masked_diffusion import MaskedDiffusion
+from wam_core.model.generators.regression import Regression
+from wam_core.model.generators.score_diffusion import ScoreDiffusion
+
+GENERATORS: Mapping[str, Generator] = {
+    "flow_matching": FlowMatching(),
+    "clean_flow_matching": CleanFlowMatching(),
+    "score_diffusion": ScoreDiffusion(),
+    "masked_diffusion": MaskedDiffusion(),
+    "regression": Regression(),
+    "joint_embedding": JointEmbedding(),
+}
