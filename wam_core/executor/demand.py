@@ -22,7 +22,8 @@ def remarks(
         return ()
     knots = track.knots()
     jump = (track.sample(now_ns).values - current.values) / (max(fade_ns, robot.step_ns // 4) * 1e-9)
-    seconds = 1e-9 * np.diff(np.array(track.times_ns, dtype=np.float64) - track.times_ns[0])[:, None]
+    begin_ns = min(track.times_ns[0], now_ns)  # what begins a little later is already being approached
+    seconds = 1e-9 * np.diff(np.array([begin_ns, *track.times_ns[1:]]) - begin_ns)[:, None]
     secants = np.vstack([np.diff(knots, axis=0) / seconds, jump])
     return DEMANDS[space](robot, knots, secants)
 

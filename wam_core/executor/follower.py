@@ -15,7 +15,7 @@ from wam_core.executor.retarget import SPACES
 from wam_core.executor.seams import SEAMS, Blend, Source
 from wam_core.executor.settings import ExecutorSettings
 from wam_core.executor.shaping import Motion
-from wam_core.executor.timeline import track_of
+from wam_core.executor.timeline import Sample, coast, track_of
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.kinematics import Kinematics
 
@@ -43,6 +43,7 @@ class Follower:
         self._past: deque[tuple[int, Anchor]] = deque(maxlen=ceil(reach_s * robot.rates.control_hz))
         self._seam = look_up(SEAMS, settings.seam, "executor.seam")
         self._blend = Blend(round(settings.fade_s * 1e9), settings.ensemble_decay)
+        self._ahead_ns = round(settings.smoothing_s * 1e9)
         self._spaces = {name: make(robot, kinematics, settings) for name, make in SPACES.items()}
         self._space = robot.action.space
         self._source: Source | None = None
@@ -82,19 +83,19 @@ class Follower:
         remarks = () if chunk is None else self._take_over(chunk, motion, grasp, following, now_ns)
         if self._source is None:
             return None
-        target = self._source.sample(now_ns)
+        rates = self._source.sample(now_ns + self._ahead_ns).rates  # shaping makes them late by as much
+        target = Sample(self._source.sample(now_ns).values, rates)
         fingers = target.values[len(target.values) - len(grasp.position) :]
         return Wanted(self._spaces[self._space].rates(motion.q, target), fingers, remarks)
 
     def _take_over(
         self, chunk: ActionChunk, motion: Motion, grasp: Grasp, following: bool, now_ns: int
     ) -> tuple[SafetyEvent, ...]:
+        ahead_ns, fade_ns = now_ns + self._ahead_ns, self._blend.fade_ns
         old = self._source if following and chunk.space == self._space else None
-        if old is not None:
-            current = old.sample(now_ns)
-        else:
-            current = self._spaces[chunk.space].sample(motion.q, motion.v, grasp.position)
-        track = track_of(chunk, now_ns, current, self._blend.fade_ns)
-        self._source = self._seam(old, track, current, now_ns, self._blend)
+        here = old or coast(self._spaces[chunk.space].sample(motion.q, motion.v, grasp.position), now_ns)
+        current = here.sample(ahead_ns)
+        track = track_of(chunk, ahead_ns, current, max(fade_ns - self._ahead_ns, 0))
+        self._source = self._seam(old, track, current, ahead_ns, self._blend)
         self._space = chunk.space
-        return demand.remarks(self._robot, chunk.space, track, current, now_ns, self._blend.fade_ns)
+        return demand.remarks(self._robot, chunk.space, track, here.sample(now_ns), now_ns, fade_ns)
