@@ -143,7 +143,7 @@ class Policy:
         substrate = c.substrates[name]
         present = thought.observed.get((name, "present"), features[:, :0])
         values = substrate.decode(present, features)[0]
-        step_ns = c.preset.frame_stride * c.robot.step_ns
+        step_ns = c.preset.horizon * c.robot.step_ns // len(values)
         return Future(thought.stamp_ns, substrate.shows, step_ns, values, c.preset.layout.regions, thought.sequence)
 
 

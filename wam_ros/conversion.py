@@ -15,6 +15,7 @@ from wam_core.evaluation.surprise import Surprise
 from wam_core.preprocess.images import decode_image
 from wam_core.provenance import InputRecord, ModelRecord
 from wam_core.robot.contract import Camera, RobotContract
+from wam_core.viewing.pictures import as_pictures
 from wam_msgs.msg import ActionChunk as ActionChunkMessage
 from wam_msgs.msg import ModelInfo, ModelInput, PredictedFuture, TactileArray, Tensor
 from wam_msgs.msg import Surprise as SurpriseMessage
@@ -169,9 +170,11 @@ def chunk_message(robot: RobotContract, chunk: ActionChunk) -> ActionChunkMessag
 
 
 def future_message(robot: RobotContract, future: Future, model: str) -> PredictedFuture:
-    """A video future: its tensor, and its frames as pictures stamped with the instant they predict."""
-    values = np.ascontiguousarray(future.values, dtype=np.uint8)
-    tensor = Tensor(axes=["time", "height", "width", "channel"], shape=list(values.shape), dtype=str(values.dtype))
+    """Its tensor, and pictures of it stamped with the instant that each predicts."""
+    values = np.ascontiguousarray(future.values)
+    axes = ["time", "height", "width", "channel"][: values.ndim]
+    tensor = Tensor(axes=axes, shape=list(values.shape), dtype=str(values.dtype))
+    pictures = as_pictures(future).values
     tensor.data.frombytes(values.data.cast("B"))
     stamps = [future.stamp_ns + (k + 1) * future.step_ns for k in range(len(values))]
     return PredictedFuture(
@@ -179,7 +182,7 @@ def future_message(robot: RobotContract, future: Future, model: str) -> Predicte
         substrate=future.substrate,
         step=duration_message(future.step_ns),
         tensor=tensor,
-        frames=[image_message(frame, robot.base_frame, stamp) for frame, stamp in zip(values, stamps, strict=True)],
+        frames=[image_message(frame, robot.base_frame, stamp) for frame, stamp in zip(pictures, stamps, strict=True)],
         regions=list(future.regions),
         region_boxes=[int(edge) for box in future.regions.values() for edge in box],
         sequence=future.sequence,

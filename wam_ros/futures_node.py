@@ -22,6 +22,7 @@ from wam_core.evaluation.surprise import Surprise, Watch, overlay
 from wam_core.paths import share_path
 from wam_core.robot.contract import load_robot
 from wam_core.robot.kinematics import Kinematics
+from wam_core.viewing.pictures import as_pictures
 from wam_msgs.msg import ActionChunk as ActionChunkMessage
 from wam_msgs.msg import PredictedFuture
 from wam_msgs.msg import Surprise as SurpriseMessage
@@ -105,23 +106,21 @@ class FuturesNode(Node):
     def _on_future(self, message: PredictedFuture) -> None:
         try:
             future = predicted_future(message)
+            shown = as_pictures(future)
         except ContractError as error:
             self.get_logger().error(str(error), throttle_duration_sec=5.0)
             return
-        if future.substrate != "video":
-            self.get_logger().warning(f"no display for {future.substrate} futures", throttle_duration_sec=60.0)
-            return
         if future.stamp_ns <= self._since_ns:
             return
-        self._newest, self._model = future, message.model
-        self._waiting.append(future)
+        self._newest, self._model = shown, message.model
+        self._waiting.append(shown)
         self._watch.expect(future)
         # Imagining takes time: its first instants may have been measured already.
         for camera, images in self._measured.items():
             for stamp_ns, pixels in images:
                 if stamp_ns > future.stamp_ns:
                     self._publish_surprises(self._watch.see(camera, stamp_ns, pixels))
-        self._publish_strip(self._strip, future)
+        self._publish_strip(self._strip, shown)
 
     def _on_chunk(self, message: ActionChunkMessage) -> None:
         try:

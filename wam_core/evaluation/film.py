@@ -13,6 +13,7 @@ from wam_core.data.recording import Recording, recorded_contract
 from wam_core.errors import ContractError
 from wam_core.evaluation.film_strip import Image, Row, compare, draw, stack
 from wam_core.preprocess.images import decode_image
+from wam_core.viewing.pictures import as_pictures
 
 COLUMNS, COMPARISONS = 8, 3
 
@@ -62,7 +63,7 @@ def read_film(path: Path) -> Film:
         raise ContractError(path.name, "no images", f"images on one of {', '.join(cameras)}")
     # What was imagined before the first image continues another scene, which a reset has ended.
     begin_ns = min(found[0][0] for found in images.values())
-    shown = [f for f in futures if f.substrate == "video" and f.stamp_ns >= begin_ns]
+    shown = [as_pictures(f) for f in futures if f.stamp_ns >= begin_ns]
     return Film(instruction, images, shown, round(0.6e9 / robot.rates.camera_hz))
 
 

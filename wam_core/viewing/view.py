@@ -11,6 +11,7 @@ from wam_core.errors import ContractError
 from wam_core.paths import share_path
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.kinematics import Kinematics
+from wam_core.viewing.pictures import as_pictures
 
 try:
     import rerun as rr
@@ -78,11 +79,11 @@ class View:
         self.stream.log(f"cameras/{camera}/measured", rr.Image(pixels))
 
     def future(self, future: Future) -> None:
-        """Imagined frames of a video future, each at the instant it is imagined for."""
-        for k, frame in enumerate(future.values if future.substrate == "video" else ()):
+        """Pictures of what is imagined, each at the instant it is imagined for."""
+        for k, frame in enumerate(as_pictures(future).values):
             self._at(future.stamp_ns + (k + 1) * future.step_ns)
             for camera, (top, left, height, width) in future.regions.items():
-                tile = np.ascontiguousarray(frame[top : top + height, left : left + width], np.uint8)
+                tile = np.ascontiguousarray(frame[top : top + height, left : left + width])
                 self.stream.log(f"cameras/{camera}/imagined", rr.Image(tile))
 
     def chunk(self, chunk: ActionChunk) -> None:
@@ -97,7 +98,8 @@ class View:
         """A point of a curve, e.g. ``surprise/front`` or ``timing/tick lateness p99 (ms)``."""
         if np.isfinite(value):
             self._at(stamp_ns)
-            self.stream.log(name.split("/"), rr.Scalars(value))
+            parts: list[object] = [*name.split("/")]
+            self.stream.log(parts, rr.Scalars(value))
 
     def say(self, stamp_ns: int, text: str, level: str = "INFO") -> None:
         """A line of the log: an instruction, a safety event."""

@@ -1,0 +1,66 @@
+"""Every kind of future as something that a person can look at, and over the wire as it was."""
+
+import numpy as np
+import pytest
+from test_substrates import CLIP, LAYOUT, ROWS, built, moving
+from tiny import TINY, tiny_checkpoint
+
+from wam_core.contract import Future, Observation
+from wam_core.data.predictions import predicted_future
+from wam_core.errors import ContractError
+from wam_core.policy import Policy
+from wam_core.presets import preset_names
+from wam_core.robot.contract import load_robot
+from wam_core.viewing.pictures import PICTURES, as_pictures
+from wam_ros.conversion import future_message
+
+ROBOT = load_robot("panda_cell")
+
+
+def future(kind: str) -> Future:
+    substrate, present = built(kind), TINY[kind].shape(CLIP).tokens("present")
+    features = substrate.encode(moving(2), ROWS)
+    values = substrate.decode(features[:, :present], features[:, present:])[0]
+    return Future(10**9, substrate.shows, 4 * 10**8, values, LAYOUT.regions, 3)
+
+
+@pytest.mark.parametrize("kind", TINY)
+def test_every_substrate_is_drawn_where_its_cameras_are(kind: str) -> None:
+    """A future that was no video was published, and nobody could see it."""
+    drawn = as_pictures(future(kind))
+    assert drawn.values.shape[1:] == (32, 64, 3) and drawn.values.dtype == np.uint8
+    assert float(drawn.values[-1].std()) > 2.0, "nothing to see"
+
+
+@pytest.mark.parametrize("kind", TINY)
+def test_a_future_is_sent_as_it_is_with_pictures_beside_it(kind: str) -> None:
+    """Flow and features were cut to bytes on the way, and what arrived was no flow."""
+    sent = future(kind)
+    message = future_message(ROBOT, sent, "tiny")
+    assert np.array_equal(predicted_future(message).values, sent.values)
+    assert len(message.frames) == len(sent.values) and message.frames[0].encoding == "rgb8"
+    assert len(message.tensor.axes) == len(message.tensor.shape)
+
+
+def test_right_and_left_have_colours_of_their_own() -> None:
+    """Flow was drawn by its length alone."""
+    right, left = (np.full((1, 4, 4, 2), (x, 0.0), np.float32) for x in (8.0, -8.0))
+    red, cyan = (PICTURES["flow"](flow)[0, 0, 0].tolist() for flow in (right, left))
+    assert red[0] > 200 > red[1] and cyan[0] < 50 < cyan[1]
+
+
+def test_an_unknown_kind_lists_the_known_ones() -> None:
+    """A robot's graph died of a future that one of its nodes could not draw."""
+    with pytest.raises(ContractError, match="heatmap"):
+        as_pictures(Future(0, "smell", 1, np.zeros((1, 2, 2))))
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_what_every_preset_imagines_is_due_within_its_horizon(name: str) -> None:
+    """The one picture of the end of the horizon was shown as that of its first quarter."""
+    policy = Policy(tiny_checkpoint(name), seed=0)
+    images = {c: np.full((128, 128, 3), 100, np.uint8) for c in ("front", "wrist")}
+    policy.act(Observation(0, images, np.zeros(7), "reach the red ball"))
+    for imagined in policy.imagine():
+        assert len(imagined.values) * imagined.step_ns == policy.horizon * ROBOT.step_ns
+        assert as_pictures(imagined).values.dtype == np.uint8
