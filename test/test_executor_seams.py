@@ -49,6 +49,14 @@ def test_values_and_rates_have_no_jump(mode: str, seed: int, every_ms: int) -> N
     np.testing.assert_allclose(np.diff(values, axis=0), 0.5e-3 * (rates[1:] + rates[:-1]), atol=2e-4)
 
 
+@pytest.mark.parametrize("mode", ["cross_fade", "temporal_ensemble"])
+def test_a_chunk_with_a_step_due_right_now_is_faded_in(mode: str) -> None:
+    """In a simulator delays are whole steps: such a chunk was taken for one that begins where the arm is."""
+    source = take_over(mode, None, constant(0.0, -STEP_NS), 0)
+    taken = take_over(mode, source, constant(1.0, 3 * STEP_NS), 5 * STEP_NS)
+    np.testing.assert_allclose(taken.sample(5 * STEP_NS).values, 0.0, atol=1e-9)
+
+
 def test_an_ensemble_is_the_weighted_mean_of_the_chunks_that_cover_now() -> None:
     """A mean in which the newest chunk counts for all, or those that are over still count, is another mode."""
     decay, source = 0.5, None

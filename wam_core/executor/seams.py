@@ -105,7 +105,8 @@ def replace(old: Source | None, new: Track, current: Sample, now_ns: int, blend:
 
 def cross_fade(old: Source | None, new: Track, current: Sample, now_ns: int, blend: Blend) -> Source:
     """Fade from the old chunk to the new one; a fade still under way goes on from where it is."""
-    if blend.fade_ns == 0 or new.times_ns[0] == now_ns:
+    begins_here = new.times_ns[0] == now_ns and np.array_equal(new.first, current)
+    if blend.fade_ns == 0 or begins_here:
         return new
     if isinstance(old, Fade) and now_ns >= old.begin_ns + old.fade_ns:
         old = old.new
