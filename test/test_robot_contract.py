@@ -1,13 +1,17 @@
 """The robot file: what it may not say."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import yaml
 
 from wam_core.contract import RobotState
 from wam_core.errors import ContractError
+from wam_core.executor.executor import Executor
 from wam_core.paths import share_path
 from wam_core.robot.binding import check_binding
+from wam_core.robot.check import check_home
 from wam_core.robot.contract import from_dict, load_robot
 from wam_core.robot.kinematics import Kinematics, proprioception
 
@@ -101,3 +105,30 @@ def test_files_older_than_these_fields_mean_what_they_meant() -> None:
     check_binding(robot, ROBOT)
     assert (robot.command, robot.fingers.joints) == ("effort", ("panda_finger_joint1",))
     assert (robot.gripper.stiffness, robot.gripper.damping) == (1000.0, 10.0)
+
+
+def test_an_arm_whose_urdf_does_not_fit_is_found_out_before_it_moves() -> None:
+    """A joint misspelt, a home out of reach or a box that leaves it out would show as a node that dies, or an arm that
+    never moves."""
+    raw = load_robot("ur5e").to_dict()
+    assert check_home(from_dict(raw)) == pytest.approx([0.383, 0.0, 0.389], abs=2e-3)
+    for wrong, named in (
+        ({"joints": [*raw["joints"][:-1], "wrist_3"]}, "robot.joints"),
+        ({"tool_frame": "tcp"}, "robot.tool_frame"),
+        ({"home": [*raw["home"][:-1], 7.0]}, r"robot.home\[wrist_3_joint\]"),
+        ({"workspace": raw["workspace"] | {"lower": [0.2, -0.5, 0.4]}}, "z of the tool at home"),
+    ):
+        with pytest.raises(ContractError, match=named):
+            check_home(from_dict(raw | wrong))
+
+
+def test_a_urdf_anywhere_and_an_arm_that_carries_nothing_can_be_guarded(tmp_path: Path) -> None:
+    """The first arm of somebody's own: no fingers, its URDF not among ours."""
+    urdf = tmp_path / "bare.urdf"
+    text = share_path("urdf/so101.urdf").read_text()
+    urdf.write_text(text.replace('<joint name="gripper" type="revolute">', '<joint name="gripper" type="fixed">'))
+    bare = {"gripper": None, "action": {"space": "ee_pose", "names": TOOL[:-1]}, "proprioception": TOOL[:-1]}
+    robot = from_dict(load_robot("so101").to_dict() | bare | {"urdf": str(urdf)})
+    executor = Executor(robot)
+    executor.reset(RobotState(0, robot.home, np.zeros(5)))
+    np.testing.assert_allclose(executor.tick(RobotState(0, robot.home, np.zeros(5)), 0).position, robot.home)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from wam_core.cli.bench_executor import SAFETY, SEAM_MODES, TICK
+from wam_core.cli.bench_executor import RETARGET, SAFETY, SEAM_MODES, TICK
 from wam_core.cli.benchmark import Benchmark
 from wam_core.errors import look_up
 
@@ -97,4 +97,5 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "safety": SAFETY,
     "tick": TICK,
     "seams": SEAM_MODES,
+    "retarget": RETARGET,
 }

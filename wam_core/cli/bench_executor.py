@@ -166,6 +166,33 @@ def _seams(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _retarget_arguments(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--arms", default="panda_four_finger,ur5e,so101", help="robot files, or their paths")
+    group.add_argument("--courses", default="reach,push,drawer", help="tasks whose experts the cell's arm follows")
+    group.add_argument("--recordings", type=int, default=3, help="per course")
+
+
+def _retarget(arguments: argparse.Namespace) -> int:
+    from wam_core.evaluation.retargeting import match, record
+
+    seeds = range(arguments.seed, arguments.seed + arguments.recordings)
+    courses = [record(task, seed) for task in arguments.courses.split(",") for seed in seeds]
+    rows: dict[str, dict[str, object]] = {}
+    for name in arguments.arms.split(","):
+        found = match(name, courses)
+        errors = {"mm": found.millimetres, "degrees": found.degrees}
+        spread = {u: [round(float(np.quantile(e, share)), 2) for share in (0.5, 0.95, 1.0)] for u, e in errors.items()}
+        rows[name] = {"scale": round(found.scale, 3), **spread, "reasons": dict(found.reasons)}
+    if arguments.json:
+        print(json.dumps({"courses": len(courses), "steps": sum(map(len, courses)), "arms": rows}, indent=1))
+        return 0
+    print(f"{len(courses)} recordings; errors of the tool: median, 95 %, greatest")
+    for name, row in rows.items():
+        print(f"{name:<20} scale {row['scale']}   mm {row['mm']}   degrees {row['degrees']}   {row['reasons'] or ''}")
+    return 0
+
+
 SAFETY = Benchmark(_safety_arguments, _safety)
 TICK = Benchmark(_tick_arguments, _tick)
 SEAM_MODES = Benchmark(_seams_arguments, _seams)
+RETARGET = Benchmark(_retarget_arguments, _retarget)

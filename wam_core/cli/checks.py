@@ -130,13 +130,16 @@ def _gpu(model: str, robot: str) -> Finding:
 
 
 def _robot(model: str, robot: str) -> Finding:
+    from wam_core.robot.check import check_home
     from wam_core.robot.contract import load_robot
 
     try:
-        urdf = load_robot(robot).urdf
-        return Finding("ok", f"{robot}, {share_path(urdf).name}")
-    except (ContractError, OSError, yaml.YAMLError) as error:
-        return Finding("missing", str(error), "correct the robot file named here")
+        found = load_robot(robot)
+        place = check_home(found)
+    except (ContractError, OSError, ValueError, yaml.YAMLError) as error:
+        return Finding("missing", str(error), "correct the robot file or the URDF named here")
+    where = " ".join(f"{value:.3f}" for value in place)
+    return Finding("ok", f"{robot}, {share_path(found.urdf).name}; at home the tool is at {where} m")
 
 
 def _presets(model: str, robot: str) -> Finding:

@@ -89,6 +89,8 @@ def _arm_shapes(robot: RobotContract) -> pin.GeometryModel:
     out = pin.buildReducedModel(full, urdf, locked, half)[1]
     chains = [[j for j in full.supports[shape.parentJoint] if j in locked] for shape in urdf.geometryObjects]
     moving = [k for k, chain in enumerate(chains) if chain]
+    if not moving:
+        return _simplified(out)
     levels = _sampled(robot, full, half, max((len(chain) for chain in chains), default=0))
     places: dict[int, list[FloatArray]] = {k: [] for k in moving}
     data, results = full.createData(), urdf.createData()
