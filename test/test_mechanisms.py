@@ -2,15 +2,19 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from test_anatomy import sampled
-from tiny import tiny_frames, tiny_model, tiny_preset
+from tiny import tiny_checkpoint, tiny_frames, tiny_model, tiny_preset
 
+from wam_core.contract import Observation
+from wam_core.errors import ContractError
 from wam_core.model.generators.masked_diffusion import BINS, HIDDEN, from_bins
 from wam_core.model.groups import Wiring
 from wam_core.model.wam import WorldActionModel
-from wam_core.presets import ACTION, build_substrates, load_preset, model_spec
+from wam_core.policy import Policy
+from wam_core.presets import ACTION, build_substrates, from_dict, load_preset, model_spec
 from wam_core.training.batches import make_batches, statistics_of, vocabulary_of
 from wam_core.training.trainer import start, train_step
 
@@ -125,3 +129,76 @@ def test_im2flow2act_needs_no_picture_of_the_future() -> None:
     assert [g.substrate for g in preset.futures()] == ["flow"]
     flows = [sampled("im2flow2act", (ACTION,), given=future_of("im2flow2act", v))[ACTION] for v in (-1.0, 1.0)]
     assert not torch.equal(*flows)
+
+
+class Dreams:
+    """A model whose candidates and scores are given, for planners."""
+
+    def __init__(self, when: float, scores: list[float]) -> None:
+        self.when, self.scores, self.asked = when, scores, []
+
+    def __call__(self, outputs: tuple[str, ...], candidates: int) -> dict[str, torch.Tensor]:
+        self.asked.append((outputs, candidates))
+        made = {ACTION: torch.arange(float(candidates))[:, None, None].expand(-1, 2, 3)}
+        made["critical"] = torch.full((candidates, 4, 1), self.when)
+        made["progress"] = torch.tensor((self.scores * candidates)[:candidates])[:, None, None]
+        return {name: made[name] for name in outputs}
+
+
+def test_dreamavoid_dreams_only_where_it_is_critical_and_takes_the_best_dream() -> None:
+    """DreamAvoid: a detector decides whether to dream; the candidate of highest predicted progress is executed."""
+    planner = load_preset("dreamavoid").planner
+    assert planner is not None
+    calm, tense = Dreams(-0.5, [0.0]), Dreams(0.5, [0.1, 0.9, -0.3, 0.2])
+    planner.choose(calm, ACTION)
+    assert [candidates for _, candidates in calm.asked] == [1, 1]
+    chosen = planner.choose(tense, ACTION)
+    assert tense.asked[-1] == ((ACTION, "progress"), 4) and bool((chosen[ACTION] == 1.0).all())
+    assert len(chosen[ACTION]) == 1 and float(chosen["progress"]) == pytest.approx(0.9)
+
+
+def test_dreamavoid_judges_a_chunk_by_the_dream_of_that_chunk_alone() -> None:
+    """DreamAvoid: the world model rolls out the action that it is given; the chunk is made without any dream."""
+    wiring = Wiring(load_preset("dreamavoid").groups)
+    assert wiring.depends("progress", "future") and wiring.depends("future", ACTION)
+    assert not wiring.depends(ACTION, "future") and not wiring.depends("critical", ACTION)
+    scores = [sampled("dreamavoid", ("progress",), given={ACTION: torch.full((1, 16, 7), v)}) for v in (-1.0, 1.0)]
+    assert not torch.equal(scores[0]["progress"], scores[1]["progress"])
+
+
+def test_cosmos_policy_makes_chunk_picture_and_value_frames_of_one_model_and_takes_the_most_valuable() -> None:
+    """CosmosPolicy: no expert of its own for action or value, one noise level for all, and best of N by the value."""
+    preset = load_preset("cosmos_policy")
+    made = [g for g in preset.groups if g.source == "generated"]
+    assert {g.expert for g in preset.groups} == {"video"} and {g.schedule for g in made} == {"one"}
+    policy = Policy(tiny_checkpoint("cosmos_policy"), seed=0)
+    images = {c: np.full((128, 128, 3), 90, np.uint8) for c in ("front", "wrist")}
+    values: list[torch.Tensor] = []
+    generate = policy.checkpoint.model.generate
+
+    def watched(*args, **options):  # type: ignore[no-untyped-def]
+        made = generate(*args, **options)
+        values.append(made["value"].mean(dim=(1, 2)))
+        return made
+
+    policy.checkpoint.model.generate = watched  # type: ignore[method-assign]
+    policy.act(Observation(0, images, np.zeros(7), "reach the red ball"))
+    assert len(values) == 1 and len(values[0]) == 4 and len(set(values[0].tolist())) == 4
+    shown = {f.substrate: f for f in policy.imagine()}
+    best = 0.5 * (1.0 + values[0].max())
+    assert shown["signal"].values.mean() == pytest.approx(float(best.clamp(0, 1)), abs=0.05)
+
+
+def test_a_planner_without_a_score_is_refused() -> None:
+    """A planner chose among chunks by something that knew nothing of them."""
+    raw = load_preset("dreamavoid").to_dict()
+    for field, value, message in (
+        ("score", "critical", r"planner\.score"),
+        ("score", "first_frame", r"planner\.score"),
+        ("score", "progres", "did you mean 'progress'"),
+        ("when", "progress", r"planner\.when"),
+        ("candidates", 1, r"planner\.candidates"),
+        ("kind", "best_of_m", "best_of_n"),
+    ):
+        with pytest.raises(ContractError, match=message):
+            from_dict({**raw, "planner": {**raw["planner"], field: value}}, "mine")

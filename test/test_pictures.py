@@ -29,7 +29,7 @@ def test_every_substrate_is_drawn_where_its_cameras_are(kind: str) -> None:
     """A future that was no video was published, and nobody could see it."""
     drawn = as_pictures(future(kind))
     assert drawn.values.shape[1:] == (32, 64, 3) and drawn.values.dtype == np.uint8
-    assert float(drawn.values[-1].std()) > 2.0, "nothing to see"
+    assert float(drawn.values.std()) > 2.0, "nothing to see"
 
 
 @pytest.mark.parametrize("kind", TINY)

@@ -1,5 +1,7 @@
 """What futures are made of: each substrate on pictures whose future is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -23,7 +25,7 @@ def moving(step: int) -> Scenes:
     for k in range(5):
         bright = np.exp(-(((x - 10 - step * k) / 4.0) ** 2) - ((y - 16) / 4.0) ** 2)
         images[k] += np.where(x < 32, 150 * bright, 0)[..., None].astype(np.uint8)
-    return Scenes(images)
+    return Scenes(images, {"progress": np.linspace(0.0, 1.0, 5)})
 
 
 def built(kind: str) -> Substrate:
@@ -42,7 +44,7 @@ def there_and_back(kind: str, scenes: Scenes) -> np.ndarray:
 @pytest.mark.parametrize("kind", TINY)
 def test_the_observed_instant_alone_gives_the_present(kind: str) -> None:
     """The first frame of a live robot was encoded otherwise than that of a recording."""
-    scenes, substrate = Scenes(tiny_frames().images), built(kind)
+    scenes, substrate = tiny_frames().scenes, built(kind)
     present = TINY[kind].shape(CLIP).tokens("present")
     if present:
         alone, clip = substrate.encode(scenes, ROWS[:, :1]), substrate.encode(scenes, ROWS)
@@ -82,7 +84,22 @@ def test_the_teacher_sees_the_last_instant_alone() -> None:
     assert torch.equal(*made) and abs(float(made[0].square().mean() - expected.square().mean())) < 1e-5
 
 
-@pytest.mark.parametrize("kind", TINY)
+def test_progress_runs_from_the_beginning_of_a_stretch_to_its_end() -> None:
+    """Progress went on from one episode into the next."""
+    frames = tiny_frames(episodes=3, length=5)
+    assert np.allclose(frames.scenes.channel("progress"), np.tile(np.linspace(0.0, 1.0, 5), 3))
+    values = there_and_back("signal", frames.scenes)
+    assert np.allclose(values[:, 0], [0.25, 0.5, 0.75, 1.0])
+
+
+def test_what_was_not_recorded_is_missing_and_named() -> None:
+    """Recordings without a wrench were trained on as if nothing had ever been touched."""
+    bare = replace(tiny_frames(), contact=None)
+    with pytest.raises(ContractError, match=r"scenes\.contact"):
+        bare.scenes.channel("contact")
+
+
+@pytest.mark.parametrize("kind", [k for k in TINY if k != "signal"])
 def test_a_tile_that_does_not_fit_is_named(kind: str) -> None:
     """A layout of another size failed inside a reshape."""
     with pytest.raises(ContractError, match=r"layout\.front"):

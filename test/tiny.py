@@ -15,6 +15,7 @@ from wam_core.substrates.encoded_frame import EncodedFrameSpec
 from wam_core.substrates.motion_region import MotionRegionSpec
 from wam_core.substrates.optical_flow import OpticalFlowSpec
 from wam_core.substrates.pixels import PixelsSpec
+from wam_core.substrates.signal import SignalSpec
 from wam_core.substrates.video_latent import VideoLatentSpec
 from wam_core.training.batches import statistics_of, vocabulary_of
 from wam_core.training.checkpoint import Checkpoint
@@ -25,6 +26,7 @@ TINY = {
     "encoded_frame": EncodedFrameSpec("encoded_frame", latent_channels=4, width=8, patch=2),
     "pixels": PixelsSpec("pixels", shrink=4, patch=4),
     "optical_flow": OpticalFlowSpec("optical_flow", cell=4, patch=4),
+    "signal": SignalSpec("signal", channel="progress"),
     "motion_region": MotionRegionSpec("motion_region", cell=4, patch=4),
 }
 WORDS = ("ball", "block", "blue", "green", "push", "reach", "red", "the", "to", "zone")
@@ -37,7 +39,7 @@ def tiny_preset(name: str) -> Preset:
         preset,
         layout=ImageLayout(("front", "wrist"), 32, 32),
         steps=3,
-        substrates={name: TINY[spec.kind] for name, spec in preset.substrates.items()},
+        substrates={n: spec if spec.kind == "signal" else TINY[spec.kind] for n, spec in preset.substrates.items()},
         trunk=TrunkSize(layers=2, heads=2, head_dim=12, text_dim=16, time_dim=16),
         experts={n: ExpertSize(24, 48) if n == "action" else ExpertSize(32, 64) for n in preset.experts},
     )
@@ -68,6 +70,7 @@ def tiny_frames(episodes: int = 4, length: int = 20, seed: int = 0) -> TrainingF
         files=tuple(f"episode_{i}" for i in range(episodes)),
         robot=load_robot("panda_cell"),
         layout=layout,
+        contact=(np.arange(rows) % length > length // 2).astype(float),
     )
 
 

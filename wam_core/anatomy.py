@@ -30,7 +30,7 @@ class Anatomy:
 def classify(preset: Preset) -> Anatomy | None:
     """The preset's place; None for one that trains no future and looks at none: it is no World Action Model."""
     wiring = Wiring(preset.groups)
-    futures = [g for g in preset.futures() if g.loss_weight]
+    futures = [g for g in preset.futures() if g.loss_weight and preset.substrates[g.substrate].axis]
     if not futures:
         return None
     joint = [g for g in futures if wiring.depends(g.name, ACTION) or _together(wiring, g)]
@@ -38,7 +38,7 @@ def classify(preset: Preset) -> Anatomy | None:
     return Anatomy(
         substrate=_substrate(preset, wiring, [g for g in used if _seen(wiring, g.name)] or used),
         backbone=_backbone(used or futures, wiring, joint),
-        coupling="Joint generation" if joint else "Post-prediction head",
+        coupling=_coupling(preset, wiring, joint),
         deployment=_deployment(preset),
     )
 
@@ -64,6 +64,12 @@ def surveyed(preset: Preset) -> Anatomy | None:
 def _together(wiring: Wiring, group: TokenGroup) -> bool:
     """Whether the group and the action are denoised side by side."""
     return any({group.name, ACTION} <= set(stage) for stage in wiring.stages([ACTION, group.name]))
+
+
+def _coupling(preset: Preset, wiring: Wiring, joint: list[TokenGroup]) -> str:
+    if preset.planner and joint and not any(wiring.depends(ACTION, g.name) for g in joint):
+        return "Cond. rollout"
+    return "Joint generation" if joint else "Post-prediction head"
 
 
 def _deployment(preset: Preset) -> str:

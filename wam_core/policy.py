@@ -99,7 +99,12 @@ class Policy:
         with torch.no_grad():
             observed = _observed(c, Scenes(image[None]))
             context = c.model.context(words, proprioception)
-            generated = self._generate(observed, context, (ACTION,), self.sequence)
+            planner = c.preset.planner
+
+            def generate(outputs: tuple[str, ...], candidates: int) -> dict[str, Tensor]:
+                return self._generate(observed, context, outputs, self.sequence, candidates)
+
+            generated = planner.choose(generate, ACTION) if planner else generate((ACTION,), 1)
             values = chunk_values(c.robot, c.statistics["action"], generated[ACTION][0], observation.proprioception)
         check_finite("chunk.values", values)
         self._thought = _Thought(observation.stamp_ns, self.sequence, observed, context, generated)
@@ -128,15 +133,28 @@ class Policy:
         names = [g.name for g in preset.futures()]
         missing = [n for n in names if n not in thought.generated]
         with torch.no_grad():
-            late = self._generate(thought.observed, thought.context, missing, thought.sequence) if missing else {}
+            late = self._late(thought, missing) if missing else {}
         made = {**late, **thought.generated}
         return tuple(self._future(thought, group.substrate, made[group.name]) for group in preset.futures())
 
     def _generate(
-        self, observed: Mapping[Content, Tensor], context: Tensor, outputs: Sequence[str], sequence: int
+        self,
+        observed: Mapping[Content, Tensor],
+        context: Tensor,
+        outputs: Sequence[str],
+        sequence: int,
+        candidates: int = 1,
+        given: Mapping[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
         rng = torch.Generator().manual_seed(self.seed * 1_000_003 + sequence)
-        return self.checkpoint.model.generate(observed, context, outputs, self.steps, rng)
+        several = {n: x.expand(candidates, -1, -1) for n, x in observed.items()}
+        context = context.expand(candidates, -1, -1)
+        return self.checkpoint.model.generate(several, context, outputs, self.steps, rng, given=given)
+
+    def _late(self, thought: _Thought, missing: Sequence[str]) -> dict[str, Tensor]:
+        """Groups that the chunk did not need, from what it was made of, so that they are those of this chunk."""
+        made, sequence = thought.generated, thought.sequence
+        return self._generate(thought.observed, thought.context, missing, sequence, given=made)
 
     def _future(self, thought: _Thought, name: str, features: Tensor) -> Future:
         c = self.checkpoint

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -14,11 +14,15 @@ from wam_core.model.modalities import TokenShape
 from wam_core.model.trunk import ExpertSize, TrunkSize
 from wam_core.model.wam import ModelSpec
 from wam_core.paths import share_path
+from wam_core.planners.planner import PlannerSpec
+from wam_core.planners.table import PLANNERS
 from wam_core.preprocess.images import ImageLayout
 from wam_core.pretrained.conventions import Conventions
 from wam_core.robot.contract import RobotContract
 from wam_core.substrates.substrate import Clip, Substrate, SubstrateSpec
 from wam_core.substrates.table import SUBSTRATES
+
+Part = TypeVar("Part")
 
 #: The substrate of action chunks, which every model has.
 ACTION = "action"
@@ -56,6 +60,7 @@ class Preset:
         replan_steps: chunk steps executed before the next chunk takes over.
         steps: denoising steps at inference, where a group names none of its own.
         text_length: most words of an instruction.
+        planner: how one of several chunks is chosen; None: the model's first is taken.
         published: how weights that others trained want their inputs, and give their outputs.
     """
 
@@ -74,6 +79,7 @@ class Preset:
     experts: Mapping[str, ExpertSize]
     groups: tuple[TokenGroup, ...]
     training: TrainingSettings
+    planner: PlannerSpec | None = None
     published: Conventions | None = None
 
     @property
@@ -123,7 +129,7 @@ def from_dict(raw: Mapping[str, Any], source: str) -> Preset:
     """Build and check a preset; errors name ``source`` and the dotted field."""
     values = exact_fields(Preset, raw, source)
     values["layout"] = read(ImageLayout, raw["layout"], f"{source}.layout")
-    values["substrates"] = {n: _substrate(s, f"{source}.substrates.{n}") for n, s in raw["substrates"].items()}
+    values["substrates"] = {n: _part(SUBSTRATES, s, f"{source}.substrates.{n}") for n, s in raw["substrates"].items()}
     values["trunk"] = read(TrunkSize, raw["trunk"], f"{source}.trunk")
     values["training"] = read(TrainingSettings, raw["training"], f"{source}.training")
     values["experts"] = {n: read(ExpertSize, e, f"{source}.experts.{n}") for n, e in raw["experts"].items()}
@@ -132,8 +138,12 @@ def from_dict(raw: Mapping[str, Any], source: str) -> Preset:
     )
     if raw.get("published") is not None:
         values["published"] = read(Conventions, raw["published"], f"{source}.published")
+    if raw.get("planner") is not None:
+        values["planner"] = _part(PLANNERS, raw["planner"], f"{source}.planner")
     preset = Preset(**values)
-    Wiring(preset.groups)
+    wiring = Wiring(preset.groups)
+    if preset.planner:
+        preset.planner.check(wiring, ACTION)
     if preset.frame_stride < 1 or preset.horizon % preset.frame_stride:
         raise ContractError(f"{source}.frame_stride", preset.frame_stride, f"a divisor of the horizon {preset.horizon}")
     if not 0 < preset.replan_steps <= preset.horizon:
@@ -147,10 +157,11 @@ def from_dict(raw: Mapping[str, Any], source: str) -> Preset:
     return preset
 
 
-def _substrate(raw: Mapping[str, Any], source: str) -> SubstrateSpec:
+def _part(table: Mapping[str, type[Part]], raw: Mapping[str, Any], source: str) -> Part:
+    """A part by its ``kind`` in a table."""
     if not isinstance(raw, Mapping) or "kind" not in raw:
-        raise ContractError(f"{source}.kind", raw, f"one of {', '.join(SUBSTRATES)}")
-    return read(look_up(SUBSTRATES, raw["kind"], f"{source}.kind"), raw, source)
+        raise ContractError(f"{source}.kind", raw, f"one of {', '.join(table)}")
+    return read(look_up(table, raw["kind"], f"{source}.kind"), raw, source)
 
 
 def build_substrates(preset: Preset) -> dict[str, Substrate]:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,10 @@ from wam_core.substrates.substrate import Scenes
 IntArray = NDArray[np.int64]
 
 #: Part of the cache key; goes up when the arrays or their preprocessing change.
-FORMAT = 1
+FORMAT = 2
+
+#: A tool that feels more than this touches something (N).
+CONTACT_N = 2.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class TrainingFrames:
         bounds: ``[S, 2]`` half-open rows of the stretches without a gap; a window never leaves its stretch.
         instructions: one per stretch; ``files``: the recording each stretch came from.
         robot: the contract that all recordings share.
+        contact: ``[N]`` 1 where the tool felt more than :data:`CONTACT_N`, else 0; None without a recorded wrench.
     """
 
     images: NDArray[np.uint8]
@@ -64,11 +69,15 @@ class TrainingFrames:
     files: tuple[str, ...]
     robot: RobotContract
     layout: ImageLayout
+    contact: FloatArray | None = None
 
     @property
     def scenes(self) -> Scenes:
-        """What substrates encode from, row by row."""
-        return Scenes(self.images)
+        """What substrates encode from, row by row; ``progress`` is the share of a stretch that has passed."""
+        begin, end = self.bounds[self.stretch].T
+        progress = (np.arange(len(begin)) - begin) / np.maximum(end - 1 - begin, 1)
+        channels = {"progress": progress} | ({} if self.contact is None else {"contact": self.contact})
+        return Scenes(self.images, channels)
 
     @property
     def stretch(self) -> IntArray:
@@ -105,6 +114,7 @@ class TrainingFrames:
             files=tuple(self.files[s] for s in stretches),
             robot=self.robot,
             layout=self.layout,
+            contact=None if self.contact is None else self.contact[rows],
         )
 
 
@@ -164,6 +174,7 @@ def load_frames(
         files=tuple(p.file for p in parts),
         robot=contract,
         layout=layout,
+        contact=_contact(parts),
     )
     _save(file, frames)
     return frames
@@ -176,6 +187,7 @@ class _Part:
     images: NDArray[np.uint8]
     proprioception: FloatArray
     actions: FloatArray
+    contact: FloatArray | None
     instruction: str
     file: str
 
@@ -185,10 +197,24 @@ def _parts(episode: Episode, layout: ImageLayout) -> list[_Part]:
     images = np.empty((len(episode.stamps_ns), height, width, 3), np.uint8)
     for row in range(len(images)):
         images[row] = lay_out(episode.robot, {name: episode.images[name][row] for name in layout.cameras}, layout)
+    touch = None if episode.wrench is None else np.linalg.norm(episode.wrench[:, :3], axis=1) > CONTACT_N
     return [
-        _Part(images[a:b], episode.proprioception[a:b], episode.actions[a:b], episode.instruction, episode.path.name)
+        _Part(
+            images[a:b],
+            episode.proprioception[a:b],
+            episode.actions[a:b],
+            None if touch is None else touch[a:b].astype(np.float64),
+            episode.instruction,
+            episode.path.name,
+        )
         for a, b in episode.segments
     ]
+
+
+def _contact(parts: Sequence[_Part]) -> FloatArray | None:
+    """None when any recording has no wrench: what was not measured was not nothing."""
+    felt = [p.contact for p in parts if p.contact is not None]
+    return np.concatenate(felt) if len(felt) == len(parts) else None
 
 
 def _key(paths: Sequence[Path], layout: ImageLayout, robot: RobotContract | None) -> str:
@@ -206,6 +232,7 @@ def _fingerprint(path: Path) -> tuple[int, int]:
 def _save(file: Path, frames: TrainingFrames) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_suffix(".part")
+    optional: dict[str, Any] = {} if frames.contact is None else {"contact": frames.contact}
     with unfinished.open("wb") as out:
         np.savez(
             out,
@@ -216,6 +243,7 @@ def _save(file: Path, frames: TrainingFrames) -> None:
             instructions=np.array(frames.instructions),
             files=np.array(frames.files),
             robot=np.array(json.dumps(frames.robot.to_dict())),
+            **optional,
         )
     unfinished.replace(file)
 
@@ -231,4 +259,5 @@ def _load(file: Path, layout: ImageLayout) -> TrainingFrames:
             files=tuple(str(t) for t in stored["files"]),
             robot=from_dict(json.loads(str(stored["robot"])), file.name),
             layout=layout,
+            contact=stored.get("contact"),
         )

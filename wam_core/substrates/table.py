@@ -6,6 +6,7 @@ from wam_core.substrates.encoded_frame import EncodedFrameSpec
 from wam_core.substrates.motion_region import MotionRegionSpec
 from wam_core.substrates.optical_flow import OpticalFlowSpec
 from wam_core.substrates.pixels import PixelsSpec
+from wam_core.substrates.signal import SignalSpec
 from wam_core.substrates.substrate import SubstrateSpec
 from wam_core.substrates.video_latent import VideoLatentSpec
 from wam_core.substrates.wan_video import WanVideoSpec
@@ -17,4 +18,5 @@ SUBSTRATES: Mapping[str, type[SubstrateSpec]] = {
     "encoded_frame": EncodedFrameSpec,
     "optical_flow": OpticalFlowSpec,
     "motion_region": MotionRegionSpec,
+    "signal": SignalSpec,
 }

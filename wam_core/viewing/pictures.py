@@ -58,11 +58,20 @@ def _features(values: NDArray[np.generic]) -> Pixels:
     return (255.0 * np.clip(scaled, 0.0, 1.0)).astype(np.uint8).reshape(*features.shape[:-1], 3)
 
 
+def _signal(values: NDArray[np.generic]) -> Pixels:
+    """A bar for each number, as high as it is."""
+    height, width = 16, 8
+    levels = np.clip(np.asarray(values, np.float32).reshape(len(values), -1), 0.0, 1.0)
+    filled = np.arange(height)[::-1, None] < height * levels.repeat(width, axis=1)[:, None, :]
+    return (40 + 200 * filled[..., None].repeat(3, axis=-1)).astype(np.uint8)
+
+
 PICTURES: Mapping[str, Callable[[NDArray[np.generic]], Pixels]] = {
     "video": _video,
     "flow": _flow,
     "heatmap": _heatmap,
     "features": _features,
+    "signal": _signal,
 }
 
 

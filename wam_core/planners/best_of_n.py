@@ -1,0 +1,44 @@
+"""Best of N: several chunks, what the model expects of each, and the one with the best score is taken."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from wam_core.errors import ContractError, look_up
+from wam_core.model.groups import Wiring
+from wam_core.planners.planner import Generate, PlannerSpec
+
+
+@dataclass(frozen=True)
+class BestOfN(PlannerSpec):
+    """``candidates`` chunks are judged by the mean of the generated group ``score``; more is better.
+
+    Only where the generated group ``when`` is above zero on average, if one is named; elsewhere the first chunk is
+    taken unjudged (DreamAvoid's critical phases).
+    """
+
+    kind: str
+    candidates: int
+    score: str
+    when: str = ""
+
+    def check(self, wiring: Wiring, action: str) -> None:
+        if self.candidates < 2:
+            raise ContractError("planner.candidates", self.candidates, "at least 2")
+        for field, name in (("score", self.score), ("when", self.when)):
+            if name or field == "score":
+                group = look_up(wiring.groups, name, f"planner.{field}")
+                if group.source != "generated":
+                    raise ContractError(f"planner.{field}", name, "a generated group")
+        if not wiring.depends(self.score, action):
+            raise ContractError("planner.score", self.score, f"a group that depends on {action}")
+        if self.when and wiring.depends(self.when, action):
+            raise ContractError("planner.when", self.when, f"a group that does not depend on {action}")
+
+    def choose(self, generate: Generate, action: str) -> Mapping[str, Tensor]:
+        if self.when and float(generate((self.when,), 1)[self.when].mean()) <= 0.0:
+            return generate((action,), 1)
+        made = generate((action, self.score), self.candidates)
+        best = int(made[self.score].mean(dim=(1, 2)).argmax())
+        return {name: value[best : best + 1] for name, value in made.items()}

@@ -1,0 +1,8 @@
+"""The planners that a preset can name."""
+
+from collections.abc import Mapping
+
+from wam_core.planners.best_of_n import BestOfN
+from wam_core.planners.planner import PlannerSpec
+
+PLANNERS: Mapping[str, type[PlannerSpec]] = {"best_of_n": BestOfN}
