@@ -1,7 +1,10 @@
 """`wam bench retarget`: the figures must be of the arm, not of the reference."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import yaml
 
 from wam_core.evaluation.retargeting import match
 from wam_core.robot.contract import load_robot
@@ -27,3 +30,10 @@ def test_motion_out_of_reach_is_told() -> None:
     """Errors against the executor's own reference would be small for any arm."""
     found = match("so101", [course([0.0, 1.1, 0.0, 0.3, 0.0, 0.0, 0.0])])
     assert found.millimetres.max() > 30.0 and found.reasons
+
+
+def test_a_servo_with_damping_does_not_lag(tmp_path: Path) -> None:
+    """Damping that resists the motion itself held a servo back by damping / stiffness, tens of milliseconds."""
+    file = tmp_path / "servo.yaml"
+    file.write_text(yaml.safe_dump(load_robot("ur5e").to_dict() | {"command": "position"}))
+    assert match(str(file), [course([0.2, 0.1, -0.1, 0.1, 0.0, 0.1, 0.0])]).millimetres.max() < 3.0

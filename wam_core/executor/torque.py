@@ -32,11 +32,12 @@ def computed_torque(
 def servo_target(robot: RobotContract, command: JointCommand) -> FloatArray:
     """``[J + K]`` rad (m), within the position limits, for joints whose own position control has the contract's gains.
 
-    A servo of stiffness k that is at the reference and is told to go ``effort / k`` further exerts ``effort``: with
-    that of the inverse dynamics it neither sags nor lags.
+    A servo of stiffness k and damping d that is at the reference and is told to go ``(effort + d v) / k`` further
+    exerts ``effort``: with that of the inverse dynamics it neither sags nor lags.
     """
     fingers = robot.fingers
     stiffness = np.concatenate([robot.gains.stiffness, fingers.stiffness])
+    damping = np.concatenate([robot.gains.damping, fingers.damping])
     low = np.concatenate([robot.limits.lower, fingers.lower])
     high = np.concatenate([robot.limits.upper, fingers.upper])
-    return np.clip(command.position + command.effort / stiffness, low, high)
+    return np.clip(command.position + (command.effort + damping * command.velocity) / stiffness, low, high)
