@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from wam_core.errors import ContractError
-from wam_core.model.generators.masked_diffusion import BINS, HIDDEN, from_bins, to_bins
+from wam_core.model.generators.bins import BINS, HIDDEN, from_bins, to_bins
 from wam_core.model.generators.table import GENERATORS
 from wam_core.model.groups import Wiring
 from wam_core.presets import load_preset

@@ -10,7 +10,7 @@ from tiny import tiny_checkpoint, tiny_frames, tiny_model, tiny_preset
 
 from wam_core.contract import Observation
 from wam_core.errors import ContractError
-from wam_core.model.generators.masked_diffusion import BINS, HIDDEN, from_bins
+from wam_core.model.generators.bins import BINS, HIDDEN, from_bins
 from wam_core.model.groups import Wiring
 from wam_core.model.wam import WorldActionModel
 from wam_core.policy import Policy
@@ -202,3 +202,41 @@ def test_a_planner_without_a_score_is_refused() -> None:
     ):
         with pytest.raises(ContractError, match=message):
             from_dict({**raw, "planner": {**raw["planner"], field: value}}, "mine")
+
+
+def test_worldvla_hides_the_steps_of_a_chunk_from_each_other() -> None:
+    """WorldVLA: an error in an early action must not spread to the later ones."""
+    model = tiny_model("worldvla")
+    features = torch.randn(1, 16, 7, requires_grad=True)
+    heads = action_heads(model, features)
+    for step in (0, 7, 15):
+        gradient = torch.autograd.grad(heads[0, step].square().sum(), features, retain_graph=True)[0]
+        assert (gradient[0].abs().sum(dim=-1) > 0).nonzero().flatten().tolist() == [step]
+
+
+def action_heads(model: WorldActionModel, features: torch.Tensor) -> torch.Tensor:
+    context = torch.randn(1, 13, model.spec.trunk.text_dim)
+    first = torch.randn(1, *model.shape_of("first_frame"))
+    still = torch.zeros(1)
+    shown = {"first_frame": first, ACTION: features}
+    return model.run(shown, dict.fromkeys(shown, still), model.text_cache(shown, context), {})[0][ACTION]
+
+
+def test_worldvla_makes_each_picture_from_those_before_it_and_from_the_chunk() -> None:
+    """WorldVLA: next-token prediction; a frame that is changed changes those after it and none before."""
+    model = tiny_model("worldvla")
+    frames, tokens, features = 4, *model.shape_of("future")
+    context, still = torch.randn(1, 13, model.spec.trunk.text_dim), torch.zeros(1)
+    seen = {n: torch.randn(1, *model.shape_of(n)) for n in ("first_frame", "action_tokens")}
+    future = torch.randn(1, tokens, features, requires_grad=True)
+    shown = {**seen, "future": future}
+    head = model.run(shown, dict.fromkeys(shown, still), model.text_cache(shown, context), {})[0]["future"]
+    by_frame = head.unflatten(1, (frames, -1))
+    for k in range(frames):
+        gradient = torch.autograd.grad(by_frame[0, k].square().sum(), future, retain_graph=True)[0]
+        touched = gradient.unflatten(1, (frames, -1)).abs().sum(dim=(0, 2, 3)) > 0
+        assert touched.tolist() == [j < k for j in range(frames)]
+    chunks = [sampled("worldvla", ("future",), given={ACTION: torch.full((1, 16, 7), v)}) for v in (-1.0, 1.0)]
+    assert not torch.equal(chunks[0]["future"], chunks[1]["future"])
+    values = from_bins(torch.arange(BINS)).float()
+    assert bool(torch.isin(chunks[0]["future"], values).all()), "a token that was never decided"

@@ -15,6 +15,8 @@ from wam_core.presets import ACTION, Preset
 
 #: Generators that predict in one shot what a teacher sees.
 ONE_SHOT = ("regression", "joint_embedding")
+#: Generators that go from token to token.
+SEQUENTIAL = ("next_token",)
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,8 @@ def _tapped(wiring: Wiring, name: str) -> bool:
 def _backbone(futures: list[TokenGroup], wiring: Wiring, joint: list[TokenGroup]) -> str:
     if all(g.generator in ONE_SHOT for g in futures):
         return "Joint-embedding"
+    if all(g.generator in SEQUENTIAL for g in futures):
+        return "Autoregressive"
     # One set of weights that is policy, world model and inverse dynamics, by which noise level is chosen, is a hybrid.
     action = wiring.groups[ACTION]
     decoupled = [g for g in joint if wiring.depends(ACTION, g.name) and (g.schedule or g.name) != action.schedule]

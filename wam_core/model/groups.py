@@ -20,6 +20,13 @@ SOURCES = {
 }
 
 
+#: What the tokens of a group see of each other.
+ORDERS = {
+    "together": "every token all others",
+    "causal": "each frame those before it; it is predicted from the one before",
+    "alone": "each frame itself alone",
+}
+
 #: Sources that carry another group's value.
 CARRIERS = ("copy", "tap")
 
@@ -44,6 +51,7 @@ class TokenGroup:
         steps: denoising steps; 0: as many as the call asks for.
         copy_of: the generated group that a copy or a tap carries.
         copy_noise: probability that a copy is noise-augmented in training.
+        order: a key of :data:`ORDERS`: which tokens of its own the group sees.
         level: noise level of a tap, 0..1; at 1 the tapped group is pure noise, and one pass is all that it costs.
     """
 
@@ -63,6 +71,7 @@ class TokenGroup:
     copy_of: str = ""
     copy_noise: float = 0.0
     level: float = 0.0
+    order: str = "together"
 
     @property
     def content(self) -> tuple[str, str]:
@@ -88,6 +97,7 @@ class Wiring:
     def _check(self, group: TokenGroup) -> None:
         where = f"groups.{group.name}"
         look_up(SOURCES, group.source, f"{where}.source")
+        look_up(ORDERS, group.order, f"{where}.order")
         if group.span not in SPANS:
             raise ContractError(f"{where}.span", group.span, f"one of {', '.join(SPANS)}")
         for seen in group.sees:

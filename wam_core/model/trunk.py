@@ -5,7 +5,7 @@ queries see exactly the groups its wiring names. Parameter names follow Wan's na
 (``blocks.N.self_attn.q`` ...), so that published weights are a matter of mapping prefixes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -55,6 +55,7 @@ class Stream:
         tokens: ``[B, N, width]``.
         modulation: time modulation ``[B, 6, width]``.
         cos, sin: rotary tables ``[N, 1, head_dim / 2]``.
+        own: ``[N, N]`` which of its own tokens each one sees; None: all.
     """
 
     expert: str
@@ -63,6 +64,7 @@ class Stream:
     modulation: Tensor
     cos: Tensor
     sin: Tensor
+    own: Tensor | None = None
 
 
 class Attention(nn.Module):
@@ -86,15 +88,16 @@ class Attention(nn.Module):
         split = (self.heads, -1)
         return self.norm_k(self.k(x)).unflatten(-1, split), self.v(x).unflatten(-1, split)
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """``[B, N, heads, d]`` queries over ``[B, M, heads, d]`` keys to ``[B, N, width]``."""
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None = None) -> Tensor:
+        """``[B, N, heads, d]`` queries over those of ``[B, M, heads, d]`` keys that ``seen [N, M]`` names, to ``[B, N,
+        width]``."""
         q, k, v = (x.transpose(1, 2) for x in (q, k, v))
         if q.is_cpu:
             # The CPU's bf16 attention has a backward pass ten times slower than its fp32 one.
             with torch.autocast("cpu", enabled=False):
-                out = F.scaled_dot_product_attention(q.float(), k.float(), v.float())
+                out = F.scaled_dot_product_attention(q.float(), k.float(), v.float(), attn_mask=seen)
         else:
-            out = F.scaled_dot_product_attention(q, k, v)
+            out = F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
         return self.o(out.transpose(1, 2).flatten(-2))
 
 
@@ -200,6 +203,18 @@ class Trunk(nn.Module):
                 stream = streams[name]
                 seen = [produced[g][layer] if g in produced else cache[g][layer] for g in stream.sees]
                 k, v = (torch.cat(parts, dim=1) for parts in zip(*seen, strict=True))
-                attended = block.self_attn.attend(q, k, v)
+                attended = block.self_attn.attend(q, k, v, _mask(name, stream, seen))
                 tokens[name] = block.close(tokens[name], attended, mod, text[stream.expert][layer])
         return tokens, produced
+
+
+def _mask(name: str, stream: Stream, seen: Sequence[KeyValue]) -> Tensor | None:
+    """Which keys each token sees: all of other groups, and of its own those of ``stream.own``."""
+    if stream.own is None:
+        return None
+    count = len(stream.own)
+    parts = [
+        stream.own if group == name else stream.own.new_ones(count, k.shape[1])
+        for group, (k, _) in zip(stream.sees, seen, strict=True)
+    ]
+    return torch.cat(parts, dim=1)

@@ -52,7 +52,10 @@ class WorldActionModel(nn.Module):
             where, substrate = f"groups.{group.name}", group.substrate
             shape = look_up(spec.shapes, substrate, f"{where}.substrate")
             expert = look_up(spec.experts, group.expert, f"{where}.expert")
-            if not shape.frames(group.span):
+            frames = len(shape.frames(group.span))
+            if group.generator and group.order == "causal" and group.steps != frames:
+                raise ContractError(f"{where}.steps", group.steps, f"{frames}, one for each frame")
+            if not frames:
                 raise ContractError(f"{where}.span", group.span, f"a span that {substrate} has")
             if carrier.setdefault(substrate, group.expert) != group.expert:
                 expected = f"{carrier[substrate]!r}, which carries {substrate} already"
@@ -67,6 +70,13 @@ class WorldActionModel(nn.Module):
             angles = rope_angles(self._modality(group).positions(group.span), self.spec.trunk.head_dim)
             self.register_buffer(f"cos_{name}", angles.cos().float()[:, None], persistent=False)
             self.register_buffer(f"sin_{name}", angles.sin().float()[:, None], persistent=False)
+            self.register_buffer(f"own_{name}", self._own(group), persistent=False)
+
+    def _own(self, group: TokenGroup) -> Tensor | None:
+        """Which of its own tokens each token of a group sees; None: all."""
+        frames = self._modality(group).positions(group.span)[:, 0]
+        orders = {"causal": frames[:, None] >= frames, "alone": frames[:, None] == frames}
+        return orders.get(group.order)
 
     def _modality(self, group: TokenGroup) -> Modality:
         return cast(Modality, self.modalities[group.substrate])
@@ -87,7 +97,11 @@ class WorldActionModel(nn.Module):
         time, modulation = self._expert(group).embed_time(sigma)
         cos, sin = getattr(self, f"cos_{group.name}"), getattr(self, f"sin_{group.name}")
         tokens = self._modality(group).embed(features, group.span)
-        return Stream(group.expert, group.sees, tokens, modulation, cos, sin), time
+        if group.order == "causal" and group.source == "generated":
+            frame = tokens.shape[1] // len(self.spec.shapes[group.substrate].frames(group.span))
+            tokens = torch.cat((torch.zeros_like(tokens[:, :frame]), tokens[:, :-frame]), dim=1)
+        own = getattr(self, f"own_{group.name}")
+        return Stream(group.expert, group.sees, tokens, modulation, cos, sin, own), time
 
     def run(
         self,

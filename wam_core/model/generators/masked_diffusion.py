@@ -1,23 +1,16 @@
 """Masked discrete diffusion: features in bins, tokens hidden and then uncovered in order of confidence.
 
 Chang et al. 2022 (MaskGIT) for the schedule and the order, Austin et al. 2021 for masking as diffusion. A token is
-hidden or shown whole; each of its features is one choice among :data:`BINS`.
+hidden or shown whole.
 """
 
 import math
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from wam_core.model.generators.bins import BINS, HIDDEN, IGNORED, choices, cross_entropy, from_bins, to_bins
 from wam_core.model.generators.generator import Generator
-
-#: Bins of equal probability under a standard normal, which normalised features are close to.
-BINS = 64
-#: Every feature of a hidden token; no bin has this value.
-HIDDEN = 6.0
-#: Target of what is not asked for.
-_IGNORED = -1
 
 
 class MaskedDiffusion(Generator):
@@ -33,7 +26,7 @@ class MaskedDiffusion(Generator):
         hidden = rank < (sigma[:, None] * x.shape[1]).clamp(min=1.0)
         bins = to_bins(x)
         shown = torch.where(hidden[..., None], torch.full_like(x, HIDDEN), from_bins(bins).to(x.dtype))
-        return shown, torch.where(hidden[..., None], bins, _IGNORED), torch.ones_like(sigma)
+        return shown, torch.where(hidden[..., None], bins, IGNORED), torch.ones_like(sigma)
 
     def levels(self, steps: int, shift: float) -> Tensor:
         covered = torch.cos(0.5 * math.pi * torch.linspace(0.0, 1.0, steps + 1, dtype=torch.float64))
@@ -43,7 +36,7 @@ class MaskedDiffusion(Generator):
         return torch.full_like(noise, HIDDEN)
 
     def advance(self, x: Tensor, predicted: Tensor, now: float, following: float) -> Tensor:
-        chances, bins = predicted.float().unflatten(-1, (-1, BINS)).log_softmax(dim=-1).max(dim=-1)
+        chances, bins = choices(predicted)
         known = (x != HIDDEN).all(dim=-1)
         confidence = chances.mean(dim=-1).masked_fill(known, float("inf"))
         rank = confidence.argsort(dim=1).argsort(dim=1)
@@ -52,17 +45,4 @@ class MaskedDiffusion(Generator):
         return torch.where((stays & ~known)[..., None], x, uncovered)
 
     def error(self, predicted: Tensor, target: Tensor) -> Tensor:
-        logits = predicted.float().unflatten(-1, (-1, BINS))
-        each = F.cross_entropy(logits.flatten(0, 2), target.flatten(), ignore_index=_IGNORED, reduction="none")
-        asked = (target != _IGNORED).flatten(1)
-        return each.unflatten(0, (len(target), -1)).sum(dim=1) / asked.sum(dim=1)
-
-
-def to_bins(x: Tensor) -> Tensor:
-    """Bin numbers of values."""
-    return (torch.special.ndtr(x.double()) * BINS).long().clamp(0, BINS - 1)
-
-
-def from_bins(bins: Tensor) -> Tensor:
-    """The middle of each bin, by probability."""
-    return torch.special.ndtri((bins.double() + 0.5) / BINS)
+        return cross_entropy(predicted, target)

@@ -6,6 +6,7 @@ from wam_core.model.generators.flow_matching import CleanFlowMatching, FlowMatch
 from wam_core.model.generators.generator import Generator
 from wam_core.model.generators.joint_embedding import JointEmbedding
 from wam_core.model.generators.masked_diffusion import MaskedDiffusion
+from wam_core.model.generators.next_token import NextToken
 from wam_core.model.generators.regression import Regression
 from wam_core.model.generators.score_diffusion import ScoreDiffusion
 
@@ -14,6 +15,7 @@ GENERATORS: Mapping[str, Generator] = {
     "clean_flow_matching": CleanFlowMatching(),
     "score_diffusion": ScoreDiffusion(),
     "masked_diffusion": MaskedDiffusion(),
+    "next_token": NextToken(),
     "regression": Regression(),
     "joint_embedding": JointEmbedding(),
 }
