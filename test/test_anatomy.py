@@ -1,6 +1,9 @@
 """Where presets stand on the survey's axes, and what their wiring promises: causal, interactable."""
 
+import ast
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
@@ -23,6 +26,19 @@ def rewired(preset: Preset, group: str, **changes: object) -> Preset:
 def test_the_wiring_stands_where_the_survey_puts_the_system(name: str) -> None:
     """A preset carried a system's name and another system's wiring."""
     assert classify(load_preset(name)) == surveyed(load_preset(name))
+
+
+@cache
+def all_tests() -> set[str]:
+    files = Path(__file__).parent.glob("test_*.py")
+    nodes = [node for file in files for node in ast.parse(file.read_text()).body]
+    return {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize("name", [n for n in preset_names() if load_preset(n).system])
+def test_what_distinguishes_a_system_is_held_by_a_test_that_exists(name: str) -> None:
+    """A mechanism was only ever named, and a file full of names looked like thirty systems."""
+    assert load_preset(name).held_by and set(load_preset(name).held_by) <= all_tests()
 
 
 def test_the_survey_has_all_its_systems() -> None:

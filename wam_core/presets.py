@@ -61,6 +61,7 @@ class Preset:
         steps: denoising steps at inference, where a group names none of its own.
         text_length: most words of an instruction.
         planner: how one of several chunks is chosen; None: the model's first is taken.
+        held_by: tests that fail when what distinguishes the system is taken out of this preset.
         published: how weights that others trained want their inputs, and give their outputs.
     """
 
@@ -80,6 +81,7 @@ class Preset:
     groups: tuple[TokenGroup, ...]
     training: TrainingSettings
     planner: PlannerSpec | None = None
+    held_by: tuple[str, ...] = ()
     published: Conventions | None = None
 
     @property
@@ -138,6 +140,7 @@ def from_dict(raw: Mapping[str, Any], source: str) -> Preset:
     )
     if raw.get("published") is not None:
         values["published"] = read(Conventions, raw["published"], f"{source}.published")
+    values["held_by"] = tuple(raw.get("held_by", ()))
     if raw.get("planner") is not None:
         values["planner"] = _part(PLANNERS, raw["planner"], f"{source}.planner")
     preset = Preset(**values)
