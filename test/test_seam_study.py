@@ -45,6 +45,9 @@ def test_a_replaced_chunk_jerks_more_than_a_faded_one() -> None:
 @pytest.mark.slow
 def test_an_episode_of_the_model_has_its_seams() -> None:
     """The whole study is `wam bench seams`; one episode shows that it drives the model it names, late as it is told."""
-    result = study(SeamRun("temporal_ensemble", 300, "fast_wam", "panda_cell", "drawer", 0))
-    assert len(result.jerks) > 1
-    assert all(0.0 < jerk.rms <= jerk.peak <= 1.0 for jerk in result.jerks)
+    plain = study(SeamRun("temporal_ensemble", "none", 300, "fast_wam", "panda_cell", "drawer", 0))
+    continued = study(SeamRun("temporal_ensemble", "real_time_chunking", 300, "fast_wam", "panda_cell", "drawer", 0))
+    assert plain.jerks != continued.jerks
+    for result in (plain, continued):
+        assert len(result.jerks) > 1
+        assert all(0.0 < jerk.rms <= jerk.peak <= 1.0 for jerk in result.jerks)

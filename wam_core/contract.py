@@ -80,6 +80,19 @@ class ActionChunk:
 
 
 @dataclass(frozen=True)
+class Committed:
+    """What a new chunk is to go on from.
+
+    Attributes:
+        chunk: the chunk in progress.
+        until_ns: its steps due before this instant are executed whatever the new chunk says.
+    """
+
+    chunk: ActionChunk
+    until_ns: int
+
+
+@dataclass(frozen=True)
 class Future:
     """A predicted future in one substrate.
 

@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wam_core.contract import ActionChunk, Future, Observation, check_finite
+from wam_core.continuation import overlap
+from wam_core.contract import ActionChunk, Committed, FloatArray, Future, Observation, check_finite
 from wam_core.errors import ContractError
+from wam_core.model.sampling import Known
 from wam_core.model.wam import Content
 from wam_core.paths import share_path
 from wam_core.preprocess.images import lay_out
@@ -17,7 +19,7 @@ from wam_core.presets import ACTION, preset_names
 from wam_core.robot.binding import check_binding
 from wam_core.robot.contract import RobotContract
 from wam_core.substrates.substrate import Scenes
-from wam_core.training.batches import chunk_values, normalised
+from wam_core.training.batches import chunk_features, chunk_values, normalised
 from wam_core.training.checkpoint import Checkpoint, load_checkpoint
 
 
@@ -85,33 +87,39 @@ class Policy:
         """Raise :class:`ContractError` naming the first word the model does not know."""
         self.checkpoint.model.text.tokenize(instruction)
 
-    def act(self, observation: Observation) -> ActionChunk:
+    def act(self, observation: Observation, committed: Committed | None = None) -> ActionChunk:
         """Predict a chunk; nothing that the chunk does not depend on is computed.
 
+        Args:
+            committed: the chunk in progress. The new one has its committed steps, as far as they are due from the new
+                chunk's first step on, and goes on from there.
+
         Raises:
-            ContractError: an image, the proprioception or the instruction does not fit.
+            ContractError: an image, the proprioception, the instruction or the chunk in progress does not fit.
         """
         c = self.checkpoint
         check_finite("observation.proprioception", observation.proprioception)
         image = lay_out(c.robot, observation.images, c.preset.layout)
         words = c.model.text.tokenize(observation.instruction)[None]
         proprioception = normalised(c.statistics["proprioception"], observation.proprioception)[None]
+        step_ns = c.robot.step_ns
+        start_ns = observation.stamp_ns + step_ns
+        known = {} if committed is None else {ACTION: self._known(committed, start_ns, observation.proprioception)}
         with torch.no_grad():
             observed = _observed(c, Scenes(image[None]))
             context = c.model.context(words, proprioception)
             planner = c.preset.planner
 
             def generate(outputs: tuple[str, ...], candidates: int) -> dict[str, Tensor]:
-                return self._generate(observed, context, outputs, self.sequence, candidates)
+                return self._generate(observed, context, outputs, self.sequence, candidates, known=known)
 
             generated = planner.choose(generate, ACTION) if planner else generate((ACTION,), 1)
             values = chunk_values(c.robot, c.statistics["action"], generated[ACTION][0], observation.proprioception)
         check_finite("chunk.values", values)
         self._thought = _Thought(observation.stamp_ns, self.sequence, observed, context, generated)
-        step_ns = c.robot.step_ns
         chunk = ActionChunk(
             stamp_ns=observation.stamp_ns,
-            start_ns=observation.stamp_ns + step_ns,
+            start_ns=start_ns,
             step_ns=step_ns,
             names=c.robot.action.names,
             space=c.robot.action.space,
@@ -145,11 +153,25 @@ class Policy:
         sequence: int,
         candidates: int = 1,
         given: Mapping[str, Tensor] | None = None,
+        known: Mapping[str, Known] | None = None,
     ) -> dict[str, Tensor]:
         rng = torch.Generator().manual_seed(self.seed * 1_000_003 + sequence)
         several = {n: x.expand(candidates, -1, -1) for n, x in observed.items()}
         context = context.expand(candidates, -1, -1)
-        return self.checkpoint.model.generate(several, context, outputs, self.steps, rng, given=given)
+        model = self.checkpoint.model
+        return model.generate(several, context, outputs, self.steps, rng, given=given, known=known)
+
+    def _known(self, committed: Committed, start_ns: int, proprioception: FloatArray) -> Known:
+        """What the chunk in progress says about a chunk that begins at ``start_ns``, as the model's features."""
+        c, chunk = self.checkpoint, committed.chunk
+        if (chunk.space, chunk.names) != (c.robot.action.space, c.robot.action.names):
+            expected = f"{c.robot.action.space} of {', '.join(c.robot.action.names)}"
+            raise ContractError("committed.chunk", f"{chunk.space} of {', '.join(chunk.names)}", expected)
+        check_finite("committed.chunk.values", chunk.values)
+        due_ns = start_ns + np.arange(c.preset.horizon, dtype=np.int64) * c.robot.step_ns
+        before = overlap(committed, due_ns)
+        features = chunk_features(c.robot, c.statistics["action"], before.values, proprioception)
+        return Known(features[None], torch.from_numpy(before.weights).float()[None, :, None])
 
     def _late(self, thought: _Thought, missing: Sequence[str]) -> dict[str, Tensor]:
         """Groups that the chunk did not need, from what it was made of, so that they are those of this chunk."""

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from wam_core.cli.benchmark import Benchmark
+from wam_core.continuation import CONTINUATIONS
 from wam_core.errors import look_up
 from wam_core.executor.seams import SEAMS
 from wam_core.robot.contract import load_robot
@@ -117,8 +118,20 @@ def _tick(arguments: argparse.Namespace) -> int:
     return 0
 
 
+#: What `wam bench seams` compares unless told otherwise.
+STUDIED = (*SEAMS, "replace+real_time_chunking", "cross_fade+real_time_chunking")
+
+
+def _mode(text: str) -> tuple[str, str]:
+    """Seam of the executor and continuation of the model."""
+    seam, _, continuation = text.partition("+")
+    look_up(SEAMS, seam, "seams")
+    look_up(CONTINUATIONS, continuation or "none", "seams")
+    return seam, continuation or "none"
+
+
 def _seams_arguments(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--seams", default=",".join(SEAMS), help="modes to compare, on the same episodes")
+    group.add_argument("--seams", default=",".join(STUDIED), help="SEAM or SEAM+CONTINUATION, on the same episodes")
     group.add_argument("--delays", default="0,100,300", help="ms from an observation to its chunk")
     group.add_argument("--seam-model", default="fast_wam", help="preset with a checkpoint, or a checkpoint folder")
     group.add_argument("--seam-tasks", default="drawer,push")
@@ -129,12 +142,11 @@ def _seams(arguments: argparse.Namespace) -> int:
     from wam_core.evaluation.intervals import wilson_interval
     from wam_core.evaluation.seam_study import SeamResult, seam_runs, study_all
 
-    modes, delays = arguments.seams.split(","), [int(delay) for delay in arguments.delays.split(",")]
-    for mode in modes:
-        look_up(SEAMS, mode, "seams")
+    modes = {text: _mode(text) for text in arguments.seams.split(",")}
+    delays = [int(delay) for delay in arguments.delays.split(",")]
     seeds = range(arguments.seed, arguments.seed + arguments.seam_episodes)
     tasks = arguments.seam_tasks.split(",")
-    todo = seam_runs(modes, delays, arguments.seam_model, arguments.robot, tasks, seeds)
+    todo = seam_runs(list(modes.values()), delays, arguments.seam_model, arguments.robot, tasks, seeds)
     with tqdm(total=len(todo), unit="episode") as bar:
 
         def report(result: SeamResult) -> None:
@@ -142,15 +154,15 @@ def _seams(arguments: argparse.Namespace) -> int:
 
         results = study_all(todo, arguments.jobs, report)
     rows: list[dict[str, Any]] = []
-    for mode in modes:
+    for text, mode in modes.items():
         for delay in delays:
-            these = [r for r in results if (r.run.seam, r.run.delay_ms) == (mode, delay)]
+            these = [r for r in results if (r.run.seam, r.run.continuation, r.run.delay_ms) == (*mode, delay)]
             jerks = np.array([jerk for r in these for jerk in r.jerks])
             peak, rms = np.median(jerks, axis=0).tolist() if len(jerks) else (None, None)
             succeeded = sum(r.success for r in these)
             interval = wilson_interval(succeeded, len(these))
             rows.append(
-                {"seam": mode, "delay_ms": delay, "seams": len(jerks), "peak_jerk": peak, "rms_jerk": rms}
+                {"seam": text, "delay_ms": delay, "seams": len(jerks), "peak_jerk": peak, "rms_jerk": rms}
                 | {"succeeded": succeeded, "episodes": len(these), "interval_95": interval}
             )
     if arguments.json:
@@ -160,7 +172,7 @@ def _seams(arguments: argparse.Namespace) -> int:
     print(f"{arguments.seam_model}: jerk around a seam as a share of the limit (medians), success on the same episodes")
     for row in rows:
         print(
-            f"{row['seam']:<18} {row['delay_ms']:4d} ms  {row['peak_jerk']:6.2%} peak {row['rms_jerk']:6.2%} rms "
+            f"{row['seam']:<30} {row['delay_ms']:4d} ms  {row['peak_jerk']:6.2%} peak {row['rms_jerk']:6.2%} rms "
             f"of {row['seams']} seams   {row['succeeded']} of {row['episodes']}"
         )
     return 0

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from wam_core.cell.cell import Cell
 from wam_core.cell.tasks import TASKS
+from wam_core.continuation import CONTINUATIONS
 from wam_core.data.frames import load_frames
 from wam_core.errors import look_up
 from wam_core.evaluation.demonstrations import record_demonstration
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kind.add_argument("--shuffle-instruction", action="store_true", help="tell another instruction of the task")
     kind.add_argument("--futures", action="store_true", help="score predicted frames instead of success")
     parser.add_argument("--delay-ms", type=int, default=100, help="inference delay that episodes imitate")
+    parser.add_argument("--seam", default="none", choices=CONTINUATIONS, help="how chunks go on from each other")
     parser.add_argument("--steps", type=int, default=0, help="denoising steps, 0 for the preset's")
     parser.add_argument("--renderer", default="auto")
     parser.add_argument("--jobs", type=int, default=2)
@@ -66,6 +68,7 @@ def _success(arguments: argparse.Namespace, tasks: tuple[str, ...]) -> dict[str,
             control,
             arguments.renderer,
             arguments.delay_ms,
+            arguments.seam,
             arguments.steps,
         )
         for task in tasks

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wam_core.contract import ActionChunk, Observation
+from wam_core.contract import ActionChunk, Committed, Observation
 from wam_core.errors import ContractError
 from wam_core.policy import Policy
 
@@ -23,8 +23,8 @@ class BlindPolicy:
         self._policy = policy
         self._frozen = _camera_images(policy)
 
-    def act(self, observation: Observation) -> ActionChunk:
-        return self._policy.act(replace(observation, images=self._frozen))
+    def act(self, observation: Observation, committed: Committed | None = None) -> ActionChunk:
+        return self._policy.act(replace(observation, images=self._frozen), committed)
 
 
 class ShuffledInstruction:
@@ -37,7 +37,7 @@ class ShuffledInstruction:
         self._rng = rng
         self._told: dict[str, str] = {}
 
-    def act(self, observation: Observation) -> ActionChunk:
+    def act(self, observation: Observation, committed: Committed | None = None) -> ActionChunk:
         true = observation.instruction
         if true not in self._told:
             verb = true.split()[0]
@@ -46,7 +46,7 @@ class ShuffledInstruction:
             if not others:
                 raise ContractError("instructions", known, f"another instruction that begins with {verb!r}")
             self._told = {true: str(self._rng.choice(others))}
-        return self._policy.act(replace(observation, instruction=self._told[true]))
+        return self._policy.act(replace(observation, instruction=self._told[true]), committed)
 
 
 def _camera_images(policy: Policy) -> Mapping[str, NDArray[np.uint8]]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from wam_core.cell.cell import Cell
 from wam_core.contract import ActionChunk, FloatArray, JointCommand, Observation
+from wam_core.evaluation.continuing import ContinuingPolicy
 from wam_core.evaluation.rollout import run_episode
 from wam_core.executor.executor import Executor
 from wam_core.executor.settings import ExecutorSettings
@@ -24,9 +25,11 @@ AFTERWARDS_NS = 50_000_000
 
 @dataclass(frozen=True)
 class SeamRun:
-    """One episode of a model whose chunks arrive ``delay_ms`` after their observation."""
+    """One episode of a model whose chunks arrive ``delay_ms`` after their observation; ``seam`` is the executor's,
+    ``continuation`` the model's."""
 
     seam: str
+    continuation: str
     delay_ms: int
     model: str
     robot: str
@@ -52,12 +55,17 @@ class SeamResult:
 
 
 def seam_runs(
-    seams: Sequence[str], delays_ms: Sequence[int], model: str, robot: str, tasks: Sequence[str], seeds: Sequence[int]
+    modes: Sequence[tuple[str, str]],
+    delays_ms: Sequence[int],
+    model: str,
+    robot: str,
+    tasks: Sequence[str],
+    seeds: Sequence[int],
 ) -> list[SeamRun]:
-    """Every mode at every delay on the same episodes, episodes one after the other."""
+    """Every mode (seam and continuation) at every delay on the same episodes, episodes one after the other."""
     return [
-        SeamRun(seam, delay, model, robot, task, seed)
-        for seed, task, delay, seam in product(seeds, tasks, delays_ms, seams)
+        SeamRun(seam, continuation, delay, model, robot, task, seed)
+        for seed, task, delay, (seam, continuation) in product(seeds, tasks, delays_ms, modes)
     ]
 
 
@@ -87,7 +95,7 @@ def study(run: SeamRun) -> SeamResult:
         arrivals.append(chunk.stamp_ns + delay_ns)
         return chunk
 
-    policy = load_policy(run.model, cell.robot, run.seed)
+    policy = ContinuingPolicy(load_policy(run.model, cell.robot, run.seed), run.continuation, delay_ns)
     result = run_episode(
         cell, executor, policy, run.task, run.seed, perturb=note, delay_ns=delay_ns, watch=commands.append
     )

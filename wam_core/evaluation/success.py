@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from wam_core.cell.cell import Cell
+from wam_core.evaluation.continuing import Continuable, ContinuingPolicy
 from wam_core.evaluation.controls import BlindPolicy, ShuffledInstruction
 from wam_core.evaluation.rollout import EpisodeResult, run_episode
-from wam_core.evaluation.rollout import Policy as ActingPolicy
 from wam_core.executor.executor import Executor
 from wam_core.policy import Policy, load_policy
 from wam_core.robot.contract import load_robot
@@ -19,7 +19,8 @@ from wam_core.robot.contract import load_robot
 
 @dataclass(frozen=True)
 class Trial:
-    """One episode to run; ``delay_ms`` is the inference delay to imitate, ``control`` a key of :data:`CONTROLS`."""
+    """One episode to run; ``delay_ms`` is the inference delay to imitate, ``control`` a key of :data:`CONTROLS`,
+    ``continuation`` one of :data:`wam_core.continuation.CONTINUATIONS`."""
 
     model: str
     robot: str
@@ -28,10 +29,11 @@ class Trial:
     control: str
     renderer: str
     delay_ms: int
+    continuation: str
     steps: int
 
 
-CONTROLS: dict[str, Callable[[Policy, int], ActingPolicy]] = {
+CONTROLS: dict[str, Callable[[Policy, int], Continuable]] = {
     "none": lambda policy, seed: policy,
     "blind": lambda policy, seed: BlindPolicy(policy),
     "shuffle_instruction": lambda policy, seed: ShuffledInstruction(policy, np.random.default_rng(seed)),
@@ -55,8 +57,9 @@ def run_trial(trial: Trial) -> EpisodeResult:
     # A policy of its own: the noise of a trial depends on its seed, not on what this process ran before.
     policy = Policy(_policy(trial.model, trial.robot).checkpoint, trial.seed)
     policy.steps = trial.steps or policy.steps
-    acting = CONTROLS[trial.control](policy, trial.seed)
-    return run_episode(cell, Executor(cell.robot), acting, trial.task, trial.seed, delay_ns=trial.delay_ms * 1_000_000)
+    delay_ns = trial.delay_ms * 1_000_000
+    acting = ContinuingPolicy(CONTROLS[trial.control](policy, trial.seed), trial.continuation, delay_ns)
+    return run_episode(cell, Executor(cell.robot), acting, trial.task, trial.seed, delay_ns=delay_ns)
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from wam_core.model.wam import Content, WorldActionModel
 
 
+class Known(NamedTuple):
+    """Features ``[B, N, F]`` that a group goes on from, and how much each token is held to them, ``[B, N, 1]`` 0..1."""
+
+    features: Tensor
+    weights: Tensor
+
+
 @torch.no_grad()
 def generate(
     model: WorldActionModel,
@@ -25,10 +32,11 @@ def generate(
     steps: int,
     rng: torch.Generator,
     given: Mapping[str, Tensor],
+    known: Mapping[str, Known],
     reuse: bool,
 ) -> dict[str, Tensor]:
     """See :meth:`WorldActionModel.generate`."""
-    sampler = _Sampler(model, context, tuple(outputs), steps, rng, given, reuse)
+    sampler = _Sampler(model, context, tuple(outputs), steps, rng, given, known, reuse)
     return sampler.run(observed)
 
 
@@ -43,10 +51,11 @@ class _Sampler:
         steps: int,
         rng: torch.Generator,
         given: Mapping[str, Tensor],
+        known: Mapping[str, Known],
         reuse: bool,
     ) -> None:
         self.model, self.context, self.outputs, self.steps = model, context, outputs, steps
-        self.given, self.reuse = given, reuse
+        self.given, self.known, self.reuse = given, known, reuse
         self.wiring: Wiring = model.wiring
         self.names = self.wiring.needed(outputs)
         self.wanted = self.wiring.finished(outputs)
@@ -110,7 +119,13 @@ class _Sampler:
             sigmas = {n: still + levels[n][min(i, len(levels[n]) - 1)] for n in groups}
             heads = self._heads({**x, **given}, {**sigmas, **dict.fromkeys(given, still)})
             for n in active:
-                x[n] = makers[n].advance(x[n], heads[n], levels[n][i], levels[n][i + 1])
+                now, following = levels[n][i], levels[n][i + 1]
+                # The correction is not by the gradient of the error (real-time chunking as published): a head that is
+                # sure of what it says has next to none, and the known tokens come out otherwise than they are known.
+                if n in self.known:
+                    features, weights = self.known[n]
+                    heads[n] = torch.lerp(heads[n], makers[n].aim(x[n], features, now), weights)
+                x[n] = makers[n].advance(x[n], heads[n], now, following)
             if all(i + 1 >= len(levels[n]) - 1 for n in wanted) and not any(taps.values()):
                 break
         longest = max(len(levels[n]) for n in wanted)

@@ -14,6 +14,7 @@ from wam_core.model.generators.table import GENERATORS
 from wam_core.model.groups import TokenGroup, Wiring
 from wam_core.model.modalities import Modality, TokenShape, modality_of
 from wam_core.model.rope import rope_angles
+from wam_core.model.sampling import Known
 from wam_core.model.text import GivenText, Text, TextEncoder
 from wam_core.model.trunk import Expert, ExpertSize, KeyValue, Stream, Trunk, TrunkSize
 
@@ -183,6 +184,7 @@ class WorldActionModel(nn.Module):
         rng: torch.Generator,
         reuse: bool = True,
         given: Mapping[str, Tensor] | None = None,
+        known: Mapping[str, Known] | None = None,
     ) -> dict[str, Tensor]:
         """Features of the groups in ``outputs`` and of every other generated group that was finished for them.
 
@@ -194,8 +196,11 @@ class WorldActionModel(nn.Module):
                 every step (the reference the fast path is tested against).
             given: features of generated groups that are known: a world model is given the action, an inverse
                 dynamics model the future.
+            known: what generated groups go on from. In every step what the head says is brought to what it would say
+                if it knew those features, as far as their weights say: fully known tokens come out as they are, and
+                the others are generated beside them.
         """
-        return sampling.generate(self, observed, context, outputs, steps, rng, given or {}, reuse)
+        return sampling.generate(self, observed, context, outputs, steps, rng, given or {}, known or {}, reuse)
 
     def shape_of(self, group: str) -> tuple[int, int]:
         """Tokens N and features F of a group."""

@@ -102,6 +102,14 @@ def chunk_values(
     return flat.reshape(features.shape) + reference_of(robot, proprioception)
 
 
+def chunk_features(
+    robot: RobotContract, statistics: ColumnStatistics, values: FloatArray, proprioception: FloatArray
+) -> Tensor:
+    """Inverse of :func:`chunk_values`; nothing is clamped, so that a chunk comes back as it was."""
+    flat = (values - reference_of(robot, proprioception)).reshape(-1)
+    return torch.from_numpy(normalise(statistics, flat, METHOD)).float().reshape(values.shape)
+
+
 @torch.no_grad()
 def make_batches(
     preset: Preset,

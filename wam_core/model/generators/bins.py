@@ -8,6 +8,8 @@ from torch.nn import functional as F
 BINS = 64
 #: Every feature of a token that is not known yet; no bin has this value.
 HIDDEN = 6.0
+#: Logit of a bin that is certain, where all others have 0.
+SURE = 30.0
 #: Target of what is not asked for.
 IGNORED = -1
 
@@ -26,6 +28,11 @@ def choices(predicted: Tensor) -> tuple[Tensor, Tensor]:
     """Of a head's ``[B, N, F * BINS]``: log probability and number of the likeliest bins, ``[B, N, F]`` each."""
     likeliest = predicted.float().unflatten(-1, (-1, BINS)).log_softmax(dim=-1).max(dim=-1)
     return likeliest.values, likeliest.indices
+
+
+def certain(x: Tensor) -> Tensor:
+    """``[B, N, F * BINS]``: what a head says that is sure of the bins of ``x`` ``[B, N, F]``."""
+    return (SURE * F.one_hot(to_bins(x), BINS)).flatten(2)
 
 
 def cross_entropy(predicted: Tensor, target: Tensor) -> Tensor:

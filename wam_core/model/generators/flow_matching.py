@@ -27,6 +27,9 @@ class FlowMatching(Generator):
     def advance(self, x: Tensor, predicted: Tensor, now: float, following: float) -> Tensor:
         return x + (following - now) * predicted
 
+    def aim(self, x: Tensor, clean: Tensor, now: float) -> Tensor:
+        return (x - clean) / now
+
 
 class CleanFlowMatching(FlowMatching):
     """The same path and steps, but the network predicts the clean features, not the velocity.
@@ -40,3 +43,6 @@ class CleanFlowMatching(FlowMatching):
 
     def advance(self, x: Tensor, predicted: Tensor, now: float, following: float) -> Tensor:
         return predicted + (following / now) * (x - predicted)
+
+    def aim(self, x: Tensor, clean: Tensor, now: float) -> Tensor:
+        return clean

@@ -34,6 +34,10 @@ class Generator(ABC):
     def advance(self, x: Tensor, predicted: Tensor, now: float, following: float) -> Tensor:
         """Next input; after the last step the generated features."""
 
+    def aim(self, x: Tensor, clean: Tensor, now: float) -> Tensor:
+        """What the head says at input ``x`` when it knows the features to be ``clean``: by default these themselves."""
+        return clean
+
     def error(self, predicted: Tensor, target: Tensor) -> Tensor:
         """``[B]`` how far the head's ``[B, N, F * outputs]`` is from the target: mean squares by default."""
         return ((predicted - target) ** 2).mean(dim=(1, 2))

@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor
 
-from wam_core.model.generators.bins import BINS, HIDDEN, IGNORED, choices, cross_entropy, from_bins, to_bins
+from wam_core.model.generators.bins import BINS, HIDDEN, IGNORED, certain, choices, cross_entropy, from_bins, to_bins
 from wam_core.model.generators.generator import Generator
 
 
@@ -43,6 +43,9 @@ class MaskedDiffusion(Generator):
         stays = rank < math.floor(following * x.shape[1])
         uncovered = torch.where(known[..., None], x, from_bins(bins).to(x.dtype))
         return torch.where((stays & ~known)[..., None], x, uncovered)
+
+    def aim(self, x: Tensor, clean: Tensor, now: float) -> Tensor:
+        return certain(clean)
 
     def error(self, predicted: Tensor, target: Tensor) -> Tensor:
         return cross_entropy(predicted, target)

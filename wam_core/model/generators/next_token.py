@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from wam_core.model.generators.bins import BINS, HIDDEN, choices, cross_entropy, from_bins, to_bins
+from wam_core.model.generators.bins import BINS, HIDDEN, certain, choices, cross_entropy, from_bins, to_bins
 from wam_core.model.generators.generator import Generator
 
 
@@ -33,6 +33,9 @@ class NextToken(Generator):
         after = x.clone()
         after[:, begin:end] = from_bins(choices(predicted[:, begin:end])[1]).to(x.dtype)
         return after
+
+    def aim(self, x: Tensor, clean: Tensor, now: float) -> Tensor:
+        return certain(clean)
 
     def error(self, predicted: Tensor, target: Tensor) -> Tensor:
         return cross_entropy(predicted, target)

@@ -38,3 +38,7 @@ class ScoreDiffusion(Generator):
         clean = ((x - math.sin(angle) * predicted) / math.cos(angle)).clamp(-RANGE, RANGE)
         noise = (x - math.cos(angle) * clean) / math.sin(angle)
         return math.cos(after) * clean + math.sin(after) * noise
+
+    def aim(self, x: Tensor, clean: Tensor, now: float) -> Tensor:
+        angle = 0.5 * math.pi * LAST * now
+        return (x - math.cos(angle) * clean) / math.sin(angle)
