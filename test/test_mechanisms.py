@@ -240,3 +240,28 @@ def test_worldvla_makes_each_picture_from_those_before_it_and_from_the_chunk() -
     assert not torch.equal(chunks[0]["future"], chunks[1]["future"])
     values = from_bins(torch.arange(BINS)).float()
     assert bool(torch.isin(chunks[0]["future"], values).all()), "a token that was never decided"
+
+
+def test_motus_trains_the_action_expert_on_flow_that_needs_no_action() -> None:
+    """Motus: latent actions are flow, so recordings without actions move the action expert; none reaches the chunk's
+    input."""
+    model = tiny_model("motus")
+    wiring = model.wiring
+    assert wiring.groups["latent_action"].expert == wiring.groups[ACTION].expert
+    assert ACTION not in wiring.needed(["latent_action"])
+    shown = {n: torch.randn(1, *model.shape_of(n)) for n in ("scene", "latent_action")}
+    context, still = torch.randn(1, 13, model.spec.trunk.text_dim), torch.full((1,), 0.5)
+    head = model.run(shown, dict.fromkeys(shown, still), model.text_cache(shown, context), {})[0]["latent_action"]
+    head.square().sum().backward()
+    moved = model.trunk.expert("action").block(0).ffn[0].weight.grad  # type: ignore[union-attr]
+    assert moved is not None and float(moved.abs().max()) > 0.0
+    assert model.trunk.expert("video").block(0).ffn[0].weight.grad is None  # type: ignore[union-attr]
+
+
+def test_motus_is_policy_world_model_and_inverse_dynamics_by_what_is_given() -> None:
+    """Motus: a noise level for each modality, so that what is given conditions what is not."""
+    made = [g for g in load_preset("motus").groups if g.source == "generated"]
+    assert len({g.schedule or g.name for g in made}) == 3 and len({g.expert for g in load_preset("motus").groups}) == 3
+    chunks = [sampled("motus", (ACTION,), given=future_of("motus", v))[ACTION] for v in (-1.0, 1.0)]
+    videos = [sampled("motus", ("future",), given=future_of("motus", v, ACTION))["future"] for v in (-1.0, 1.0)]
+    assert not torch.equal(*chunks) and not torch.equal(*videos)

@@ -57,6 +57,7 @@ class _Thought:
 
     stamp_ns: int
     sequence: int
+    scenes: Scenes
     observed: Mapping[Content, Tensor]
     context: Tensor
     generated: Mapping[str, Tensor]
@@ -100,13 +101,14 @@ class Policy:
         c = self.checkpoint
         check_finite("observation.proprioception", observation.proprioception)
         image = lay_out(c.robot, observation.images, c.preset.layout)
+        scenes = Scenes(image[None])
         words = c.model.text.tokenize(observation.instruction)[None]
         proprioception = normalised(c.statistics["proprioception"], observation.proprioception)[None]
         step_ns = c.robot.step_ns
         start_ns = observation.stamp_ns + step_ns
         known = {} if committed is None else {ACTION: self._known(committed, start_ns, observation.proprioception)}
         with torch.no_grad():
-            observed = _observed(c, Scenes(image[None]))
+            observed = _observed(c, scenes)
             context = c.model.context(words, proprioception)
             planner = c.preset.planner
 
@@ -116,7 +118,7 @@ class Policy:
             generated = planner.choose(generate, ACTION) if planner else generate((ACTION,), 1)
             values = chunk_values(c.robot, c.statistics["action"], generated[ACTION][0], observation.proprioception)
         check_finite("chunk.values", values)
-        self._thought = _Thought(observation.stamp_ns, self.sequence, observed, context, generated)
+        self._thought = _Thought(observation.stamp_ns, self.sequence, scenes, observed, context, generated)
         chunk = ActionChunk(
             stamp_ns=observation.stamp_ns,
             start_ns=start_ns,
@@ -182,6 +184,8 @@ class Policy:
         c = self.checkpoint
         substrate = c.substrates[name]
         present = thought.observed.get((name, "present"), features[:, :0])
+        if not present.shape[1] and c.model.spec.shapes[name].tokens("present"):
+            present = substrate.encode(thought.scenes, np.array([[0]]))
         values = substrate.decode(present, features)[0]
         step_ns = c.preset.horizon * c.robot.step_ns // len(values)
         return Future(thought.stamp_ns, substrate.shows, step_ns, values, c.preset.layout.regions, thought.sequence)
