@@ -265,3 +265,30 @@ def test_motus_is_policy_world_model_and_inverse_dynamics_by_what_is_given() -> 
     chunks = [sampled("motus", (ACTION,), given=future_of("motus", v))[ACTION] for v in (-1.0, 1.0)]
     videos = [sampled("motus", ("future",), given=future_of("motus", v, ACTION))["future"] for v in (-1.0, 1.0)]
     assert not torch.equal(*chunks) and not torch.equal(*videos)
+
+
+def test_vidar_reads_the_action_through_a_mask_that_it_learns_without_labels() -> None:
+    """Vidar: where the mask is shut nothing of the plan reaches the action, and the action's error alone shapes it."""
+    model = tiny_model("vidar")
+    plans = [future_of("vidar", value) for value in (-1.0, 1.0)]
+
+    def chunks() -> list[torch.Tensor]:
+        generator = torch.Generator().manual_seed(7)
+        first = {("pixels", "present"): torch.ones(1, *model.shape_of("first_frame"))}
+        context = torch.ones(1, 13, model.spec.trunk.text_dim)
+        return [model.generate(first, context, (ACTION,), 4, generator, given=plan)[ACTION] for plan in plans]
+
+    open_ones = chunks()
+    gate = model.masks["plan"]
+    with torch.no_grad():
+        gate.weight.zero_(), gate.bias.fill_(-50.0)  # type: ignore[union-attr, operator]
+    shut = chunks()
+    assert not torch.equal(*open_ones) and torch.allclose(*shut, atol=1e-6)
+    preset, frames = tiny_preset("vidar"), tiny_frames()
+    torch.manual_seed(0)
+    model = WorldActionModel(model_spec(preset, frames.robot, vocabulary_of(frames)))
+    data = make_batches(preset, frames, build_substrates(preset), model.text, statistics_of(preset, frames))
+    features, words, proprioception = data.pick(torch.arange(8))
+    losses = model.losses(features, model.context(words, proprioception), torch.Generator().manual_seed(0))
+    losses[ACTION].backward()
+    assert float(model.masks["plan"].weight.grad.abs().max()) > 0.0 and 0.0 < float(losses["plan"].detach()) < 1.0  # type: ignore[union-attr]

@@ -51,6 +51,8 @@ class TokenGroup:
         steps: denoising steps; 0: as many as the call asks for.
         copy_of: the generated group that a copy or a tap carries.
         copy_noise: probability that a copy is noise-augmented in training.
+        masked: whether a copy is seen through a mask that is learned from the action's error and its own size alone
+            (Vidar); ``loss_weight`` weighs the size.
         order: a key of :data:`ORDERS`: which tokens of its own the group sees.
         level: noise level of a tap, 0..1; at 1 the tapped group is pure noise, and one pass is all that it costs.
     """
@@ -72,6 +74,7 @@ class TokenGroup:
     copy_noise: float = 0.0
     level: float = 0.0
     order: str = "together"
+    masked: bool = False
 
     @property
     def content(self) -> tuple[str, str]:
@@ -107,6 +110,8 @@ class Wiring:
             if original.source != "generated" or original.content != group.content:
                 expected = "a generated group of the same substrate and span"
                 raise ContractError(f"{where}.copy_of", group.copy_of, expected)
+        if group.masked and group.source != "copy":
+            raise ContractError(f"{where}.masked", True, "false unless source is copy")
         if (group.source == "tap") != (0.0 < group.level <= 1.0):
             raise ContractError(f"{where}.level", group.level, "a noise level in (0, 1] exactly when source is tap")
         if (group.source == "generated") != bool(group.generator):

@@ -63,6 +63,9 @@ class WorldActionModel(nn.Module):
                 raise ContractError(f"{where}.expert", group.expert, expected)
             if substrate not in self.modalities:
                 self.modalities[substrate] = modality_of(shape, expert.width, _outputs(spec.groups, substrate))
+        self.masks = nn.ModuleDict(
+            {g.name: nn.Linear(spec.shapes[g.substrate].features, 1) for g in spec.groups if g.masked}
+        )
         self.make_angles()
 
     def make_angles(self) -> None:
@@ -98,11 +101,17 @@ class WorldActionModel(nn.Module):
         time, modulation = self._expert(group).embed_time(sigma)
         cos, sin = getattr(self, f"cos_{group.name}"), getattr(self, f"sin_{group.name}")
         tokens = self._modality(group).embed(features, group.span)
+        if group.masked:
+            tokens = tokens * self.mask(group.name, features)
         if group.order == "causal" and group.source == "generated":
             frame = tokens.shape[1] // len(self.spec.shapes[group.substrate].frames(group.span))
             tokens = torch.cat((torch.zeros_like(tokens[:, :frame]), tokens[:, :-frame]), dim=1)
         own = getattr(self, f"own_{group.name}")
         return Stream(group.expert, group.sees, tokens, modulation, cos, sin, own), time
+
+    def mask(self, name: str, features: Tensor) -> Tensor:
+        """``[B, N, 1]`` in 0..1: how much of each token of a masked group is let through."""
+        return torch.sigmoid(cast(nn.Linear, self.masks[name])(features))
 
     def run(
         self,
@@ -144,7 +153,7 @@ class WorldActionModel(nn.Module):
                 features[name] = flow.mix(x, noise, sigmas[name])
         text = self.text_cache(groups, context)
         _, cache = self.run(features, sigmas, text, {})
-        losses: dict[str, Tensor] = {}
+        losses = {n: self.mask(n, x).mean() for n, x in features.items() if groups[n].masked}
         for stage in self.wiring.stages(groups):
             losses |= self._stage_losses(stage, clean, text, cache, rng)
         return losses
