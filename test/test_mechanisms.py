@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -292,3 +293,27 @@ def test_vidar_reads_the_action_through_a_mask_that_it_learns_without_labels() -
     losses = model.losses(features, model.context(words, proprioception), torch.Generator().manual_seed(0))
     losses[ACTION].backward()
     assert float(model.masks["plan"].weight.grad.abs().max()) > 0.0 and 0.0 < float(losses["plan"].detach()) < 1.0  # type: ignore[union-attr]
+
+
+def test_ffdc_wam_asks_for_a_new_chunk_when_its_future_does_not_come_true() -> None:
+    """FFDC-WAM: the cached future is held against what is seen, at its instants and at no others."""
+    policy = Policy(tiny_checkpoint("ffdc_wam"), seed=0)
+    images = {c: np.full((128, 128, 3), 90, np.uint8) for c in ("front", "wrist")}
+    begin = Observation(0, images, np.zeros(7), "reach the red ball")
+    assert not policy.parted(begin)
+    policy.act(begin)
+    forecast = next(f for f in policy.imagine() if f.substrate == "video")
+    regions = forecast.regions.items()
+    for k, frame in enumerate(forecast.values):
+        as_imagined = {
+            name: cv2.resize(frame[t : t + h, left : left + w], (128, 128), interpolation=cv2.INTER_NEAREST)
+            for name, (t, left, h, w) in regions
+        }
+        stamp_ns = (k + 1) * forecast.step_ns
+        assert not policy.parted(replace(begin, stamp_ns=stamp_ns, images=as_imagined))
+        other = {name: 255 - image for name, image in as_imagined.items()}
+        assert policy.parted(replace(begin, stamp_ns=stamp_ns, images=other))
+        assert not policy.parted(replace(begin, stamp_ns=stamp_ns - forecast.step_ns // 2, images=other))
+    raw = load_preset("fast_wam").to_dict()
+    with pytest.raises(ContractError, match=r"trigger.*made with a future in pictures"):
+        from_dict({**raw, "trigger": {"kind": "forecast_verifier", "share": 1.0, "floor": 2.0}}, "mine")

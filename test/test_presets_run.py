@@ -98,6 +98,16 @@ def test_it_runs_closed_loop_in_its_own_regime(name: str, cell: Cell) -> None:
     assert result.chunks == asked and not result.rejected
 
 
+def test_a_trigger_makes_a_chunk_as_short_as_it_asks_for(cell: Cell) -> None:
+    """The verifier was heard, and the chunk carried out to its end all the same."""
+    counts = []
+    for parted in (False, True):
+        policy = Told(Policy(harmless("ffdc_wam"), seed=0))
+        result = run_episode(cell, Executor(ROBOT), policy, "reach", 0, parted=lambda seen, parted=parted: parted)
+        counts.append((policy.made, result.chunks))
+    assert counts == [(2, 2), (20, 20)]
+
+
 @pytest.mark.parametrize("name", preset_names())
 def test_it_answers_over_ros(name: str, live: Live, tmp_path: Path) -> None:
     """A preset that was read by name could not be loaded into the node, or its future not be published."""

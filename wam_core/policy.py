@@ -83,6 +83,7 @@ class Policy:
         self.seed = seed
         self.sequence = 0
         self._thought: _Thought | None = None
+        self._forecast: Future | None = None
 
     def check_instruction(self, instruction: str) -> None:
         """Raise :class:`ContractError` naming the first word the model does not know."""
@@ -146,6 +147,25 @@ class Policy:
             late = self._late(thought, missing) if missing else {}
         made = {**late, **thought.generated}
         return tuple(self._future(thought, group.substrate, made[group.name]) for group in preset.futures())
+
+    def parted(self, observation: Observation) -> bool:
+        """Whether the preset's trigger asks for a new chunk: ``observation`` is not what was imagined for its instant.
+
+        Between imagined instants, and without a trigger, nothing asks for one.
+        """
+        thought, trigger = self._thought, self.checkpoint.preset.trigger
+        if thought is None or trigger is None:
+            return False
+        if self._forecast is None or self._forecast.sequence != thought.sequence:
+            self._forecast = next((f for f in self.imagine() if f.substrate == "video"), None)
+        if self._forecast is None:
+            return False
+        instant = (observation.stamp_ns - thought.stamp_ns) / self._forecast.step_ns
+        k = round(instant) - 1
+        if not 0 <= k < len(self._forecast.values) or abs(instant - round(instant)) > 0.1:
+            return False
+        seen = lay_out(self.checkpoint.robot, observation.images, self.checkpoint.preset.layout)
+        return trigger.parted(thought.scenes.images[0], np.asarray(self._forecast.values[k], np.uint8), seen)
 
     def _generate(
         self,

@@ -21,6 +21,8 @@ from wam_core.pretrained.conventions import Conventions
 from wam_core.robot.contract import RobotContract
 from wam_core.substrates.substrate import Clip, Substrate, SubstrateSpec
 from wam_core.substrates.table import SUBSTRATES
+from wam_core.triggers.table import TRIGGERS
+from wam_core.triggers.trigger import TriggerSpec
 
 Part = TypeVar("Part")
 
@@ -61,6 +63,7 @@ class Preset:
         steps: denoising steps at inference, where a group names none of its own.
         text_length: most words of an instruction.
         planner: how one of several chunks is chosen; None: the model's first is taken.
+        trigger: what asks for a new chunk before ``replan_steps`` are over; None: nothing does.
         held_by: tests that fail when what distinguishes the system is taken out of this preset.
         published: how weights that others trained want their inputs, and give their outputs.
     """
@@ -81,6 +84,7 @@ class Preset:
     groups: tuple[TokenGroup, ...]
     training: TrainingSettings
     planner: PlannerSpec | None = None
+    trigger: TriggerSpec | None = None
     held_by: tuple[str, ...] = ()
     published: Conventions | None = None
 
@@ -143,10 +147,16 @@ def from_dict(raw: Mapping[str, Any], source: str) -> Preset:
     values["held_by"] = tuple(raw.get("held_by", ()))
     if raw.get("planner") is not None:
         values["planner"] = _part(PLANNERS, raw["planner"], f"{source}.planner")
+    if raw.get("trigger") is not None:
+        values["trigger"] = _part(TRIGGERS, raw["trigger"], f"{source}.trigger")
     preset = Preset(**values)
     wiring = Wiring(preset.groups)
     if preset.planner:
         preset.planner.check(wiring, ACTION)
+    pictured = [g for g in preset.futures() if preset.substrates[g.substrate].axis.startswith("Pixel")]
+    if preset.trigger and not any(wiring.depends(ACTION, g.name) for g in pictured):
+        expected = "none, or a chunk that is made with a future in pictures"
+        raise ContractError(f"{source}.trigger", preset.trigger.kind, expected)
     if preset.frame_stride < 1 or preset.horizon % preset.frame_stride:
         raise ContractError(f"{source}.frame_stride", preset.frame_stride, f"a divisor of the horizon {preset.horizon}")
     if not 0 < preset.replan_steps <= preset.horizon:

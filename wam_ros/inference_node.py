@@ -173,7 +173,7 @@ class InferenceNode(LifecycleNode):
         self._sensors.read_queues()
         if self._active and instruction:
             observation = self._sensors.observe(instruction)
-            if self._is_due(observation.stamp_ns):
+            if self._is_due(observation.stamp_ns) or (self._policy and self._policy.parted(observation)):
                 self._predict(observation)
 
     def _is_due(self, stamp_ns: int) -> bool:

@@ -69,6 +69,7 @@ def run_episode(
     perturb: Callable[[Observation, ActionChunk], ActionChunk] | None = None,
     delay_ns: int = 0,
     watch: Callable[[JointCommand], object] | None = None,
+    parted: Callable[[Observation], bool] = lambda observation: False,
 ) -> EpisodeResult:
     """Reset the cell to ``task`` and ``seed`` and run ``policy`` until shortly after success or until time is over.
 
@@ -77,6 +78,7 @@ def run_episode(
         perturb: changes the chunk that is executed; the one that is recorded stays as the policy gave it.
         delay_ns: time from an observation to the moment its chunk reaches the executor.
         watch: is shown every command.
+        parted: whether an observation asks for a new chunk before the policy's ``replan_steps`` are over.
     """
     robot = cell.robot
     instruction = cell.reset(task, seed)
@@ -89,15 +91,16 @@ def run_episode(
     if writer:
         writer.instruction(instruction, start_ns)
     success_ns: int | None = None
-    steps, last_step = 0, round(cell.max_seconds * robot.rates.action_hz)
+    steps, due, last_step = 0, 0, round(cell.max_seconds * robot.rates.action_hz)
     while steps < last_step:
         now_ns, images = cell.time_ns, {name: cell.image(name) for name in cameras}
         if writer:
             for name in recorded_cameras:
                 writer.image(name, images[name], now_ns)
-        if steps % policy.replan_steps == 0:
-            seen = {name: images[name] for name in policy.cameras}
-            observation = Observation(now_ns, seen, cell.tool_pose(), instruction, cell.robot_state().tactile)
+        seen = {name: images[name] for name in policy.cameras}
+        observation = Observation(now_ns, seen, cell.tool_pose(), instruction, cell.robot_state().tactile)
+        if steps >= due or parted(observation):
+            due = steps + policy.replan_steps
             chunk = policy.act(observation)
             if chunk is not None:
                 if writer:

@@ -59,7 +59,8 @@ def run_trial(trial: Trial) -> EpisodeResult:
     policy.steps = trial.steps or policy.steps
     delay_ns = trial.delay_ms * 1_000_000
     acting = ContinuingPolicy(CONTROLS[trial.control](policy, trial.seed), trial.continuation, delay_ns)
-    return run_episode(cell, Executor(cell.robot), acting, trial.task, trial.seed, delay_ns=delay_ns)
+    executor = Executor(cell.robot)
+    return run_episode(cell, executor, acting, trial.task, trial.seed, delay_ns=delay_ns, parted=policy.parted)
 
 
 @cache
