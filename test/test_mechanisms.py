@@ -317,3 +317,15 @@ def test_ffdc_wam_asks_for_a_new_chunk_when_its_future_does_not_come_true() -> N
     raw = load_preset("fast_wam").to_dict()
     with pytest.raises(ContractError, match=r"trigger.*made with a future in pictures"):
         from_dict({**raw, "trigger": {"kind": "forecast_verifier", "share": 1.0, "floor": 2.0}}, "mine")
+
+
+def test_dust_gives_vision_more_steps_and_lets_the_action_be_finished_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DUST: two streams that see each other, each with its own noise; vision is denoised in smaller steps."""
+    alone = passes("dust", monkeypatch)
+    assert len(alone[ACTION]) == 4 and alone[ACTION] != alone["future"]
+    monkeypatch.undo()
+    both = passes("dust", monkeypatch, (ACTION, "future"))
+    assert len(both["future"]) == 8 and both["future"][0] == 1.0
+    wiring = Wiring(load_preset("dust").groups)
+    assert wiring.depends(ACTION, "future") and wiring.depends("future", ACTION)
+    assert {s.kind for s in load_preset("dust").substrates.values()} == {"teacher_features"}

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import TINY, tiny_frames
+from tiny import TINY, tiny_frames, tiny_teacher
 
 from wam_core.errors import ContractError
 from wam_core.preprocess.images import ImageLayout
@@ -106,6 +106,23 @@ def test_a_tile_that_does_not_fit_is_named(kind: str) -> None:
         TINY[kind].shape(Clip(ImageLayout(("front",), 36, 30), 4, 4))
 
 
+def test_a_published_encoder_sees_camera_by_camera_now_and_at_the_end() -> None:
+    """One camera's picture was squeezed beside the other's into the encoder's square."""
+    spec, scenes = tiny_teacher(), moving(2)
+    substrate, shape = spec.build(CLIP), spec.shape(CLIP)
+    features = substrate.encode(scenes, ROWS)
+    assert features.shape == (1, shape.tokens("present") + shape.tokens("future"), 16) and shape.grid == (2, 4)
+    other = Scenes(scenes.images.copy())
+    other.images[:, :, 32:] = 200
+    changed = (substrate.encode(other, ROWS) - features).abs().amax(dim=2).unflatten(1, (2, 2, 4))[0] > 1e-4
+    assert not bool(changed[:, :, :2].any()) and bool(changed[:, :, 2:].all())
+    assert substrate.decode(features[:, :8], features[:, 8:]).shape == (1, 1, 2, 4, 16)
+    with pytest.raises(ContractError, match=r"teacher: .*rows, width"):
+        replace(spec, width=24).build(CLIP)
+    with pytest.raises(ContractError, match="pool"):
+        replace(spec, pool=3).shape(CLIP)
+
+
 def test_every_kind_is_tried_here() -> None:
     """A kind that nothing tries can hold anything."""
-    assert set(TINY) | {"wan_video"} == set(SUBSTRATES)
+    assert set(TINY) | {"wan_video", "teacher_features"} == set(SUBSTRATES)

@@ -1,8 +1,14 @@
 """A preset, frames and a checkpoint small enough to build in milliseconds."""
 
+import atexit
+import shutil
+import tempfile
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 
 import numpy as np
+import tiny_published
 import torch
 
 from wam_core.data.frames import TrainingFrames
@@ -16,6 +22,8 @@ from wam_core.substrates.motion_region import MotionRegionSpec
 from wam_core.substrates.optical_flow import OpticalFlowSpec
 from wam_core.substrates.pixels import PixelsSpec
 from wam_core.substrates.signal import SignalSpec
+from wam_core.substrates.substrate import SubstrateSpec
+from wam_core.substrates.teacher_features import TeacherFeaturesSpec
 from wam_core.substrates.video_latent import VideoLatentSpec
 from wam_core.training.batches import statistics_of, vocabulary_of
 from wam_core.training.checkpoint import Checkpoint
@@ -32,6 +40,21 @@ TINY = {
 WORDS = ("ball", "block", "blue", "green", "push", "reach", "red", "the", "to", "zone")
 
 
+@cache
+def tiny_teacher() -> TeacherFeaturesSpec:
+    """SigLIP's vision tower with two layers."""
+    folder = Path(tempfile.mkdtemp(prefix="wam_tiny_teacher_"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    tiny_published.save_teacher("siglip", folder)
+    return TeacherFeaturesSpec("teacher_features", str(folder), rows=4, width=16, pool=2)
+
+
+def tiny_substrate(spec: SubstrateSpec) -> SubstrateSpec:
+    if spec.kind == "teacher_features":
+        return tiny_teacher()
+    return spec if spec.kind == "signal" else TINY[spec.kind]
+
+
 def tiny_preset(name: str) -> Preset:
     """A shipped preset with its wiring untouched and everything else shrunk."""
     preset = load_preset(name)
@@ -39,7 +62,7 @@ def tiny_preset(name: str) -> Preset:
         preset,
         layout=ImageLayout(("front", "wrist"), 32, 32),
         steps=3,
-        substrates={n: spec if spec.kind == "signal" else TINY[spec.kind] for n, spec in preset.substrates.items()},
+        substrates={name: tiny_substrate(spec) for name, spec in preset.substrates.items()},
         trunk=TrunkSize(layers=2, heads=2, head_dim=12, text_dim=16, time_dim=16),
         experts={n: ExpertSize(24, 48) if n == "action" else ExpertSize(32, 64) for n in preset.experts},
     )

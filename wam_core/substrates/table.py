@@ -8,6 +8,7 @@ from wam_core.substrates.optical_flow import OpticalFlowSpec
 from wam_core.substrates.pixels import PixelsSpec
 from wam_core.substrates.signal import SignalSpec
 from wam_core.substrates.substrate import SubstrateSpec
+from wam_core.substrates.teacher_features import TeacherFeaturesSpec
 from wam_core.substrates.video_latent import VideoLatentSpec
 from wam_core.substrates.wan_video import WanVideoSpec
 
@@ -16,6 +17,7 @@ SUBSTRATES: Mapping[str, type[SubstrateSpec]] = {
     "video_latent": VideoLatentSpec,
     "wan_video": WanVideoSpec,
     "encoded_frame": EncodedFrameSpec,
+    "teacher_features": TeacherFeaturesSpec,
     "optical_flow": OpticalFlowSpec,
     "motion_region": MotionRegionSpec,
     "signal": SignalSpec,
