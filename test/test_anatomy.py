@@ -12,6 +12,7 @@ from tiny import tiny_model
 from wam_core.anatomy import Anatomy, classify, survey, surveyed
 from wam_core.errors import ContractError
 from wam_core.model.groups import Wiring
+from wam_core.model.runtimes.eager import Eager
 from wam_core.presets import ACTION, Preset, load_preset, preset_names, published_names
 
 FOLLOWING = [name for name in (*preset_names(), *published_names()) if load_preset(name).system]
@@ -108,13 +109,13 @@ def test_a_tapped_future_is_denoised_no_further_than_its_tap(monkeypatch: pytest
     """The whole video was denoised for an action that reads its first step."""
     model = tiny_model("mimic_video")
     levels: list[float] = []
-    run = type(model).run
+    carry = Eager.carry
 
-    def counted(self, features, sigmas, text, cache):  # type: ignore[no-untyped-def]
-        levels.extend(float(sigmas[n]) for n in ("future", "future_tap") if n in sigmas)
-        return run(self, features, sigmas, text, cache)
+    def counted(self, features, now, text, cache):  # type: ignore[no-untyped-def]
+        levels.extend(now[n] for n in ("future", "future_tap") if n in now)
+        return carry(self, features, now, text, cache)
 
-    monkeypatch.setattr(type(model), "run", counted)
+    monkeypatch.setattr(Eager, "carry", counted)
     sampled("mimic_video", (ACTION,))
     tap = model.wiring.groups["future_tap"].level
     assert levels[-1] == pytest.approx(tap) and all(level > tap for level in levels[:-1]) and len(levels) < 4
@@ -127,8 +128,8 @@ def test_groups_that_need_fewer_steps_do_not_wait_for_the_others() -> None:
     context = torch.randn(1, 13, model.spec.trunk.text_dim)
     observed = {("video", "present"): torch.randn(1, *model.shape_of("first_frame"))}
     passes: list[int] = []
-    run = model.run
-    model.run = lambda *a: (passes.append(1), run(*a))[1]  # type: ignore[method-assign]
+    carry = model.carry
+    model.carry = lambda *a: (passes.append(1), carry(*a))[1]  # type: ignore[method-assign]
     made = model.generate(observed, context, (ACTION,), 3, torch.Generator().manual_seed(0))
     assert set(made) == {ACTION} and len(passes) == 1 + 3
     made = model.generate(observed, context, (ACTION, "future"), 3, torch.Generator().manual_seed(0))

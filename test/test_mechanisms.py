@@ -11,8 +11,10 @@ from tiny import tiny_checkpoint, tiny_frames, tiny_model, tiny_preset
 
 from wam_core.contract import Observation
 from wam_core.errors import ContractError
+from wam_core.model import sampling
 from wam_core.model.generators.bins import BINS, HIDDEN, from_bins
 from wam_core.model.groups import Wiring
+from wam_core.model.runtimes.eager import Eager
 from wam_core.model.wam import WorldActionModel
 from wam_core.policy import Policy
 from wam_core.presets import ACTION, build_substrates, from_dict, load_preset, model_spec
@@ -29,14 +31,14 @@ def future_of(name: str, value: float, group: str = "future") -> dict[str, torch
 def passes(name: str, monkeypatch: pytest.MonkeyPatch, outputs: tuple[str, ...] = (ACTION,)) -> Levels:
     """Noise levels at which each group went through the trunk."""
     seen: Levels = {}
-    run = WorldActionModel.run
+    carry = Eager.carry
 
-    def counted(self, features, sigmas, text, cache):  # type: ignore[no-untyped-def]
+    def counted(self, features, levels, text, cache):  # type: ignore[no-untyped-def]
         for group in features:
-            seen.setdefault(group, []).append(round(float(sigmas[group]), 4))
-        return run(self, features, sigmas, text, cache)
+            seen.setdefault(group, []).append(round(levels[group], 4))
+        return carry(self, features, levels, text, cache)
 
-    monkeypatch.setattr(WorldActionModel, "run", counted)
+    monkeypatch.setattr(Eager, "carry", counted)
     sampled(name, outputs)
     return seen
 
@@ -63,15 +65,15 @@ def test_pad_denoises_picture_and_action_at_one_level_by_the_noise_in_them(monke
 def test_ud_vla_uncovers_picture_and_action_tokens_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """UD-VLA: discrete tokens of both kinds, hidden in equal shares; the picture never waits for the action."""
     hidden: list[tuple[float, float]] = []
-    run = WorldActionModel.run
+    carry = Eager.carry
 
-    def watched(self, features, sigmas, text, cache):  # type: ignore[no-untyped-def]
+    def watched(self, features, levels, text, cache):  # type: ignore[no-untyped-def]
         if {"future", ACTION} <= set(features):
             pair = [float((features[n] == HIDDEN).all(dim=-1).float().mean()) for n in ("future", ACTION)]
             hidden.append((pair[0], pair[1]))
-        return run(self, features, sigmas, text, cache)
+        return carry(self, features, levels, text, cache)
 
-    monkeypatch.setattr(WorldActionModel, "run", watched)
+    monkeypatch.setattr(Eager, "carry", watched)
     made = sampled("ud_vla", (ACTION, "future"))
     assert len(hidden) == 4 and hidden[0] == (1.0, 1.0)
     assert all(abs(a - b) < 0.07 and b < 1.0 for a, b in hidden[1:])
@@ -167,7 +169,9 @@ def test_dreamavoid_judges_a_chunk_by_the_dream_of_that_chunk_alone() -> None:
     assert not torch.equal(scores[0]["progress"], scores[1]["progress"])
 
 
-def test_cosmos_policy_makes_chunk_picture_and_value_frames_of_one_model_and_takes_the_most_valuable() -> None:
+def test_cosmos_policy_makes_chunk_picture_and_value_frames_of_one_model_and_takes_the_most_valuable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """CosmosPolicy: no expert of its own for action or value, one noise level for all, and best of N by the value."""
     preset = load_preset("cosmos_policy")
     made = [g for g in preset.groups if g.source == "generated"]
@@ -175,14 +179,14 @@ def test_cosmos_policy_makes_chunk_picture_and_value_frames_of_one_model_and_tak
     policy = Policy(tiny_checkpoint("cosmos_policy"), seed=0)
     images = {c: np.full((128, 128, 3), 90, np.uint8) for c in ("front", "wrist")}
     values: list[torch.Tensor] = []
-    generate = policy.checkpoint.model.generate
+    generate = sampling.generate
 
     def watched(*args, **options):  # type: ignore[no-untyped-def]
         made = generate(*args, **options)
         values.append(made["value"].mean(dim=(1, 2)))
         return made
 
-    policy.checkpoint.model.generate = watched  # type: ignore[method-assign]
+    monkeypatch.setattr(sampling, "generate", watched)
     policy.act(Observation(0, images, np.zeros(7), "reach the red ball"))
     assert len(values) == 1 and len(values[0]) == 4 and len(set(values[0].tolist())) == 4
     shown = {f.substrate: f for f in policy.imagine()}

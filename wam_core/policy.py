@@ -11,7 +11,10 @@ from torch import Tensor
 from wam_core.continuation import overlap
 from wam_core.contract import ActionChunk, Committed, FloatArray, Future, Observation, check_finite
 from wam_core.errors import ContractError
+from wam_core.model import sampling
+from wam_core.model.runtimes.eager import Eager
 from wam_core.model.sampling import Known
+from wam_core.model.situation import Situation
 from wam_core.model.wam import Content
 from wam_core.paths import share_path
 from wam_core.preprocess.images import lay_out
@@ -21,6 +24,9 @@ from wam_core.robot.contract import RobotContract
 from wam_core.substrates.substrate import Scenes
 from wam_core.training.batches import chunk_features, chunk_values, normalised
 from wam_core.training.checkpoint import Checkpoint, load_checkpoint
+
+#: Passes until the speed is that of all later ones: kernels are chosen in the first, memory has grown after the second.
+WARM_UPS = 2
 
 
 def checkpoint_folder(model: str) -> Path:
@@ -58,8 +64,7 @@ class _Thought:
     stamp_ns: int
     sequence: int
     scenes: Scenes
-    observed: Mapping[Content, Tensor]
-    context: Tensor
+    situation: Situation
     generated: Mapping[str, Tensor]
 
 
@@ -82,12 +87,24 @@ class Policy:
         self.steps = preset.steps
         self.seed = seed
         self.sequence = 0
+        self._runtime = Eager(checkpoint.model)
         self._thought: _Thought | None = None
         self._forecast: Future | None = None
 
     def check_instruction(self, instruction: str) -> None:
         """Raise :class:`ContractError` naming the first word the model does not know."""
         self.checkpoint.model.text.tokenize(instruction)
+
+    def warm_up(self) -> None:
+        """Compute once, from the blind control's picture, what a chunk and its futures take, and keep nothing of it.
+
+        Libraries choose their kernels and memory grows on first use; without this the first chunk pays for it.
+        """
+        c = self.checkpoint
+        scenes, state = Scenes(c.first_frame[None]), c.statistics["proprioception"].mean
+        for _ in range(WARM_UPS):
+            situation = self._situation(scenes, state, c.training["instructions"][0])
+            self._futures(_Thought(0, self.sequence, scenes, situation, self._choose(situation, {})))
 
     def act(self, observation: Observation, committed: Committed | None = None) -> ActionChunk:
         """Predict a chunk; nothing that the chunk does not depend on is computed.
@@ -101,25 +118,15 @@ class Policy:
         """
         c = self.checkpoint
         check_finite("observation.proprioception", observation.proprioception)
-        image = lay_out(c.robot, observation.images, c.preset.layout)
-        scenes = Scenes(image[None])
-        words = c.model.text.tokenize(observation.instruction)[None]
-        proprioception = normalised(c.statistics["proprioception"], observation.proprioception)[None]
+        scenes = Scenes(lay_out(c.robot, observation.images, c.preset.layout)[None])
         step_ns = c.robot.step_ns
         start_ns = observation.stamp_ns + step_ns
         known = {} if committed is None else {ACTION: self._known(committed, start_ns, observation.proprioception)}
-        with torch.no_grad():
-            observed = _observed(c, scenes)
-            context = c.model.context(words, proprioception)
-            planner = c.preset.planner
-
-            def generate(outputs: tuple[str, ...], candidates: int) -> dict[str, Tensor]:
-                return self._generate(observed, context, outputs, self.sequence, candidates, known=known)
-
-            generated = planner.choose(generate, ACTION) if planner else generate((ACTION,), 1)
-            values = chunk_values(c.robot, c.statistics["action"], generated[ACTION][0], observation.proprioception)
+        situation = self._situation(scenes, observation.proprioception, observation.instruction)
+        generated = self._choose(situation, known)
+        values = chunk_values(c.robot, c.statistics["action"], generated[ACTION][0], observation.proprioception)
         check_finite("chunk.values", values)
-        self._thought = _Thought(observation.stamp_ns, self.sequence, scenes, observed, context, generated)
+        self._thought = _Thought(observation.stamp_ns, self.sequence, scenes, situation, generated)
         chunk = ActionChunk(
             stamp_ns=observation.stamp_ns,
             start_ns=start_ns,
@@ -138,15 +145,32 @@ class Policy:
 
         Those that the chunk was made from are shown as they were; the others are generated now.
         """
-        thought, preset = self._thought, self.checkpoint.preset
-        if thought is None:
-            return ()
-        names = [g.name for g in preset.futures()]
-        missing = [n for n in names if n not in thought.generated]
-        with torch.no_grad():
-            late = self._late(thought, missing) if missing else {}
+        return self._futures(self._thought) if self._thought else ()
+
+    def _futures(self, thought: _Thought) -> tuple[Future, ...]:
+        groups = self.checkpoint.preset.futures()
+        missing = [g.name for g in groups if g.name not in thought.generated]
+        # What the chunk did not need, from what it was made of, so that these are the futures of this chunk.
+        late = self._generate(thought.situation, missing, thought.sequence, given=thought.generated) if missing else {}
         made = {**late, **thought.generated}
-        return tuple(self._future(thought, group.substrate, made[group.name]) for group in preset.futures())
+        return tuple(self._future(thought, group.substrate, made[group.name]) for group in groups)
+
+    @torch.no_grad()
+    def _situation(self, scenes: Scenes, proprioception: FloatArray, instruction: str) -> Situation:
+        """What the cameras see, the robot's own numbers and what it is told."""
+        c = self.checkpoint
+        prompt = self._runtime.prompt(instruction, lambda: c.model.text.tokenize(instruction))
+        state = normalised(c.statistics["proprioception"], proprioception)[None]
+        return Situation(self._runtime, _observed(c, scenes), c.model.join(prompt.tokens, state), prompt)
+
+    def _choose(self, situation: Situation, known: Mapping[str, Known]) -> Mapping[str, Tensor]:
+        """The next chunk's action and what was generated with it."""
+
+        def generate(outputs: tuple[str, ...], candidates: int) -> dict[str, Tensor]:
+            return self._generate(situation, outputs, self.sequence, candidates, known=known)
+
+        planner = self.checkpoint.preset.planner
+        return planner.choose(generate, ACTION) if planner else generate((ACTION,), 1)
 
     def parted(self, observation: Observation) -> bool:
         """Whether the preset's trigger asks for a new chunk: ``observation`` is not what was imagined for its instant.
@@ -169,8 +193,7 @@ class Policy:
 
     def _generate(
         self,
-        observed: Mapping[Content, Tensor],
-        context: Tensor,
+        situation: Situation,
         outputs: Sequence[str],
         sequence: int,
         candidates: int = 1,
@@ -178,10 +201,7 @@ class Policy:
         known: Mapping[str, Known] | None = None,
     ) -> dict[str, Tensor]:
         rng = torch.Generator().manual_seed(self.seed * 1_000_003 + sequence)
-        several = {n: x.expand(candidates, -1, -1) for n, x in observed.items()}
-        context = context.expand(candidates, -1, -1)
-        model = self.checkpoint.model
-        return model.generate(several, context, outputs, self.steps, rng, given=given, known=known)
+        return sampling.generate(situation, outputs, self.steps, rng, given, known, candidates)
 
     def _known(self, committed: Committed, start_ns: int, proprioception: FloatArray) -> Known:
         """What the chunk in progress says about a chunk that begins at ``start_ns``, as the model's features."""
@@ -195,15 +215,10 @@ class Policy:
         features = chunk_features(c.robot, c.statistics["action"], before.values, proprioception)
         return Known(features[None], torch.from_numpy(before.weights).float()[None, :, None])
 
-    def _late(self, thought: _Thought, missing: Sequence[str]) -> dict[str, Tensor]:
-        """Groups that the chunk did not need, from what it was made of, so that they are those of this chunk."""
-        made, sequence = thought.generated, thought.sequence
-        return self._generate(thought.observed, thought.context, missing, sequence, given=made)
-
     def _future(self, thought: _Thought, name: str, features: Tensor) -> Future:
         c = self.checkpoint
         substrate = c.substrates[name]
-        present = thought.observed.get((name, "present"), features[:, :0])
+        present = thought.situation.observed.get((name, "present"), features[:, :0])
         if not present.shape[1] and c.model.spec.shapes[name].tokens("present"):
             present = substrate.encode(thought.scenes, np.array([[0]]))
         values = substrate.decode(present, features)[0]

@@ -144,9 +144,10 @@ class InferenceNode(LifecycleNode):
         policy = load_policy(model, self._robot)
         threads = torch.get_num_threads()
         self._record = model_record(policy, checkpoint_folder(model), threads)
+        policy.warm_up()
         took = time.monotonic() - begin
         self.get_logger().info(
-            f"{policy.name}: cameras {', '.join(policy.cameras)}; {threads} threads; {took:.1f} s to load"
+            f"{policy.name}: cameras {', '.join(policy.cameras)}; {threads} threads; {took:.1f} s to load and warm up"
         )
         return policy
 

@@ -187,3 +187,7 @@ class Wiring:
     def prefix(self, names: Iterable[str]) -> tuple[str, ...]:
         """Clean groups among ``names``: they see no noisy group, so their keys and values never change."""
         return tuple(n for n in self.groups if n in set(names) and self.groups[n].source != "generated")
+
+    def given(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Groups among ``names`` that depend on the observation alone: the same whatever is generated from it."""
+        return tuple(n for n in names if all(self.groups[s].source == "observed" for s in self.needed([n])))

@@ -1,19 +1,15 @@
 """Sampling a wiring: stage after stage, each denoised on the keys and values of what no longer changes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from wam_core.model.generators.table import GENERATORS
 from wam_core.model.groups import Wiring
+from wam_core.model.situation import Situation
 from wam_core.model.trunk import KeyValue
-
-if TYPE_CHECKING:
-    from wam_core.model.wam import Content, WorldActionModel
 
 
 class Known(NamedTuple):
@@ -25,19 +21,22 @@ class Known(NamedTuple):
 
 @torch.no_grad()
 def generate(
-    model: WorldActionModel,
-    observed: Mapping[Content, Tensor],
-    context: Tensor,
+    situation: Situation,
     outputs: Iterable[str],
     steps: int,
     rng: torch.Generator,
-    given: Mapping[str, Tensor],
-    known: Mapping[str, Known],
-    reuse: bool,
+    given: Mapping[str, Tensor] | None = None,
+    known: Mapping[str, Known] | None = None,
+    samples: int = 0,
+    reuse: bool = True,
 ) -> dict[str, Tensor]:
-    """See :meth:`WorldActionModel.generate`."""
-    sampler = _Sampler(model, context, tuple(outputs), steps, rng, given, known, reuse)
-    return sampler.run(observed)
+    """See :meth:`WorldActionModel.generate`.
+
+    Args:
+        samples: how many, of a situation of one; they differ by their noise alone. 0: one for each that it holds.
+    """
+    samples = samples or len(situation.context)
+    return _Sampler(situation, tuple(outputs), steps, rng, given or {}, known or {}, samples, reuse).run()
 
 
 class _Sampler:
@@ -45,32 +44,38 @@ class _Sampler:
 
     def __init__(
         self,
-        model: WorldActionModel,
-        context: Tensor,
+        situation: Situation,
         outputs: tuple[str, ...],
         steps: int,
         rng: torch.Generator,
         given: Mapping[str, Tensor],
         known: Mapping[str, Known],
+        samples: int,
         reuse: bool,
     ) -> None:
-        self.model, self.context, self.outputs, self.steps = model, context, outputs, steps
-        self.given, self.known, self.reuse = given, known, reuse
-        self.wiring: Wiring = model.wiring
+        self.situation, self.outputs, self.steps = situation, outputs, steps
+        self.given, self.known, self.samples, self.reuse = given, known, samples, reuse
+        self.model = situation.runtime.model
+        self.wiring: Wiring = self.model.wiring
         self.names = self.wiring.needed(outputs)
         self.wanted = self.wiring.finished(outputs)
-        self.text = model.text_cache(self.names, context)
+        self.device = situation.context.device
         self.noise = {
-            name: torch.randn((len(context), *model.shape_of(name)), generator=own, device=context.device)
+            name: torch.randn((samples, *self.model.shape_of(name)), generator=own, device=self.device)
             for name, own in _split(rng, self.wiring.groups).items()
-            if name in self.names and self.wiring.groups[name].source == "generated"
+            if (name in self.names or not reuse) and self.wiring.groups[name].source == "generated"
         }
-        self.values: dict[str, Tensor] = {}
-        self.cache: dict[str, list[KeyValue]] = {}
+        waiting = set(self.names) - set(self.wiring.given(self.names))
+        self.values = {
+            n: situation.observed[self.wiring.groups[n].content].expand(samples, -1, -1)
+            for n in waiting
+            if self.wiring.groups[n].source == "observed"
+        }
+        self.cache: dict[str, Sequence[KeyValue]] = {}
+        self.text: Mapping[str, Sequence[KeyValue]] = {}
 
-    def run(self, observed: Mapping[Content, Tensor]) -> dict[str, Tensor]:
+    def run(self) -> dict[str, Tensor]:
         groups = self.wiring.groups
-        self.values = {n: observed[groups[n].content] for n in self.names if groups[n].source == "observed"}
         finished: dict[str, Tensor] = {}
         for stage in self.wiring.stages(self.outputs):
             done = {n: self.given[n] for n in stage if n in self.given}
@@ -83,21 +88,24 @@ class _Sampler:
                 if groups[n].source == "copy" and original in done:
                     self.values[n] = done[original]
                 elif groups[n].source == "tap" and original in self.given and original in stage:
-                    level = torch.full((len(self.context),), groups[n].level, device=self.context.device)
+                    level = torch.full((self.samples,), groups[n].level, device=self.device)
                     maker = GENERATORS[groups[original].generator]
                     self.values[n] = maker.show(self.given[original], self.noise[original], level)[0]
         return finished
 
-    def _sigmas(self, names: Iterable[str]) -> dict[str, Tensor]:
-        """Noise levels of groups that are not being denoised: zero, or a tap's own."""
-        still = self.context.new_zeros(len(self.context))
-        return {n: still + self.wiring.groups[n].level for n in names}
-
     def _remember(self) -> None:
         """Keys and values of what became known since the last stage."""
-        fresh = {n: v for n, v in self.values.items() if n not in self.cache}
-        if fresh and self.reuse:
-            self.cache |= self.model.run(fresh, self._sigmas(fresh), self.text, self.cache)[1]
+        if not self.reuse:
+            return
+        if not self.text:
+            self.text = _expand(self.situation.text(self.names), self.samples)
+            self.cache = _expand(self.situation.seen(self.names), self.samples)
+        known = {*self.cache, *self.values}
+        ready = [n for n in self.values if known.issuperset(self.wiring.prefix(self.wiring.needed([n])))]
+        fresh = {n: self.values[n] for n in ready if n not in self.cache}
+        if fresh:
+            levels = {n: self.wiring.groups[n].level for n in fresh}
+            self.cache |= self.situation.runtime.carry(fresh, levels, self.text, self.cache)[1]
 
     def _denoise(self, stage: tuple[str, ...], given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Values of the stage's groups that reached zero noise; taps on the way are kept in ``values``."""
@@ -106,7 +114,6 @@ class _Sampler:
         taps = {n: [t for t in self.names if self._taps(t, n)] for n in groups}
         levels = {n: self._levels(n, [self.wiring.groups[t].level for t in taps[n]]) for n in groups}
         x = {n: makers[n].start(self.noise[n]) for n in groups}
-        still = self.context.new_zeros(len(self.context))
         wanted = [n for n in groups if n in self.wanted] or list(groups)
         for i in range(max(len(levels[n]) for n in wanted)):
             for n in groups:
@@ -116,8 +123,8 @@ class _Sampler:
             active = [n for n in groups if i < len(levels[n]) - 1]
             if not active:
                 break
-            sigmas = {n: still + levels[n][min(i, len(levels[n]) - 1)] for n in groups}
-            heads = self._heads({**x, **given}, {**sigmas, **dict.fromkeys(given, still)})
+            noisy = {n: levels[n][min(i, len(levels[n]) - 1)] for n in groups}
+            heads = self._heads({**x, **given}, {**noisy, **dict.fromkeys(given, 0.0)})
             for n in active:
                 now, following = levels[n][i], levels[n][i + 1]
                 # The correction is not by the gradient of the error (real-time chunking as published): a head that is
@@ -145,11 +152,30 @@ class _Sampler:
         group = self.wiring.groups[tap]
         return group.source == "tap" and group.copy_of == original
 
-    def _heads(self, x: Mapping[str, Tensor], sigmas: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _heads(self, x: Mapping[str, Tensor], levels: Mapping[str, float]) -> dict[str, Tensor]:
         if self.reuse:
-            return self.model.run(x, sigmas, self.text, self.cache)[0]
-        again = self.model.text_cache(self.names, self.context)
-        return self.model.run({**self.values, **x}, {**self._sigmas(self.values), **sigmas}, again, {})[0]
+            return self.situation.runtime.carry(x, levels, self.text, self.cache)[0]
+        return self._full_forward(x, levels)
+
+    def _full_forward(self, x: Mapping[str, Tensor], levels: Mapping[str, float]) -> dict[str, Tensor]:
+        """All groups of the wiring, each as far as it is known by now."""
+        features, sigmas = {}, {}
+        values = {**self.noise, **self.given, **self.values, **x}
+        for name, group in self.wiring.groups.items():
+            if group.source == "observed":
+                known = self.situation.observed[group.content]
+            else:
+                known = values[name if name in values else group.copy_of]
+            features[name] = known.expand(self.samples, -1, -1)
+            sigmas[name] = torch.full((self.samples,), levels.get(name, group.level), device=self.device)
+        context = self.situation.context.expand(self.samples, -1, -1)
+        return self.model.run(features, sigmas, self.model.text_cache(features, context), {})[0]
+
+
+def _expand(known: Mapping[str, Sequence[KeyValue]], samples: int) -> dict[str, Sequence[KeyValue]]:
+    """Keys and values of one situation for ``samples`` of them."""
+    shape = (samples, -1, -1, -1)
+    return {name: [(k.expand(shape), v.expand(shape)) for k, v in layers] for name, layers in known.items()}
 
 
 def _split(rng: torch.Generator, names: Iterable[str]) -> dict[str, torch.Generator]:

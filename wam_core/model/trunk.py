@@ -46,6 +46,20 @@ class ExpertSize:
 
 
 @dataclass(frozen=True)
+class Time:
+    """A noise level as an expert takes it.
+
+    Attributes:
+        vector: ``[B, width]``, for heads.
+        layers: of each block the shift, one plus the scale, and the gate of its attention, then of its MLP, ``[B, 1,
+            width]`` each.
+    """
+
+    vector: Tensor
+    layers: Sequence[tuple[Tensor, ...]]
+
+
+@dataclass(frozen=True)
 class Stream:
     """One group on its way through the trunk.
 
@@ -53,7 +67,7 @@ class Stream:
         expert: name of the expert that carries it.
         sees: names of the groups it attends to.
         tokens: ``[B, N, width]``.
-        modulation: time modulation ``[B, 6, width]``.
+        time: its noise level, as its expert takes it.
         cos, sin: rotary tables ``[N, 1, head_dim / 2]``.
         own: ``[N, N]`` which of its own tokens each one sees; None: all.
     """
@@ -61,7 +75,7 @@ class Stream:
     expert: str
     sees: tuple[str, ...]
     tokens: Tensor
-    modulation: Tensor
+    time: Time
     cos: Tensor
     sin: Tensor
     own: Tensor | None = None
@@ -115,19 +129,22 @@ class Block(nn.Module):
         self.ffn = nn.Sequential(nn.Linear(width, expert.ffn), nn.GELU("tanh"), nn.Linear(expert.ffn, width))
         self.modulation = nn.Parameter(torch.randn(1, 6, width) / width**0.5)
 
-    def open(self, stream: Stream) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, ...]]:
-        """Queries, keys and values of a stream, and the six modulation vectors ``[B, 1, width]``."""
-        mod = (self.modulation + stream.modulation).unsqueeze(2).unbind(1)
-        x = self.norm1(stream.tokens) * (1 + mod[1]) + mod[0]
+    def modulate(self, time: Tensor) -> tuple[Tensor, ...]:
+        """Of a time modulation ``[B, 6, width]``: this block's entry in :attr:`Time.layers`."""
+        shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = (self.modulation + time).unsqueeze(2).unbind(1)
+        return shift, 1 + scale, gate, mlp_shift, 1 + mlp_scale, mlp_gate
+
+    def open(self, x: Tensor, mod: tuple[Tensor, ...], cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values of tokens ``x``."""
+        x = self.norm1(x) * mod[1] + mod[0]
         k, v = self.self_attn.keys_values(x)
-        q = apply_rope(self.self_attn.queries(x), stream.cos, stream.sin)
-        return q, apply_rope(k, stream.cos, stream.sin), v, mod
+        return apply_rope(self.self_attn.queries(x), cos, sin), apply_rope(k, cos, sin), v
 
     def close(self, x: Tensor, attended: Tensor, mod: tuple[Tensor, ...], text: KeyValue) -> Tensor:
         """Residual update after the joint attention; ``text`` are this block's context keys and values."""
         x = x + attended * mod[2]
         x = x + self.cross_attn.attend(self.cross_attn.queries(self.norm3(x)), *text)
-        return x + self.ffn(self.norm2(x) * (1 + mod[4]) + mod[3]) * mod[5]
+        return x + self.ffn(self.norm2(x) * mod[4] + mod[3]) * mod[5]
 
 
 class Expert(nn.Module):
@@ -157,6 +174,11 @@ class Expert(nn.Module):
         time = self.time_embedding(torch.cat((angles.cos(), angles.sin()), dim=1))
         return time, self.time_projection(time).unflatten(1, (6, -1))
 
+    def time(self, sigma: Tensor) -> Time:
+        """Noise levels ``[B]``, embedded and brought to every block."""
+        vector, modulation = self.embed_time(sigma)
+        return Time(vector, [cast(Block, block).modulate(modulation) for block in self.blocks])
+
     def text_cache(self, context: Tensor) -> list[KeyValue]:
         """Cross-attention keys and values of every layer for ``context`` ``[B, L, text_dim]``."""
         embedded = self.text_embedding(context)
@@ -177,8 +199,8 @@ class Trunk(nn.Module):
     def forward(
         self,
         streams: Mapping[str, Stream],
-        text: Mapping[str, list[KeyValue]],
-        cache: Mapping[str, list[KeyValue]],
+        text: Mapping[str, Sequence[KeyValue]],
+        cache: Mapping[str, Sequence[KeyValue]],
     ) -> tuple[dict[str, Tensor], dict[str, list[KeyValue]]]:
         """Carry ``streams`` through all layers.
 
@@ -195,8 +217,8 @@ class Trunk(nn.Module):
             opened = {}
             for name, s in streams.items():
                 block = self.expert(s.expert).block(layer)
-                current = Stream(s.expert, s.sees, tokens[name], s.modulation, s.cos, s.sin)
-                q, k, v, mod = block.open(current)
+                mod = s.time.layers[layer]
+                q, k, v = block.open(tokens[name], mod, s.cos, s.sin)
                 produced[name].append((k, v))
                 opened[name] = (block, q, mod)
             for name, (block, q, mod) in opened.items():

@@ -1,7 +1,7 @@
 """A World Action Model: a wiring of token groups carried by the trunk, trained and sampled without special cases."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -14,9 +14,11 @@ from wam_core.model.generators.table import GENERATORS
 from wam_core.model.groups import TokenGroup, Wiring
 from wam_core.model.modalities import Modality, TokenShape, modality_of
 from wam_core.model.rope import rope_angles
+from wam_core.model.runtimes.eager import Eager
 from wam_core.model.sampling import Known
+from wam_core.model.situation import Situation
 from wam_core.model.text import GivenText, Text, TextEncoder
-from wam_core.model.trunk import Expert, ExpertSize, KeyValue, Stream, Trunk, TrunkSize
+from wam_core.model.trunk import Expert, ExpertSize, KeyValue, Stream, Time, Trunk, TrunkSize
 
 #: Substrate and span.
 Content = tuple[str, str]
@@ -90,15 +92,18 @@ class WorldActionModel(nn.Module):
 
     def context(self, words: Tensor, proprioception: Tensor) -> Tensor:
         """Context tokens ``[B, L + 1, text_dim]``: the instruction's words, then proprioception."""
-        return torch.cat((self.text(words), self.proprio_encoder(proprioception)[:, None]), dim=1)
+        return self.join(self.text(words), proprioception)
+
+    def join(self, words: Tensor, proprioception: Tensor) -> Tensor:
+        """Context tokens of the words' ``[B, L, text_dim]``."""
+        return torch.cat((words, self.proprio_encoder(proprioception)[:, None]), dim=1)
 
     def text_cache(self, names: Iterable[str], context: Tensor) -> dict[str, list[KeyValue]]:
         """Cross-attention keys and values for the experts that carry ``names``."""
         experts = {self.wiring.groups[n].expert: self._expert(self.wiring.groups[n]) for n in names}
         return {name: expert.text_cache(context) for name, expert in experts.items()}
 
-    def _stream(self, group: TokenGroup, features: Tensor, sigma: Tensor) -> tuple[Stream, Tensor]:
-        time, modulation = self._expert(group).embed_time(sigma)
+    def _stream(self, group: TokenGroup, features: Tensor, time: Time) -> Stream:
         cos, sin = getattr(self, f"cos_{group.name}"), getattr(self, f"sin_{group.name}")
         tokens = self._modality(group).embed(features, group.span)
         if group.masked:
@@ -107,7 +112,7 @@ class WorldActionModel(nn.Module):
             frame = tokens.shape[1] // len(self.spec.shapes[group.substrate].frames(group.span))
             tokens = torch.cat((torch.zeros_like(tokens[:, :frame]), tokens[:, :-frame]), dim=1)
         own = getattr(self, f"own_{group.name}")
-        return Stream(group.expert, group.sees, tokens, modulation, cos, sin, own), time
+        return Stream(group.expert, group.sees, tokens, time, cos, sin, own)
 
     def mask(self, name: str, features: Tensor) -> Tensor:
         """``[B, N, 1]`` in 0..1: how much of each token of a masked group is let through."""
@@ -117,16 +122,25 @@ class WorldActionModel(nn.Module):
         self,
         features: Mapping[str, Tensor],
         sigmas: Mapping[str, Tensor],
-        text: Mapping[str, list[KeyValue]],
-        cache: Mapping[str, list[KeyValue]],
+        text: Mapping[str, Sequence[KeyValue]],
+        cache: Mapping[str, Sequence[KeyValue]],
     ) -> tuple[dict[str, Tensor], dict[str, list[KeyValue]]]:
         """One pass: heads' outputs of the generated groups in ``features``, keys and values of all of them."""
-        streams, times = {}, {}
-        for name, value in features.items():
-            streams[name], times[name] = self._stream(self.wiring.groups[name], value, sigmas[name])
+        times = {n: self._expert(self.wiring.groups[n]).time(sigmas[n]) for n in features}
+        return self.carry(features, times, text, cache)
+
+    def carry(
+        self,
+        features: Mapping[str, Tensor],
+        times: Mapping[str, Time],
+        text: Mapping[str, Sequence[KeyValue]],
+        cache: Mapping[str, Sequence[KeyValue]],
+    ) -> tuple[dict[str, Tensor], dict[str, list[KeyValue]]]:
+        """:meth:`run`, with noise levels that are embedded already."""
+        streams = {n: self._stream(self.wiring.groups[n], value, times[n]) for n, value in features.items()}
         tokens, produced = self.trunk(streams, text, cache)
         heads = {
-            name: self._modality(group).head(tokens[name], times[name])
+            name: self._modality(group).head(tokens[name], times[name].vector)
             for name, group in self.wiring.groups.items()
             if name in features and group.source == "generated"
         }
@@ -201,15 +215,16 @@ class WorldActionModel(nn.Module):
             observed: (substrate, span) -> features of observed groups.
             steps: denoising steps of groups that name none of their own.
             rng: each group's noise is drawn from a generator of its own, so that it does not depend on ``outputs``.
-            reuse: compute clean groups and the text once per stage; ``False`` runs the naive full forward in
-                every step (the reference the fast path is tested against).
+            reuse: compute what is needed, and once what does not change; ``False`` runs all groups, the text and the
+                embedding of time in every step, as training does (the reference the fast path is tested against).
             given: features of generated groups that are known: a world model is given the action, an inverse
                 dynamics model the future.
             known: what generated groups go on from. In every step what the head says is brought to what it would say
                 if it knew those features, as far as their weights say: fully known tokens come out as they are, and
                 the others are generated beside them.
         """
-        return sampling.generate(self, observed, context, outputs, steps, rng, given or {}, known or {}, reuse)
+        situation = Situation(Eager(self), observed, context)
+        return sampling.generate(situation, outputs, steps, rng, given, known, reuse=reuse)
 
     def shape_of(self, group: str) -> tuple[int, int]:
         """Tokens N and features F of a group."""

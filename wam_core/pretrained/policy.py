@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from wam_core.contract import FloatArray, check_finite
 from wam_core.data.statistics import denormalise, normalise
 from wam_core.errors import ContractError
+from wam_core.model import sampling
+from wam_core.model.runtimes.eager import Eager
+from wam_core.model.situation import Situation
 from wam_core.preprocess.images import lay_out
 from wam_core.presets import from_dict
 from wam_core.pretrained.folder import Published, build_model, load_published
@@ -28,6 +31,7 @@ class PublishedPolicy:
         self.preset, self.body = weights.preset, weights.body
         self.replan_steps = weights.preset.replan_steps
         self.model = build_model(weights).to(device)
+        self._runtime = Eager(self.model)
         self._text, self._video, self._device = text, video, device
         conventions = weights.conventions
         self._method = conventions.normalisation
@@ -56,11 +60,11 @@ class PublishedPolicy:
         rng = torch.Generator(self._device).manual_seed(self._seed * 1_000_003 + self._count)
         self._count += 1
         with self._precision:
-            context = self.model.context(
-                self._text.embed(task)[None].to(self._device),
-                torch.from_numpy(proprioception).float()[None].to(self._device),
-            ).float()
-            made = self.model.generate({("video", "present"): present}, context, ["action"], self.preset.steps, rng)
+            prompt = self._runtime.prompt(task, lambda: self._text.embed(task).to(self._device))
+            own = torch.from_numpy(proprioception).float()[None].to(self._device)
+            context = self.model.join(prompt.tokens, own).float()
+            situation = Situation(self._runtime, {("video", "present"): present}, context, prompt)
+            made = sampling.generate(situation, ["action"], self.preset.steps, rng)
         features = made["action"][0].double().cpu().numpy()
         flat = features if len(self._action.names) == features.shape[1] else features.reshape(-1)
         actions = denormalise(self._action, flat, self._method).reshape(features.shape)

@@ -1,0 +1,21 @@
+"""Passes as PyTorch runs them, operation by operation: the reference of the others."""
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
+
+from wam_core.model.runtimes.runtime import Runtime
+from wam_core.model.trunk import KeyValue
+
+
+class Eager(Runtime):
+    """The model itself."""
+
+    def carry(
+        self,
+        features: Mapping[str, Tensor],
+        levels: Mapping[str, float],
+        text: Mapping[str, Sequence[KeyValue]],
+        cache: Mapping[str, Sequence[KeyValue]],
+    ) -> tuple[dict[str, Tensor], dict[str, list[KeyValue]]]:
+        return self.model.carry(features, {n: self.time(n, levels[n]) for n in features}, text, cache)

@@ -1,0 +1,69 @@
+"""How passes through a model whose weights are final are computed, and what is the same in all of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from wam_core.model.trunk import KeyValue, Time
+
+if TYPE_CHECKING:
+    from wam_core.model.wam import WorldActionModel
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What is the same for a whole instruction.
+
+    Attributes:
+        tokens: the words' context tokens ``[1, L, text_dim]``.
+        text: expert name -> cross-attention keys and values of these tokens, per layer.
+    """
+
+    tokens: Tensor
+    text: Mapping[str, Sequence[KeyValue]]
+
+
+class Runtime(ABC):
+    """A model for inference. Its weights must not change any more: what follows from them alone is kept for ever.
+
+    Each result is computed once at the widest scope at which it is the same: time embeddings here, the words in a
+    :class:`Prompt`, the observation in a ``Situation``, and the rest in every denoising step.
+    """
+
+    def __init__(self, model: WorldActionModel) -> None:
+        self.model = model
+        self._times: dict[tuple[str, float], Time] = {}
+        self._prompts: dict[str, Prompt] = {}
+
+    def time(self, group: str, level: float) -> Time:
+        """How the blocks that carry ``group`` take a noise level; schedules are fixed, so that levels come again."""
+        expert = self.model.wiring.groups[group].expert
+        if (expert, level) not in self._times:
+            sigma = torch.full((1,), level, device=next(self.model.parameters()).device)
+            self._times[expert, level] = self.model.trunk.expert(expert).time(sigma)
+        return self._times[expert, level]
+
+    def prompt(self, instruction: str, words: Callable[[], Tensor]) -> Prompt:
+        """An instruction; ``words`` gives what the model's text part takes of it, and is asked if it is a new one."""
+        if instruction not in self._prompts:
+            tokens = self.model.text(words()[None])
+            experts = {name: self.model.trunk.expert(name) for name in self.model.trunk.mixtures}
+            text = {name: expert.text_cache(tokens) for name, expert in experts.items()}
+            self._prompts = {instruction: Prompt(tokens, text)}
+        return self._prompts[instruction]
+
+    @abstractmethod
+    def carry(
+        self,
+        features: Mapping[str, Tensor],
+        levels: Mapping[str, float],
+        text: Mapping[str, Sequence[KeyValue]],
+        cache: Mapping[str, Sequence[KeyValue]],
+    ) -> tuple[dict[str, Tensor], dict[str, list[KeyValue]]]:
+        """One pass, as :meth:`WorldActionModel.run`, of groups ``[B, N, F]`` at one noise level each."""
