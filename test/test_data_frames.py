@@ -130,3 +130,9 @@ def test_the_summary_counts_and_names_what_would_make_training_fail(tmp_path: Pa
     assert summary.columns["action x"] == pytest.approx((0.36, 0.48, 0.5), abs=0.05)
     text = "\n".join(lines(summary))
     assert "PROBLEMS (1)" in text and "push the red block" in text and "front" in text
+
+
+def test_what_came_before_stays_in_its_stretch() -> None:
+    """The memory of an episode began in the one before it."""
+    frames = bare_frames([4, 3])
+    assert frames.before(2, 2).tolist() == [[0, 0], [0, 0], [0, 0], [0, 1], [4, 4], [4, 4], [4, 4]]

@@ -17,7 +17,7 @@ from wam_core.model.groups import Wiring
 from wam_core.model.runtimes.eager import Eager
 from wam_core.model.wam import WorldActionModel
 from wam_core.policy import Policy
-from wam_core.presets import ACTION, build_substrates, from_dict, load_preset, model_spec
+from wam_core.presets import ACTION, build_substrates, from_dict, load_preset, model_spec, preset_names
 from wam_core.training.batches import make_batches, statistics_of, vocabulary_of
 from wam_core.training.trainer import start, train_step
 
@@ -333,3 +333,66 @@ def test_dust_gives_vision_more_steps_and_lets_the_action_be_finished_first(monk
     wiring = Wiring(load_preset("dust").groups)
     assert wiring.depends(ACTION, "future") and wiring.depends("future", ACTION)
     assert {s.kind for s in load_preset("dust").substrates.values()} == {"teacher_features"}
+
+
+@pytest.mark.parametrize("name", [n for n in preset_names() if load_preset(n).memory])
+def test_what_was_imagined_gives_way_to_what_was_measured(name: str) -> None:
+    """DreamZero, LingBot-VA, GR-1: the next call sees what happened since, as far back as its memory reaches and no
+    further, and nothing of another task."""
+    preset, told = load_preset(name), "reach the red ball"
+
+    def seen(stamp: int, value: int, instruction: str = told) -> Observation:
+        images = {c: np.full((128, 128, 3), value, np.uint8) for c in ("front", "wrist")}
+        return Observation(stamp * 10**8, images, np.zeros(7), instruction)
+
+    def last_chunk(*before: Observation) -> np.ndarray:
+        policy = Policy(tiny_checkpoint(name), seed=0)
+        for observation in before:
+            policy.act(observation)
+        policy.sequence = 99
+        return policy.act(seen(100, 90)).values
+
+    calm = [seen(k, 90) for k in range(1, preset.memory + 1)]
+    assert np.array_equal(last_chunk(), last_chunk(*calm)), "the first observation stands for those before it"
+    for k in range(preset.memory):
+        changed = [*calm[:k], seen(k + 1, 200), *calm[k + 1 :]]
+        assert not np.array_equal(last_chunk(*changed), last_chunk(*calm)), f"observation {k} is forgotten"
+    assert np.array_equal(last_chunk(seen(0, 200), *calm), last_chunk(*calm)), "cost and reach are bounded"
+    other = seen(1, 200, "push the blue block to the green zone")
+    assert np.array_equal(last_chunk(other), last_chunk()), "another task's pictures"
+    assert np.array_equal(last_chunk(seen(200, 200)), last_chunk()), "pictures of the future"
+
+
+def test_gr1_reads_picture_and_action_off_what_was_seen_by_queries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GR-1: one pass, no noise; the chunk's queries come before the picture's, at every control step."""
+    levels = passes("gr1", monkeypatch, (ACTION, "future"))
+    assert levels[ACTION] == [0.0] and levels["future"] == [0.0]
+    wiring = Wiring(load_preset("gr1").groups)
+    assert wiring.depends("future", ACTION) and not wiring.depends(ACTION, "future")
+    assert load_preset("gr1").replan_steps == 1 and len({g.expert for g in load_preset("gr1").groups}) == 1
+
+
+def test_dreamzero_denoises_both_with_one_time_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DreamZero: one time step is shared by video and action, which see each other."""
+    levels = passes("dreamzero", monkeypatch, (ACTION, "future"))
+    assert levels["future"] == levels[ACTION] and len(levels[ACTION]) == 4
+    made = [g for g in load_preset("dreamzero").groups if g.generator]
+    assert {g.schedule for g in made} == {"one"} and load_preset("dreamzero").replan_steps == 1
+
+
+def test_lingbot_va_learns_to_act_on_futures_that_are_not_clean() -> None:
+    """LingBot-VA: the history and the plan that the action learns from are noisy, as those will be that it acts on."""
+    model, rng = tiny_model("lingbot_va"), torch.Generator().manual_seed(0)
+    shapes = {g.content: model.shape_of(n) for n, g in model.wiring.groups.items()}
+    clean = {content: torch.randn(16, *shape, generator=rng) for content, shape in shapes.items()}
+    seen: dict[str, torch.Tensor] = {}
+    run = model.run
+
+    def watched(features, sigmas, text, cache):  # type: ignore[no-untyped-def]
+        seen.update({n: x for n, x in features.items() if n == "plan"})
+        return run(features, sigmas, text, cache)
+
+    model.run = watched  # type: ignore[method-assign]
+    model.losses(clean, torch.randn(16, 13, model.spec.trunk.text_dim, generator=rng), rng)
+    noisy = (seen["plan"] - clean["video", "future"]).abs().amax(dim=(1, 2)) > 1e-6
+    assert 2 < int(noisy.sum()) < 14

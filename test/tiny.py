@@ -69,8 +69,9 @@ def tiny_preset(name: str) -> Preset:
 
 
 def tiny_model(name: str, seed: int = 0) -> WorldActionModel:
+    spec = model_spec(tiny_preset(name), load_robot("panda_cell"), WORDS)
     torch.manual_seed(seed)
-    return WorldActionModel(model_spec(tiny_preset(name), load_robot("panda_cell"), WORDS)).eval()
+    return WorldActionModel(spec).eval()
 
 
 def tiny_frames(episodes: int = 4, length: int = 20, seed: int = 0) -> TrainingFrames:

@@ -77,6 +77,8 @@ def _coupling(preset: Preset, wiring: Wiring, joint: list[TokenGroup]) -> str:
 def _deployment(preset: Preset) -> str:
     if preset.replan_steps == 1:
         return "Single-step"
+    if preset.memory:
+        return "Interactive"
     return "Open-loop" if preset.replan_steps == preset.horizon else "Chunked"
 
 
@@ -101,10 +103,13 @@ def _tapped(wiring: Wiring, name: str) -> bool:
 
 
 def _backbone(futures: list[TokenGroup], wiring: Wiring, joint: list[TokenGroup]) -> str:
+    remembers = any(g.span == "past" for g in wiring.groups.values())
     if all(g.generator in ONE_SHOT for g in futures):
-        return "Joint-embedding"
+        return "Autoregressive" if remembers else "Joint-embedding"
     if all(g.generator in SEQUENTIAL for g in futures):
         return "Autoregressive"
+    if remembers:
+        return "AR / Diffusion" if {g.expert for g in futures} == {wiring.groups[ACTION].expert} else "Hybrid"
     # One set of weights that is policy, world model and inverse dynamics, by which noise level is chosen, is a hybrid.
     action = wiring.groups[ACTION]
     decoupled = [g for g in joint if wiring.depends(ACTION, g.name) and (g.schedule or g.name) != action.schedule]

@@ -11,6 +11,7 @@ from torch import Tensor
 from wam_core.continuation import overlap
 from wam_core.contract import ActionChunk, Committed, FloatArray, Future, Observation, check_finite
 from wam_core.errors import ContractError
+from wam_core.memory import Memory
 from wam_core.model import sampling
 from wam_core.model.runtimes.eager import Eager
 from wam_core.model.sampling import Known
@@ -88,6 +89,7 @@ class Policy:
         self.seed = seed
         self.sequence = 0
         self._runtime = Eager(checkpoint.model)
+        self._memory = Memory(preset.memory)
         self._thought: _Thought | None = None
         self._forecast: Future | None = None
 
@@ -103,7 +105,7 @@ class Policy:
         c = self.checkpoint
         scenes, state = Scenes(c.first_frame[None]), c.statistics["proprioception"].mean
         for _ in range(WARM_UPS):
-            situation = self._situation(scenes, state, c.training["instructions"][0])
+            situation = self._situation(0, scenes, state, c.training["instructions"][0])
             self._futures(_Thought(0, self.sequence, scenes, situation, self._choose(situation, {})))
 
     def act(self, observation: Observation, committed: Committed | None = None) -> ActionChunk:
@@ -122,10 +124,12 @@ class Policy:
         step_ns = c.robot.step_ns
         start_ns = observation.stamp_ns + step_ns
         known = {} if committed is None else {ACTION: self._known(committed, start_ns, observation.proprioception)}
-        situation = self._situation(scenes, observation.proprioception, observation.instruction)
+        stamp_ns, told = observation.stamp_ns, observation.instruction
+        situation = self._situation(stamp_ns, scenes, observation.proprioception, told)
         generated = self._choose(situation, known)
         values = chunk_values(c.robot, c.statistics["action"], generated[ACTION][0], observation.proprioception)
         check_finite("chunk.values", values)
+        self._memory.keep(stamp_ns, told, _of_span(situation.observed, "present"))
         self._thought = _Thought(observation.stamp_ns, self.sequence, scenes, situation, generated)
         chunk = ActionChunk(
             stamp_ns=observation.stamp_ns,
@@ -156,12 +160,16 @@ class Policy:
         return tuple(self._future(thought, group.substrate, made[group.name]) for group in groups)
 
     @torch.no_grad()
-    def _situation(self, scenes: Scenes, proprioception: FloatArray, instruction: str) -> Situation:
-        """What the cameras see, the robot's own numbers and what it is told."""
+    def _situation(self, stamp_ns: int, scenes: Scenes, proprioception: FloatArray, instruction: str) -> Situation:
+        """What the cameras see and saw, the robot's own numbers and what it is told."""
         c = self.checkpoint
+        observed = _observed(c, scenes)
+        if self._memory.length:
+            past = self._memory.past(stamp_ns, instruction, _of_span(observed, "present"))
+            observed |= {(name, "past"): features for name, features in past.items()}
         prompt = self._runtime.prompt(instruction, lambda: c.model.text.tokenize(instruction))
         state = normalised(c.statistics["proprioception"], proprioception)[None]
-        return Situation(self._runtime, _observed(c, scenes), c.model.join(prompt.tokens, state), prompt)
+        return Situation(self._runtime, observed, c.model.join(prompt.tokens, state), prompt)
 
     def _choose(self, situation: Situation, known: Mapping[str, Known]) -> Mapping[str, Tensor]:
         """The next chunk's action and what was generated with it."""
@@ -227,6 +235,10 @@ class Policy:
 
 
 def _observed(checkpoint: Checkpoint, scenes: Scenes) -> dict[Content, Tensor]:
-    """Features of what the model's observed groups show of the newest of ``scenes``."""
-    groups = [g for g in checkpoint.preset.groups if g.source == "observed"]
-    return {g.content: checkpoint.substrates[g.substrate].encode(scenes, np.array([[0]])) for g in groups}
+    """Features of the present of every substrate of which the model observes something."""
+    names = {g.substrate for g in checkpoint.preset.groups if g.source == "observed"}
+    return {(n, "present"): checkpoint.substrates[n].encode(scenes, np.array([[0]])) for n in sorted(names)}
+
+
+def _of_span(features: Mapping[Content, Tensor], span: str) -> dict[str, Tensor]:
+    return {name: value for (name, of), value in features.items() if of == span}

@@ -1,7 +1,7 @@
 """Presets: one ROS parameter file names a World Action Model's parts and the values that differ."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -62,6 +62,7 @@ class Preset:
         replan_steps: chunk steps executed before the next chunk takes over.
         steps: denoising steps at inference, where a group names none of its own.
         text_length: most words of an instruction.
+        memory: observations that are remembered, ``replan_steps`` apart: what groups of the past show.
         planner: how one of several chunks is chosen; None: the model's first is taken.
         trigger: what asks for a new chunk before ``replan_steps`` are over; None: nothing does.
         held_by: tests that fail when what distinguishes the system is taken out of this preset.
@@ -83,6 +84,7 @@ class Preset:
     experts: Mapping[str, ExpertSize]
     groups: tuple[TokenGroup, ...]
     training: TrainingSettings
+    memory: int = 0
     planner: PlannerSpec | None = None
     trigger: TriggerSpec | None = None
     held_by: tuple[str, ...] = ()
@@ -151,6 +153,8 @@ def from_dict(raw: Mapping[str, Any], source: str) -> Preset:
         values["trigger"] = _part(TRIGGERS, raw["trigger"], f"{source}.trigger")
     preset = Preset(**values)
     wiring = Wiring(preset.groups)
+    if preset.memory < 0 or bool(preset.memory) != any(g.span == "past" for g in preset.groups):
+        raise ContractError(f"{source}.memory", preset.memory, "more than 0 exactly when a group is of the past")
     if preset.planner:
         preset.planner.check(wiring, ACTION)
     pictured = [g for g in preset.futures() if preset.substrates[g.substrate].axis.startswith("Pixel")]
@@ -192,7 +196,10 @@ def model_spec(preset: Preset, robot: RobotContract, vocabulary: tuple[str, ...]
         raise ContractError("preset.robot", preset.robot, f"{robot.name!r}, the robot in use")
     for camera in preset.layout.cameras:
         robot.camera(camera)
-    shapes = {name: spec.shape(preset.clip) for name, spec in preset.substrates.items()}
+    clip, shapes = preset.clip, {}
+    for name, spec in preset.substrates.items():
+        shape = spec.shape(clip)
+        shapes[name] = replace(shape, past=preset.memory * shape.present)
     shapes[ACTION] = TokenShape(0, preset.horizon, (), len(robot.action.names))
     return ModelSpec(
         groups=preset.groups,

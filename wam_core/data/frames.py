@@ -100,6 +100,15 @@ class TrainingFrames:
         frame = np.minimum(start[:, None] + np.arange(frame_stride, horizon + 1, frame_stride), last)
         return Windows(start, action, frame)
 
+    def before(self, count: int, stride: int) -> IntArray:
+        """``[N, count]`` rows that come ``stride``, 2 ``stride``, ... steps before each, oldest first.
+
+        Before the beginning of a stretch its first row stands, as :class:`wam_core.memory.Memory` has it.
+        """
+        begin = self.bounds[self.stretch][:, :1]
+        earlier = np.arange(len(self.actions))[:, None] - stride * np.arange(count, 0, -1)
+        return np.maximum(earlier, begin)
+
     def select(self, stretches: Sequence[int]) -> "TrainingFrames":
         """The named stretches only, e.g. to hold some out for validation."""
         rows = np.concatenate([np.arange(*self.bounds[s]) for s in stretches])

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-#: The observed instant, and the span that is predicted.
-SPANS = ("present", "future")
+#: What is remembered, the observed instant, and the span that is predicted.
+SPANS = ("past", "present", "future")
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class TokenShape:
         present, future: token frames of the observed instant and of the predicted span.
         grid: rows and columns of one frame; empty for one token a frame that has no place in an image.
         features: numbers per token.
+        past: token frames that are remembered.
         patch: side of the square of cells that one token of a grid covers; its features are channels x patch x patch.
     """
 
@@ -26,6 +27,7 @@ class TokenShape:
     grid: tuple[int, ...]
     features: int
     patch: int = 1
+    past: int = 0
 
     @property
     def channels(self) -> int:
@@ -33,8 +35,9 @@ class TokenShape:
         return self.features // self.patch**2
 
     def frames(self, span: str) -> range:
-        """Numbers of the token frames of ``span``, counted from the observed instant on."""
-        return range(self.present) if span == "present" else range(self.present, self.present + self.future)
+        """Numbers of the token frames of ``span``, counted from the observed instant on; the past is negative."""
+        spans = {"past": range(-self.past, 0), "present": range(self.present)}
+        return spans.get(span, range(self.present, self.present + self.future))
 
     def tokens(self, span: str) -> int:
         """How many tokens ``span`` has."""
@@ -94,12 +97,13 @@ class SequenceModality(Modality):
         super().__init__()
         self.shape = shape
         self.encoder = nn.Linear(shape.features, width)
-        self.places = nn.Parameter(torch.zeros(shape.present + shape.future, width))
+        self.places = nn.Parameter(torch.zeros(shape.past + shape.present + shape.future, width))
         self.out = nn.Linear(width, shape.features * outputs)
 
     def embed(self, features: Tensor, span: str) -> Tensor:
         frames = self.shape.frames(span)
-        return self.encoder(features) + self.places[frames.start : frames.stop]
+        first = self.shape.past + frames.start
+        return self.encoder(features) + self.places[first : first + len(frames)]
 
     def head(self, tokens: Tensor, time: Tensor) -> Tensor:
         return self.out(tokens)

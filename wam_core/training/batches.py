@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from wam_core.contract import FloatArray
@@ -124,10 +125,13 @@ def make_batches(
     used = {group.content for group in preset.groups}
     for name, substrate in substrates.items():
         clips = windows.clip if (name, "future") in used else windows.start[:, None]
-        parts = np.array_split(clips, range(PART, len(clips), PART))
-        encoded = torch.cat([substrate.encode(frames.scenes, rows).half() for rows in parts])
+        encoded = _encoded(substrate, frames, clips)
         present = preset.substrates[name].shape(preset.clip).tokens("present")
         spans = {"present": encoded[:, :present], "future": encoded[:, present:]}
+        if (name, "past") in used:
+            earlier = frames.before(preset.memory, preset.replan_steps)
+            seen = [_encoded(substrate, frames, earlier[:, [k]]) for k in range(preset.memory)]
+            features[name, "past"] = torch.cat(seen, dim=1)
         features |= {(name, span): part for span, part in spans.items() if (name, span) in used}
     chunks = _chunks(preset, frames)
     actions = normalised(statistics["action"], chunks.reshape(len(chunks), -1)).reshape(chunks.shape)
@@ -137,3 +141,9 @@ def make_batches(
         words=ids[torch.from_numpy(frames.stretch)],
         proprioception=normalised(statistics["proprioception"], frames.proprioception),
     )
+
+
+def _encoded(substrate: Substrate, frames: TrainingFrames, clips: NDArray[np.int64]) -> Tensor:
+    """Half precision ``[M, N, F]`` of ``[M, T]`` rows, some at a time."""
+    parts = np.array_split(clips, range(PART, len(clips), PART))
+    return torch.cat([substrate.encode(frames.scenes, rows).half() for rows in parts])
