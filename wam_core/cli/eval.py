@@ -23,6 +23,7 @@ from wam_core.evaluation.success import Trial, run_trials
 from wam_core.executor.executor import Executor
 from wam_core.policy import checkpoint_folder, load_policy
 from wam_core.robot.contract import load_robot
+from wam_core.training.pictures import save_future_picture
 
 #: Demonstrations are collected from seed 100000 on, held-out ones for futures from here on.
 HELD_OUT_SEED = 900_000
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kind.add_argument("--blind", action="store_true", help="freeze the cameras to the first training frame")
     kind.add_argument("--shuffle-instruction", action="store_true", help="tell another instruction of the task")
     kind.add_argument("--futures", action="store_true", help="score predicted frames instead of success")
+    parser.add_argument("--picture", type=Path, help="with --futures: <name>_<task>.png, recorded above imagined")
     parser.add_argument("--delay-ms", type=int, default=100, help="inference delay that episodes imitate")
     parser.add_argument("--seam", default="none", choices=CONTINUATIONS, help="how chunks go on from each other")
     parser.add_argument("--steps", type=int, default=0, help="denoising steps, 0 for the preset's")
@@ -118,6 +120,9 @@ def _futures(arguments: argparse.Namespace, tasks: tuple[str, ...]) -> dict[str,
                 path = Path(folder) / f"{seed}.mcap"
                 record_demonstration(cell, executor, task, seed, path, checkpoint.preset.layout.cameras)
             frames = load_frames(Path(folder), checkpoint.preset.layout, Path(folder) / "cache")
+        if arguments.picture:
+            file = arguments.picture.with_name(f"{arguments.picture.stem}_{task}.png")
+            save_future_picture(checkpoint, frames, file)
         rows[task] = asdict(score_futures(checkpoint, frames, stride=8, seed=arguments.seed))
     gain = float(np.mean([r["psnr_gain"] for r in rows.values()]))
     return {"mean_psnr_gain_db": gain, "tasks": rows}

@@ -10,7 +10,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from wam_core.data.frames import TrainingFrames
 from wam_core.errors import ContractError
 from wam_core.model.groups import TokenGroup
-from wam_core.training.batches import normalised
+from wam_core.training.batches import normalised, observed_features
 from wam_core.training.checkpoint import Checkpoint
 
 
@@ -76,7 +76,7 @@ def _predict(
     words = model.text.tokenize(frames.instructions[frames.stretch[row]])[None]
     proprioception = normalised(checkpoint.statistics["proprioception"], frames.proprioception[row])[None]
     made = model.generate(
-        {(group.substrate, "present"): first},
+        observed_features(checkpoint.preset, checkpoint.substrates, frames, clip[:1]),
         model.context(words, proprioception),
         [group.name],
         checkpoint.preset.steps,

@@ -129,9 +129,7 @@ def make_batches(
         present = preset.substrates[name].shape(preset.clip).tokens("present")
         spans = {"present": encoded[:, :present], "future": encoded[:, present:]}
         if (name, "past") in used:
-            earlier = frames.before(preset.memory, preset.replan_steps)
-            seen = [_encoded(substrate, frames, earlier[:, [k]]) for k in range(preset.memory)]
-            features[name, "past"] = torch.cat(seen, dim=1)
+            features[name, "past"] = _past(preset, substrate, frames, windows.start).half()
         features |= {(name, span): part for span, part in spans.items() if (name, span) in used}
     chunks = _chunks(preset, frames)
     actions = normalised(statistics["action"], chunks.reshape(len(chunks), -1)).reshape(chunks.shape)
@@ -141,6 +139,25 @@ def make_batches(
         words=ids[torch.from_numpy(frames.stretch)],
         proprioception=normalised(statistics["proprioception"], frames.proprioception),
     )
+
+
+@torch.no_grad()
+def observed_features(
+    preset: Preset, substrates: Mapping[str, Substrate], frames: TrainingFrames, rows: NDArray[np.int64]
+) -> dict[Content, Tensor]:
+    """What the model's observed groups show at ``rows [M]``, as it was recorded: ``[M, N, F]`` each."""
+    observed = [g for g in preset.groups if g.source == "observed"]
+    return {
+        g.content: _past(preset, substrates[g.substrate], frames, rows)
+        if g.span == "past"
+        else substrates[g.substrate].encode(frames.scenes, rows[:, None])
+        for g in observed
+    }
+
+
+def _past(preset: Preset, substrate: Substrate, frames: TrainingFrames, rows: NDArray[np.int64]) -> Tensor:
+    earlier = frames.before(preset.memory, preset.replan_steps)[rows]
+    return torch.cat([_encoded(substrate, frames, earlier[:, [k]]) for k in range(preset.memory)], dim=1).float()
 
 
 def _encoded(substrate: Substrate, frames: TrainingFrames, clips: NDArray[np.int64]) -> Tensor:

@@ -11,7 +11,7 @@ from wam_core.data.frames import TrainingFrames
 from wam_core.preprocess.images import to_pixels
 from wam_core.presets import Preset
 from wam_core.substrates.video_vae import VideoVae, to_video
-from wam_core.training.batches import normalised
+from wam_core.training.batches import normalised, observed_features
 from wam_core.training.checkpoint import Checkpoint
 
 ROWS = 6
@@ -36,10 +36,11 @@ def save_future_picture(checkpoint: Checkpoint, frames: TrainingFrames, file: Pa
     clips, rows = _clips(preset, frames), _rows(preset, frames)
     video = checkpoint.substrates[group.substrate]
     first = video.encode(frames.scenes, rows[:, :1])
+    observed = observed_features(preset, checkpoint.substrates, frames, rows[:, 0])
     words = torch.stack([model.text.tokenize(frames.instructions[frames.stretch[r]]) for r in rows[:, 0]])
     proprioception = normalised(checkpoint.statistics["proprioception"], frames.proprioception[rows[:, 0]])
     context, rng = model.context(words, proprioception), torch.Generator().manual_seed(0)
-    made = model.generate({(group.substrate, "present"): first}, context, [group.name], preset.steps, rng)
+    made = model.generate(observed, context, [group.name], preset.steps, rng)
     shown = video.decode(first, made[group.name])
     _save(file, clips, np.concatenate((clips[:, :1], shown.astype(np.uint8)), axis=1))
 
