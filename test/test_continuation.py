@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from test_policy import observation
 from tiny import tiny_checkpoint
 
-from wam_core.continuation import CONTINUATIONS, overlap
+from wam_core.continuation import CONTINUATIONS, LATENCIES, TAKEN_NS, Progress, overlap
 from wam_core.contract import ActionChunk, Committed
 from wam_core.errors import ContractError
 from wam_core.evaluation.continuing import ContinuingPolicy
@@ -138,6 +138,35 @@ def test_a_chunk_of_another_kind_is_no_prefix() -> None:
     broken = replace(before.chunk, values=np.full((16, 7), np.nan))
     with pytest.raises(ContractError, match=r"committed\.chunk\.values\[0, 0\]"):
         Policy(tiny_checkpoint(), seed=0).act(observation(), replace(before, chunk=broken))
+
+
+def test_the_next_latency_is_the_longest_of_the_last_ones() -> None:
+    """The mean was expected: every second chunk came too late for the steps it had been told were still its own."""
+    progress = Progress()
+    for k, latency_ns in enumerate([90, 250, 110] + [100] * LATENCIES):
+        chunk = course(start_ns=STEP_NS + k * STEP_NS)
+        progress.sent(chunk, chunk.stamp_ns + latency_ns)
+        told = progress.committed("real_time_chunking", chunk.stamp_ns + STEP_NS)
+        expected_ns = (90, 250, 250)[k] if k < 3 else 250 if k < LATENCIES + 1 else 110 if k == LATENCIES + 1 else 100
+        assert told == Committed(chunk, chunk.stamp_ns + STEP_NS + expected_ns)
+
+
+def test_what_the_executor_does_not_execute_is_not_gone_on_from() -> None:
+    """A chunk was refused, or a person took the arm, and the next one began where the arm had never been."""
+    chunk, sent_ns = course(), STEP_NS
+    late_ns = sent_ns + TAKEN_NS + 1
+    for sequence, tracking, heard_ns, goes_on in (
+        (0, True, late_ns, True),
+        (7, True, late_ns, False),
+        (0, False, late_ns, False),
+        (7, False, sent_ns + TAKEN_NS, True),  # the status is older than what the executor makes of the chunk
+    ):
+        progress = Progress()
+        progress.sent(chunk, sent_ns)
+        progress.heard(heard_ns, sequence, tracking)
+        assert (progress.committed("real_time_chunking", 2 * STEP_NS) is not None) == goes_on
+        progress.forget()
+        assert progress.committed("real_time_chunking", 2 * STEP_NS) is None
 
 
 def test_a_policy_is_told_what_is_executed_until_its_chunk_arrives() -> None:

@@ -3,6 +3,7 @@
 Black, Galliker and Levine 2025, "Real-Time Execution of Action Chunking Flow Policies".
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeAlias
 
@@ -11,6 +12,12 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicHermiteSpline
 
 from wam_core.contract import ActionChunk, Committed, FloatArray
+from wam_core.errors import look_up
+
+#: The next latency is expected to be the longest of so many, as in the paper.
+LATENCIES = 10
+#: An executor has taken a chunk this long after it was sent, or has refused it (ns).
+TAKEN_NS = 50_000_000
 
 
 class Overlap(NamedTuple):
@@ -57,6 +64,41 @@ def _real_time_chunking(chunk: ActionChunk, stamp_ns: int, arrival_ns: int) -> C
 
 #: What of the chunk in progress the next one goes on from.
 CONTINUATIONS: Mapping[str, Continuation] = {"none": _none, "real_time_chunking": _real_time_chunking}
+
+
+class Progress:
+    """The chunk in progress as its sender knows it: from the stamps of what it sent and from what the executor says.
+
+    Latencies are measured from the stamp of an observation to the moment the chunk that answers it is sent: so many
+    steps of the chunk before it were consumed meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._chunk: ActionChunk | None = None
+        self._sent_ns = 0
+        self._latencies: deque[int] = deque(maxlen=LATENCIES)
+
+    def sent(self, chunk: ActionChunk, now_ns: int) -> None:
+        """``chunk`` goes to the executor at ``now_ns``."""
+        self._chunk, self._sent_ns = chunk, now_ns
+        self._latencies.append(max(now_ns - chunk.stamp_ns, 0))
+
+    def heard(self, now_ns: int, sequence: int, tracking: bool) -> None:
+        """At ``now_ns`` the executor executed the chunk ``sequence``, or, not ``tracking``, none: a chunk that it
+        refused or let go of is not in progress."""
+        chunk, taken = self._chunk, now_ns > self._sent_ns + TAKEN_NS
+        if chunk is not None and taken and not (tracking and sequence == chunk.sequence):
+            self._chunk = None
+
+    def forget(self) -> None:
+        """The next chunk has nothing to do with those before it."""
+        self._chunk = None
+
+    def committed(self, continuation: str, stamp_ns: int) -> Committed | None:
+        """What the chunk that answers the observation of ``stamp_ns`` goes on from, by an entry of
+        :data:`CONTINUATIONS`."""
+        way, chunk = look_up(CONTINUATIONS, continuation, "continuation"), self._chunk
+        return None if chunk is None else way(chunk, stamp_ns, stamp_ns + max(self._latencies))
 
 
 def _between(chunk: ActionChunk, times: NDArray[np.int64], due_ns: NDArray[np.int64]) -> FloatArray:

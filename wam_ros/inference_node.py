@@ -8,7 +8,8 @@ import torch
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_msgs.msg import String
 
-from wam_core.contract import ActionChunk, Observation
+from wam_core.continuation import CONTINUATIONS, Progress
+from wam_core.contract import ActionChunk, Committed, Observation
 from wam_core.errors import ContractError
 from wam_core.policy import Policy, checkpoint_folder, load_policy
 from wam_core.provenance import input_record, model_record
@@ -41,6 +42,8 @@ class InferenceNode(LifecycleNode):
         when = "When to predict the future: auto is when somebody listens"
         declare(self, "imagine", "auto", when, choices=("auto", "always", "never"))
         declare(self, "replan_steps", 0, "Chunk steps until the next chunk takes over, 0: as the model", (0, 1024))
+        seam = "What of the chunk in progress the next one goes on from"
+        declare(self, "seam", "none", seam, choices=tuple(CONTINUATIONS))
         declare(self, "threads", 1, "CPU threads of the model, 0: as torch chooses", (0, 256))
         declare(self, "success_topic", "/wam_cell/success", "std_msgs/Bool that says whether the task is done")
         declare(self, "status_topic", "/wam_executor/status", "Status of the executor; a latched stop ends what runs")
@@ -131,6 +134,7 @@ class InferenceNode(LifecycleNode):
         self._latency, self._latency_s, self._count = Histogram(), 0.0, 0
         self._imagination = Histogram()
         self._newest: ActionChunk | None = None
+        self._progress = Progress()
         self._problem = ""
         self._sensors = Sensors(self, self._robot, policy.cameras, self._notify)
         self._model.publish(conversion.model_message(self._record, self.get_clock().now().nanoseconds))
@@ -189,25 +193,27 @@ class InferenceNode(LifecycleNode):
 
     def _predict(self, observation: Observation) -> None:
         assert self._policy is not None
+        committed = self._progress.committed(self.get_parameter("seam").value, observation.stamp_ns)
         begin = time.monotonic()
-        chunk = self._policy.act(observation)
+        chunk = self._policy.act(observation, committed)
         took = time.monotonic() - begin
         self._latency.add(took)
         self._latency_s += (LATENCY_WEIGHT if self._count else 1.0) * (took - self._latency_s)
-        if self._publish(replace(chunk, inference_ns=round(took * 1e9)), observation):
+        if self._publish(replace(chunk, inference_ns=round(took * 1e9)), observation, committed):
             self._imagine()
 
-    def _publish(self, chunk: ActionChunk, observation: Observation) -> bool:
+    def _publish(self, chunk: ActionChunk, observation: Observation, committed: Committed | None) -> bool:
         """Whether the chunk still answers what the model is told to do, and was published."""
         with self._wake:
             if not self._active or self._instruction != observation.instruction:
                 return False
             self._chunks.publish(conversion.chunk_message(self._robot, chunk))
             self._newest = chunk
+            self._progress.sent(chunk, self.get_clock().now().nanoseconds)
             self._count += 1
         if self._inputs.get_subscription_count():
             assert self._policy is not None
-            used = input_record(self._policy, observation, chunk.sequence)
+            used = input_record(self._policy, observation, chunk.sequence, committed)
             self._inputs.publish(conversion.input_message(self._robot, used))
         return True
 
@@ -253,6 +259,9 @@ class InferenceNode(LifecycleNode):
     def _on_status(self, message: ExecutorStatus) -> None:
         """A latched stop ends what the model was told to do: releasing it must not set the arm in motion."""
         self._stopped = message.latch_reason if message.latched else ""
+        heard_ns = conversion.nanoseconds(message.header.stamp)
+        with self._wake:
+            self._progress.heard(heard_ns, message.sequence, message.mode == "tracking")
         if self._stopped:
             self._tasks.stop(self._stopped)
         if self._stopped and self._instruction:
@@ -274,6 +283,7 @@ class InferenceNode(LifecycleNode):
         with self._wake:
             self._instruction = instruction
             self._newest = None
+            self._progress.forget()
         self._told.publish(String(data=instruction))
         return ""
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from wam_core.continuation import CONTINUATIONS
+from wam_core.continuation import CONTINUATIONS, Progress
 from wam_core.contract import ActionChunk, Committed, Observation
 from wam_core.errors import look_up
 
@@ -32,16 +32,15 @@ class ContinuingPolicy:
     """
 
     def __init__(self, policy: Continuable, continuation: str, delay_ns: int) -> None:
+        look_up(CONTINUATIONS, continuation, "continuation")
         self.cameras, self.replan_steps = policy.cameras, policy.replan_steps
         self._policy = policy
-        self._continuation = look_up(CONTINUATIONS, continuation, "continuation")
+        self._continuation = continuation
         self._delay_ns = delay_ns
-        self._before: ActionChunk | None = None
+        self._progress = Progress()
 
     def act(self, observation: Observation) -> ActionChunk:
-        committed = None
-        if self._before is not None:
-            arrival_ns = observation.stamp_ns + self._delay_ns
-            committed = self._continuation(self._before, observation.stamp_ns, arrival_ns)
-        self._before = self._policy.act(observation, committed)
-        return self._before
+        committed = self._progress.committed(self._continuation, observation.stamp_ns)
+        chunk = self._policy.act(observation, committed)
+        self._progress.sent(chunk, observation.stamp_ns + self._delay_ns)
+        return chunk
