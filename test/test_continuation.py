@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_policy import observation
 from tiny import tiny_checkpoint
@@ -37,6 +37,7 @@ def in_progress(steps: int = 8, committed: int = 3) -> Committed:
     return Committed(course(now_ns + STEP_NS - steps * STEP_NS), now_ns + committed * STEP_NS + 1)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 20), st.integers(-30, 30), st.integers(-20, 40), st.integers(0, STEP_NS - 1))
 def test_what_is_committed_counts_fully_and_what_follows_less_and_less(
     horizon: int, first: int, until: int, off_ns: int
@@ -52,6 +53,7 @@ def test_what_is_committed_counts_fully_and_what_follows_less_and_less(
     assert (np.diff(found.weights[covered]) <= 0.0).all()
 
 
+@settings(deadline=None)
 @given(st.integers(0, 12), st.integers(0, STEP_NS - 1))
 def test_between_its_steps_a_chunk_is_what_the_executor_makes_of_it(first: int, off_ns: int) -> None:
     """Cameras and chunks do not tick together: what came back as committed was not what had been executed."""
@@ -63,6 +65,7 @@ def test_between_its_steps_a_chunk_is_what_the_executor_makes_of_it(first: int, 
 
 
 @pytest.mark.parametrize("name", GENERATORS)
+@settings(deadline=None)
 @given(st.integers(0, 100), st.floats(0.05, 1.0))
 def test_the_aim_is_what_training_asks_for(name: str, seed: int, level: float) -> None:
     """A prefix of clean features was given to a head that speaks of velocities, and came back as noise."""

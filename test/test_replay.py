@@ -8,11 +8,9 @@ from live_graph import live_graph
 from tiny_checkpoint import make_tiny_checkpoint
 
 from wam_core.cli.main import run
-from wam_core.continuation import CONTINUATIONS, Progress, overlap
-from wam_core.contract import Committed, Observation, RobotState
+from wam_core.contract import Observation, RobotState
 from wam_core.data import messages
 from wam_core.data.episode_writer import EpisodeWriter
-from wam_core.data.predictions import action_chunk
 from wam_core.data.recorder import MODEL_RECORD, Recorder
 from wam_core.errors import ContractError
 from wam_core.evaluation.replay import replay
@@ -20,21 +18,16 @@ from wam_core.policy import load_policy
 from wam_core.provenance import input_record, model_record
 from wam_core.robot.contract import load_robot
 from wam_core.robot.kinematics import Kinematics, proprioception
-from wam_msgs.msg import ActionChunk, ModelInput
 from wam_msgs.srv import StartRecording, StopRecording
-from wam_ros import conversion
 
 ROBOT = load_robot("panda_cell")
 STAMP, TOLD = 1_790_000_000_000_000_000, "reach the red ball"
 
 
-def record(
-    path: Path, checkpoint: Path, *, pixel: int = 0, joint: float = 0.0, told: str = TOLD, first: bool = True
-) -> Path:
-    """Three chunks, each going on from the one before; ``pixel``, ``joint`` and ``told`` are recorded otherwise than
-    the model had them at the second, and the ``first`` chunk perhaps not at all."""
+def record(path: Path, checkpoint: Path, *, pixel: int = 0, joint: float = 0.0, told: str = TOLD) -> Path:
+    """Three chunks; ``pixel``, ``joint`` and ``told`` are recorded otherwise than the model had them at the second."""
     policy, kinematics = load_policy(str(checkpoint), ROBOT, seed=5), Kinematics(ROBOT)
-    rng, progress = np.random.default_rng(0), Progress()
+    rng = np.random.default_rng(0)
     with Recorder(path, ROBOT, {}) as recorder:
         writer = EpisodeWriter(recorder, ROBOT)
         recorder.note(MODEL_RECORD, model_record(policy, checkpoint, 1).to_metadata())
@@ -44,10 +37,8 @@ def record(
             images = {c: rng.integers(0, 255, (128, 128, 3), np.uint8) for c in policy.cameras}
             pose = proprioception(kinematics, RobotState(stamp_ns, position, np.zeros(8)))
             observation = Observation(stamp_ns, images, pose, TOLD)
-            committed = progress.committed("real_time_chunking", stamp_ns)
-            chunk = policy.act(observation, committed)
-            progress.sent(chunk, stamp_ns + 200_000_000)
-            used = input_record(policy, observation, chunk.sequence, committed)
+            chunk = policy.act(observation)
+            used = input_record(policy, observation, chunk.sequence)
             second = k == 1
             writer.instruction(told if second else TOLD, stamp_ns)
             for camera, image in images.items():
@@ -56,8 +47,7 @@ def record(
             writer.state(RobotState(stamp_ns - 1_000_000, position + joint * second, np.zeros(8)))
             message = messages.encode_input(ROBOT, **vars(used))
             recorder.write(messages.INPUT_TOPIC, message.type_name, message.data, stamp_ns)
-            if k or first:
-                writer.chunk(messages.POLICY_TOPIC, chunk, stamp_ns)
+            writer.chunk(messages.POLICY_TOPIC, chunk, stamp_ns)
     return path
 
 
@@ -88,16 +78,6 @@ def test_the_place_where_they_part_is_named(
     assert f"chunk 1 at 0.80 s: {where}" in capsys.readouterr().out
 
 
-def test_a_chunk_that_goes_on_from_an_unrecorded_one_is_not_made_up(checkpoint: Path, tmp_path: Path) -> None:
-    """Prevents: a chunk made again without its prefix, and the difference blamed on the model."""
-    found = replay(record(tmp_path / "late.mcap", checkpoint, first=False))
-    assert [c.parted for c in found.chunks] == [
-        ("chunk: not recorded",),
-        ("chunk in progress: not recorded",),
-        (),
-    ]
-
-
 def test_another_checkpoint_is_not_taken_for_the_recorded_one(checkpoint: Path, tmp_path: Path) -> None:
     """Prevents: parity claimed for a model that merely has the same name."""
     path = record(tmp_path / "same.mcap", checkpoint)
@@ -116,14 +96,10 @@ def test_a_recording_without_a_model_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seam", CONTINUATIONS)
-def test_a_live_recording_replays_bit_equal(seam: str, checkpoint: Path, tmp_path: Path) -> None:
+def test_a_live_recording_replays_bit_equal(checkpoint: Path, tmp_path: Path) -> None:
     """Prevents: sensors, preprocessing or noise that differ between the running graph and its recording."""
     with live_graph("wam_cell", "wam_executor", "wam_inference", "wam_recorder") as live:
-        live.client.set_parameters("wam_inference", {"model": str(checkpoint), "seam": seam, "imagine": "always"})
-        inputs, chunks = list[ModelInput](), list[ActionChunk]()
-        live.client.listen(ModelInput, "/wam_inference/input", inputs.append)
-        live.client.listen(ActionChunk, "/wam_inference/action_chunk", lambda m: chunks.append(action_chunk(m)))
+        live.client.set_parameters("wam_inference", {"model": str(checkpoint), "replan_steps": 0, "imagine": "always"})
         live.activate("wam_executor", "wam_inference")
         live.wait_for_mode("holding")
         live.client.set_parameters("wam_recorder", {"folder": str(tmp_path)})
@@ -135,22 +111,3 @@ def test_a_live_recording_replays_bit_equal(seam: str, checkpoint: Path, tmp_pat
     found = replay(path)
     assert found.equal, [c for c in found.chunks if c.parted]
     assert len(found.chunks) >= 4 and found.futures >= 3
-    assert kept_steps(inputs, chunks) >= 3 if seam == "real_time_chunking" else not any(map(until_ns, inputs))
-
-
-def until_ns(message: ModelInput) -> int:
-    return conversion.nanoseconds(message.committed_until)
-
-
-def kept_steps(inputs: list[ModelInput], chunks: list[ActionChunk]) -> int:
-    """How many steps were committed, all of which must be those of the chunk before."""
-    numbered, count = {chunk.sequence: chunk for chunk in chunks}, 0
-    for told in (message for message in inputs if until_ns(message)):
-        old, new = numbered[told.continued_sequence], numbered[told.sequence]
-        due_ns = new.start_ns + new.step_ns * np.arange(len(new.values))
-        kept = due_ns < min(until_ns(told), old.start_ns + len(old.values) * old.step_ns)
-        values = overlap(Committed(old, until_ns(told)), due_ns[kept]).values
-        np.testing.assert_allclose(new.values[kept], values, atol=1e-6)
-        assert 0 < until_ns(told) - new.stamp_ns < 1_000_000_000
-        count += int(kept.sum())
-    return count

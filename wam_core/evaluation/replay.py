@@ -1,6 +1,6 @@
 """A recording through the same preprocessing and model again: bit-equal, or the first thing in which they part."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wam_core.contract import Committed, FloatArray, Observation, RobotState
+from wam_core.contract import FloatArray, Observation, RobotState
 from wam_core.data import messages
 from wam_core.data.decode import joint_positions
-from wam_core.data.predictions import action_chunk, nanoseconds
 from wam_core.data.recorder import MODEL_RECORD
 from wam_core.data.recording import RecordedMessage, Recording, recorded_contract
 from wam_core.errors import ContractError
@@ -84,8 +83,7 @@ def replay(path: Path, model: str = "") -> Replay:
     for message, at in zip(inputs, small[messages.INPUT_TOPIC], strict=True):
         key = int(message.sequence), _stamp(message)
         instruction = next((text for stamp_ns, text in reversed(told) if stamp_ns <= at.stamp_ns), "")
-        before = _in_progress(message, chunks.values())
-        found.append(_compare(policy, message, seen, instruction, before, chunks.get(key), futures.get(key)))
+        found.append(_compare(policy, message, seen, instruction, chunks.get(key), futures.get(key)))
     return Replay(record, differences, tuple(found), len(futures))
 
 
@@ -167,23 +165,7 @@ class _Seen:
                 )
 
 
-def _until_ns(message: Any) -> int:
-    """Until when the chunk in progress was committed; 0 where there was none, as in recordings of before there was
-    real-time chunking."""
-    return nanoseconds(message.committed_until) if hasattr(message, "committed_until") else 0
-
-
-def _in_progress(message: Any, chunks: Iterable[Any]) -> Any:
-    """The recorded chunk that the model went on from; None where it went on from none or that was not recorded."""
-    if not _until_ns(message):
-        return None
-    before = [m for m in chunks if m.sequence == message.continued_sequence and _stamp(m) < _stamp(message)]
-    return max(before, key=_stamp, default=None)
-
-
-def _compare(
-    policy: Policy, message: Any, seen: _Seen, instruction: str, before: Any, chunk: Any, future: Any
-) -> Replayed:
+def _compare(policy: Policy, message: Any, seen: _Seen, instruction: str, chunk: Any, future: Any) -> Replayed:
     """Input first: where that parts, the output must, and says nothing."""
     stamp_ns, parted = _stamp(message), []
     images = {}
@@ -199,14 +181,10 @@ def _compare(
         parted.append(f"proprioception: {by}")
     if instruction != message.instruction:
         parted.append(f"instruction: recorded {instruction!r}, the model had {message.instruction!r}")
-    until_ns = _until_ns(message)
-    if until_ns and before is None:
-        parted.append("chunk in progress: not recorded")
     if parted or pose is None:
         return Replayed(int(message.sequence), stamp_ns, tuple(parted), float("nan"))
     policy.sequence = int(message.sequence)
-    committed = Committed(action_chunk(before), until_ns) if until_ns else None
-    made = policy.act(Observation(stamp_ns, images, pose, message.instruction), committed)
+    made = policy.act(Observation(stamp_ns, images, pose, message.instruction))
     largest = float("nan")
     if chunk is None:
         parted.append("chunk: not recorded")
