@@ -10,10 +10,12 @@ from torch import Tensor
 
 from wam_core.continuation import overlap
 from wam_core.contract import ActionChunk, Committed, FloatArray, Future, Observation, check_finite
-from wam_core.errors import ContractError
+from wam_core.errors import ContractError, look_up
 from wam_core.memory import Memory
 from wam_core.model import sampling
 from wam_core.model.runtimes.eager import Eager
+from wam_core.model.runtimes.runtime import Runtime
+from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.model.sampling import Known
 from wam_core.model.situation import Situation
 from wam_core.model.wam import Content
@@ -47,15 +49,16 @@ def checkpoint_folder(model: str) -> Path:
         raise ContractError("model", model, f"a trained checkpoint; train it with `wam train model:={model}`") from None
 
 
-def load_policy(model: str, robot: RobotContract, seed: int = 0) -> "Policy":
-    """Load a preset's checkpoint for ``robot``.
+def load_policy(model: str, robot: RobotContract, seed: int = 0, runtime: str = "eager") -> "Policy":
+    """Load a preset's checkpoint for ``robot``, to be computed by ``runtime``, a key of :data:`RUNTIMES`.
 
     Raises:
-        ContractError: unknown model, missing or corrupt checkpoint, or a robot other than it was trained for.
+        ContractError: unknown model or runtime, missing or corrupt checkpoint, or a robot other than it was trained
+            for.
     """
     checkpoint = load_checkpoint(checkpoint_folder(model))
     check_binding(checkpoint.robot, robot)
-    return Policy(checkpoint, seed)
+    return Policy(checkpoint, seed, look_up(RUNTIMES, runtime, "runtime")(checkpoint.model))
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,8 @@ class Policy:
         seed, sequence: the number of the next chunk; the two together decide its noise.
     """
 
-    def __init__(self, checkpoint: Checkpoint, seed: int) -> None:
+    def __init__(self, checkpoint: Checkpoint, seed: int, runtime: Runtime | None = None) -> None:
+        """``runtime``: of the checkpoint's model, eager if none is given; policies may share it."""
         preset = checkpoint.preset
         self.checkpoint = checkpoint
         self.name = preset.name
@@ -88,7 +92,7 @@ class Policy:
         self.steps = preset.steps
         self.seed = seed
         self.sequence = 0
-        self._runtime = Eager(checkpoint.model)
+        self.runtime = runtime or Eager(checkpoint.model)
         self._memory = Memory(preset.memory)
         self._thought: _Thought | None = None
         self._forecast: Future | None = None
@@ -167,9 +171,9 @@ class Policy:
         if self._memory.length:
             past = self._memory.past(stamp_ns, instruction, _of_span(observed, "present"))
             observed |= {(name, "past"): features for name, features in past.items()}
-        prompt = self._runtime.prompt(instruction, lambda: c.model.text.tokenize(instruction))
+        prompt = self.runtime.prompt(instruction, lambda: c.model.text.tokenize(instruction))
         state = normalised(c.statistics["proprioception"], proprioception)[None]
-        return Situation(self._runtime, observed, c.model.join(prompt.tokens, state), prompt)
+        return Situation(self.runtime, observed, c.model.join(prompt.tokens, state), prompt)
 
     def _choose(self, situation: Situation, known: Mapping[str, Known]) -> Mapping[str, Tensor]:
         """The next chunk's action and what was generated with it."""

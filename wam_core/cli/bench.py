@@ -11,8 +11,7 @@ from typing import Any
 from wam_core.cli.bench_executor import RETARGET, SAFETY, SEAM_MODES, TICK
 from wam_core.cli.benchmark import Benchmark
 from wam_core.errors import look_up
-
-PRESETS = ("fast_wam", "fast_wam_joint", "fast_wam_idm", "fast_wam_no_cotrain", "behaviour_cloning")
+from wam_core.presets import preset_names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,10 +28,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _latency_arguments(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--presets", default=",".join(PRESETS), help="the first is the reference of the ratios")
+    group.add_argument("--presets", default=",".join(preset_names()), help="in turn; all by default")
+    ways = "in turn, the first is the reference: eager, openvino, naive (the full forward), published (Fast-WAM's code)"
+    group.add_argument("--ways", default="eager,naive,published", help=ways)
     group.add_argument("--rounds", type=int, default=30)
     group.add_argument("--threads", type=int, default=1)
-    group.add_argument("--naive", action="store_true", help="also run each preset without reuse")
 
 
 def _latency(arguments: argparse.Namespace) -> int:
@@ -41,16 +41,18 @@ def _latency(arguments: argparse.Namespace) -> int:
     from wam_core.evaluation.latency import measure
 
     torch.set_num_threads(arguments.threads)
-    rows = measure(arguments.presets.split(","), arguments.rounds, arguments.seed, arguments.naive)
+    rows = measure(arguments.presets.split(","), arguments.ways.split(","), arguments.rounds, arguments.seed)
     machine = f"{platform.machine()}, {arguments.threads} thread(s), torch {torch.__version__}"
     if arguments.json:
         print(json.dumps({"machine": machine, "rounds": arguments.rounds, "rows": [asdict(r) for r in rows]}, indent=1))
         return 0
-    print(f"{machine}, {arguments.rounds} paired rounds")
+    print(f"{machine}, {arguments.rounds} paired rounds; times longer than the first way, and than the first preset")
     for row in rows:
         low, high = row.ratio_interval
         times = f"{row.median_ms:8.1f} ms median {row.p95_ms:8.1f} ms p95"
-        print(f"{row.preset:<22} {row.way:<6} {times}   x{row.ratio:.2f} [{low:.2f}, {high:.2f}]")
+        print(
+            f"{row.preset:<22} {row.way:<10} {times}   x{row.ratio:.2f} [{low:.2f}, {high:.2f}]   x{row.to_first:.2f}"
+        )
     return 0
 
 

@@ -1,24 +1,54 @@
 """Chunk latency of several presets, measured in turns in one process so that ratios survive a drifting machine."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from wam_core.model.wam import WorldActionModel
-from wam_core.presets import Preset, build_substrates, load_preset, model_spec
+from wam_core.errors import look_up
+from wam_core.model import sampling
+from wam_core.model.generators.table import GENERATORS
+from wam_core.model.groups import Wiring
+from wam_core.model.runtimes.eager import Eager
+from wam_core.model.runtimes.runtime import Runtime
+from wam_core.model.runtimes.table import RUNTIMES
+from wam_core.model.situation import Situation
+from wam_core.model.wam import Content, WorldActionModel
+from wam_core.presets import ACTION, Preset, build_substrates, load_preset, model_spec
 from wam_core.robot.contract import load_robot
 from wam_core.substrates.substrate import Scenes
 
 #: Latency does not depend on the words; any vocabulary of the usual size does.
 WORDS = tuple(["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p"])
+#: Rounds before times count.
+WARM_UPS = 2
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What one chunk is made from: features of what is observed, word numbers ``[1, L]``, proprioception ``[1, D]``."""
+
+    observed: Mapping[Content, Tensor]
+    words: Tensor
+    proprioception: Tensor
+
+
+#: From a preset and what is at hand to its action ``[1, N, F]``.
+Way = Callable[[Preset, Runtime, Inputs, torch.Generator], Tensor]
 
 
 @dataclass(frozen=True)
 class Latency:
-    """One way of running one preset: milliseconds per chunk, and the median ratio of paired runs to the first row."""
+    """One way of running one preset: milliseconds per chunk, and median ratios of paired runs with 95 % intervals.
+
+    Attributes:
+        ratio: how many times longer than the first way of the same preset.
+        to_first: how many times longer than the first way of the first preset.
+    """
 
     preset: str
     way: str
@@ -26,41 +56,52 @@ class Latency:
     p95_ms: float
     ratio: float
     ratio_interval: tuple[float, float]
+    to_first: float
+    to_first_interval: tuple[float, float]
 
 
-def measure(presets: Sequence[str], rounds: int, seed: int, naive: bool) -> list[Latency]:
-    """Time observation -> action for each preset, one after the other, ``rounds`` times; the first is the reference.
+def measure(presets: Sequence[str], ways: Sequence[str], rounds: int, seed: int) -> list[Latency]:
+    """Time image -> action for each preset and way, one after the other, ``rounds`` times.
 
-    Weights are random: latency does not depend on them. With ``naive`` each preset is also run by the full forward
-    without reuse of clean groups and text.
+    Weights are random: latency does not depend on them. A way that a preset's wiring does not have is left out.
+
+    Raises:
+        ContractError: an unknown preset or way.
     """
-    ways = ["reuse", "naive"] if naive else ["reuse"]
-    runs = {(name, way): make_runner(load_preset(name), seed, way == "reuse") for name in presets for way in ways}
+    for way in ways:
+        look_up(WAYS, way, "ways")
+    loaded = [load_preset(name) for name in presets]
+    runs = {(p.name, w): make_runner(p, seed, w) for p in loaded for w in ways if w != "published" or _is_published(p)}
     times: dict[tuple[str, str], list[float]] = {key: [] for key in runs}
-    for round_number in range(rounds + 2):
+    for round_number in range(rounds + WARM_UPS):
         for key, run in runs.items():
             began = time.perf_counter()
             run()
-            if round_number >= 2:
+            if round_number >= WARM_UPS:
                 times[key].append(1e3 * (time.perf_counter() - began))
-    reference = np.array(times[presets[0], "reuse"])
-    return [_row(name, way, np.array(taken), reference, seed) for (name, way), taken in times.items()]
+    taken = {key: np.array(values) for key, values in times.items()}
+    first = next(iter(taken.values()))
+    return [_row(*key, values, taken[key[0], ways[0]], first, seed) for key, values in taken.items()]
 
 
-def _row(name: str, way: str, taken: np.ndarray, reference: np.ndarray, seed: int) -> Latency:
-    ratios = taken / reference
+def _row(name: str, way: str, taken: np.ndarray, own: np.ndarray, first: np.ndarray, seed: int) -> Latency:
+    median, p95 = float(np.median(taken)), float(np.quantile(taken, 0.95))
+    return Latency(name, way, median, p95, *_ratio(taken / own, seed), *_ratio(taken / first, seed))
+
+
+def _ratio(ratios: np.ndarray, seed: int) -> tuple[float, tuple[float, float]]:
     rng = np.random.default_rng(seed)
     medians = [np.median(rng.choice(ratios, len(ratios))) for _ in range(1000)]
     low, high = np.quantile(medians, (0.025, 0.975))
-    median, p95 = float(np.median(taken)), float(np.quantile(taken, 0.95))
-    return Latency(name, way, median, p95, float(np.median(ratios)), (float(low), float(high)))
+    return float(np.median(ratios)), (float(low), float(high))
 
 
-def make_runner(preset: Preset, seed: int, reuse: bool) -> Callable[[], object]:
-    """One observation -> action of ``preset`` with random weights, to be called as often as one likes."""
+def make_runner(preset: Preset, seed: int, way: str) -> Callable[[], Tensor]:
+    """One image -> action of ``preset`` with random weights, to be called as often as one likes."""
     torch.manual_seed(seed)
     robot = load_robot(preset.robot)
     model, substrates = WorldActionModel(model_spec(preset, robot, WORDS)).eval(), build_substrates(preset)
+    runtime = RUNTIMES.get(way, Eager)(model)
     image = np.random.default_rng(seed).integers(0, 256, (1, *preset.layout.size, 3), dtype=np.uint8)
     scenes, now = Scenes(image), np.zeros((1, 1), np.int64)
     seen = [g for g in preset.groups if g.source == "observed"]
@@ -68,10 +109,48 @@ def make_runner(preset: Preset, seed: int, reuse: bool) -> Callable[[], object]:
     proprioception = torch.zeros(1, len(robot.proprioception))
 
     @torch.no_grad()
-    def run() -> object:
+    def run() -> Tensor:
         observed = {g.content: substrates[g.substrate].encode(scenes, now) for g in seen}
-        context = model.context(words, proprioception)
-        rng = torch.Generator().manual_seed(seed)
-        return model.generate(observed, context, ["action"], preset.steps, rng, reuse)
+        inputs = Inputs(observed, words, proprioception)
+        return WAYS[way](preset, runtime, inputs, torch.Generator().manual_seed(seed))
 
     return run
+
+
+def _fast(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Generator) -> Tensor:
+    prompt = runtime.prompt("", lambda: inputs.words[0])
+    context = runtime.model.join(prompt.tokens, inputs.proprioception)
+    situation = Situation(runtime, inputs.observed, context, prompt)
+    return sampling.generate(situation, [ACTION], preset.steps, rng)[ACTION]
+
+
+def _naive(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Generator) -> Tensor:
+    context = runtime.model.context(inputs.words, inputs.proprioception)
+    return runtime.model.generate(inputs.observed, context, [ACTION], preset.steps, rng, reuse=False)[ACTION]
+
+
+def _published(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Generator) -> Tensor:
+    """Inference as the code published with Fast-WAM (Yuan et al. 2026) does it.
+
+    Keys and values of the first frame are kept; the prompt is embedded in every call, and the action's time embedding,
+    text projection and cross-attention keys and values in every step. Noise is drawn as :func:`sampling.generate` does.
+    """
+    model, groups = runtime.model, runtime.model.wiring.groups
+    context = model.context(inputs.words, inputs.proprioception)
+    clean = {n: inputs.observed[groups[n].content] for n in model.wiring.given(model.wiring.needed([ACTION]))}
+    _, cache = model.run(clean, dict.fromkeys(clean, torch.zeros(1)), model.text_cache(clean, context), {})
+    maker, group = GENERATORS[groups[ACTION].generator], groups[ACTION]
+    x = maker.start(torch.randn((1, *model.shape_of(ACTION)), generator=sampling.split(rng, groups)[ACTION]))
+    for level, following in pairwise(maker.levels(group.steps or preset.steps, group.shift).tolist()):
+        text = model.text_cache([ACTION], context)
+        head = model.run({ACTION: x}, {ACTION: torch.full((1,), level)}, text, cache)[0][ACTION]
+        x = maker.advance(x, head, level, following)
+    return x
+
+
+def _is_published(preset: Preset) -> bool:
+    """Whether an action needs no other generated group, as in Fast-WAM."""
+    return Wiring(preset.groups).stages([ACTION]) == ((ACTION,),)
+
+
+WAYS: Mapping[str, Way] = {**dict.fromkeys(RUNTIMES, _fast), "naive": _naive, "published": _published}

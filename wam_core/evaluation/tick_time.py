@@ -138,7 +138,7 @@ def _infer(load: str, seed: int, cores: Sequence[int], ready: "multiprocessing.s
 
     os.sched_setaffinity(0, cores)
     torch.set_num_threads(len(cores))
-    run = make_runner(load_preset(load), seed, True)
+    run = make_runner(load_preset(load), seed, "eager")
     run()
     ready.set()
     while True:

@@ -62,7 +62,7 @@ class _Sampler:
         self.device = situation.context.device
         self.noise = {
             name: torch.randn((samples, *self.model.shape_of(name)), generator=own, device=self.device)
-            for name, own in _split(rng, self.wiring.groups).items()
+            for name, own in split(rng, self.wiring.groups).items()
             if (name in self.names or not reuse) and self.wiring.groups[name].source == "generated"
         }
         waiting = set(self.names) - set(self.wiring.given(self.names))
@@ -105,7 +105,8 @@ class _Sampler:
         fresh = {n: self.values[n] for n in ready if n not in self.cache}
         if fresh:
             levels = {n: self.wiring.groups[n].level for n in fresh}
-            self.cache |= self.situation.runtime.carry(fresh, levels, self.text, self.cache)[1]
+            produced = self.situation.runtime.carry(fresh, levels, self.text, self.cache)[1]
+            self.cache = {**self.cache, **produced}
 
     def _denoise(self, stage: tuple[str, ...], given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Values of the stage's groups that reached zero noise; taps on the way are kept in ``values``."""
@@ -178,7 +179,7 @@ def _expand(known: Mapping[str, Sequence[KeyValue]], samples: int) -> dict[str, 
     return {name: [(k.expand(shape), v.expand(shape)) for k, v in layers] for name, layers in known.items()}
 
 
-def _split(rng: torch.Generator, names: Iterable[str]) -> dict[str, torch.Generator]:
+def split(rng: torch.Generator, names: Iterable[str]) -> dict[str, torch.Generator]:
     """A generator for each name, seeded from ``rng`` in order."""
     seeds = {n: int(torch.randint(2**62, (1,), generator=rng, device=rng.device)) for n in names}
     return {n: torch.Generator(rng.device).manual_seed(seed) for n, seed in seeds.items()}

@@ -35,8 +35,9 @@ class Situation:
     def text(self, names: Iterable[str]) -> Mapping[str, Sequence[KeyValue]]:
         """Cross-attention keys and values, per layer, of the experts that carry the groups ``names``."""
         groups = self.runtime.model.wiring.groups
-        for expert in {groups[n].expert for n in names} - self._text.keys():
-            self._text[expert] = self._attended(expert)
+        fresh = {groups[n].expert for n in names} - self._text.keys()
+        if fresh:
+            self._text = {**self._text, **{expert: self._attended(expert) for expert in fresh}}
         return self._text
 
     def _attended(self, name: str) -> Sequence[KeyValue]:
@@ -55,5 +56,6 @@ class Situation:
         wanted = wiring.given(names)
         fresh = {n: self.observed[wiring.groups[n].content] for n in wanted if n not in self._seen}
         if fresh:
-            self._seen |= self.runtime.carry(fresh, dict.fromkeys(fresh, 0.0), self.text(fresh), self._seen)[1]
+            produced = self.runtime.carry(fresh, dict.fromkeys(fresh, 0.0), self.text(fresh), self._seen)[1]
+            self._seen = {**self._seen, **produced}
         return {n: self._seen[n] for n in wanted}

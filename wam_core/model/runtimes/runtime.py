@@ -66,4 +66,10 @@ class Runtime(ABC):
         text: Mapping[str, Sequence[KeyValue]],
         cache: Mapping[str, Sequence[KeyValue]],
     ) -> tuple[dict[str, Tensor], dict[str, list[KeyValue]]]:
-        """One pass, as :meth:`WorldActionModel.run`, of groups ``[B, N, F]`` at one noise level each."""
+        """One pass, as :meth:`WorldActionModel.run`, of groups ``[B, N, F]`` at one noise level each.
+
+        ``text`` and ``cache`` are not changed once they were given: a runtime knows them again by identity.
+
+        Returns:
+            Heads' outputs of the generated groups, and, of a pass without any, keys and values of all groups per layer.
+        """

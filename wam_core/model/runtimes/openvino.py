@@ -1,0 +1,160 @@
+"""Passes as graphs that OpenVINO compiled for this CPU, exported from the eager model the first time one is asked for.
+
+In float32, as eager: bfloat16, which OpenVINO prefers where a CPU has it, would be another model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from wam_core.errors import ContractError
+from wam_core.model.runtimes.runtime import Runtime
+from wam_core.model.trunk import KeyValue, Time
+
+if TYPE_CHECKING:
+    from wam_core.model.wam import WorldActionModel
+
+#: Keys and values ``[2, layers, B, N, heads, head_dim]``.
+Stacked = Tensor
+
+
+class OpenVino(Runtime):
+    """One graph for each set of groups and batch size, bound to what does not change from step to step."""
+
+    def __init__(self, model: WorldActionModel) -> None:
+        """Raises :class:`ContractError` when OpenVINO is not installed."""
+        super().__init__(model)
+        try:
+            import openvino
+        except ImportError:
+            expected = "openvino: pip install -r requirements-openvino.txt"
+            raise ContractError("runtime", "openvino is not installed", expected) from None
+        self._openvino: Any = openvino
+        self._core = openvino.Core()
+        self._graphs: dict[tuple[object, ...], _Graph] = {}
+
+    @torch.no_grad()
+    def carry(
+        self,
+        features: Mapping[str, Tensor],
+        levels: Mapping[str, float],
+        text: Mapping[str, Sequence[KeyValue]],
+        cache: Mapping[str, Sequence[KeyValue]],
+    ) -> tuple[dict[str, Tensor], dict[str, list[KeyValue]]]:
+        groups = self.model.wiring.groups
+        order = _Order(
+            groups=tuple(features),
+            experts=tuple(dict.fromkeys(groups[n].expert for n in features)),
+            seen=tuple(dict.fromkeys(s for n in features for s in groups[n].sees if s not in features)),
+            heads=tuple(n for n in features if groups[n].source == "generated"),
+        )
+        times = [self.time(n, levels[n]) for n in order.groups]
+        stepped = [*(features[n] for n in order.groups), *(t.vector for t in times), *(_layers(t) for t in times)]
+        key = (order, *(tuple(features[n].shape) for n in order.groups))
+        if key not in self._graphs:
+            fixed = _fixed(order, text, cache)
+            self._graphs[key] = _Graph(self._compile(_Pass(self.model, order), [*stepped, *fixed]), len(stepped))
+        made = self._graphs[key](stepped, order, text, cache)
+        if order.heads:
+            return dict(zip(order.heads, made, strict=True)), {}
+        return {}, {n: list(zip(kv[0], kv[1], strict=True)) for n, kv in zip(order.groups, made, strict=True)}
+
+    def _compile(self, module: nn.Module, example: Sequence[Tensor]) -> Any:
+        """An inference request for inputs of these shapes."""
+        graph = self._openvino.convert_model(module, example_input=tuple(example))
+        for port, value in zip(graph.inputs, example, strict=True):
+            port.get_node().set_partial_shape(self._openvino.PartialShape(list(value.shape)))
+        graph.validate_nodes_and_infer_types()
+        settings = {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        return self._core.compile_model(graph, "CPU", settings).create_infer_request()
+
+
+class _Order(NamedTuple):
+    """Of what a graph's inputs and outputs are: groups, their experts' texts, caches, and heads or else caches."""
+
+    groups: tuple[str, ...]
+    experts: tuple[str, ...]
+    seen: tuple[str, ...]
+    heads: tuple[str, ...]
+
+
+def _fixed(
+    order: _Order, text: Mapping[str, Sequence[KeyValue]], cache: Mapping[str, Sequence[KeyValue]]
+) -> list[Stacked]:
+    return [_stacked(text[n]) for n in order.experts] + [_stacked(cache[n]) for n in order.seen]
+
+
+def _stacked(layers: Sequence[KeyValue]) -> Stacked:
+    return torch.stack([torch.stack([part[i] for part in layers]) for i in range(2)])
+
+
+def _layers(time: Time) -> Tensor:
+    """Modulations ``[layers, 6, 1, 1, width]``."""
+    return torch.stack([torch.stack(layer) for layer in time.layers])
+
+
+class _Pass(nn.Module):
+    """:meth:`WorldActionModel.carry` with tensors in a row, for export."""
+
+    def __init__(self, model: WorldActionModel, order: _Order) -> None:
+        super().__init__()
+        self.model, self.order = model, order
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        o, rest = self.order, iter(inputs)
+        features = {n: next(rest) for n in o.groups}
+        vectors = [next(rest) for _ in o.groups]
+        times = {
+            n: Time(v, [m.unbind(0) for m in next(rest).unbind(0)]) for n, v in zip(o.groups, vectors, strict=True)
+        }
+        text, cache = ({n: _pairs(next(rest)) for n in names} for names in (o.experts, o.seen))
+        heads, produced = self.model.carry(features, times, text, cache)
+        if o.heads:
+            return tuple(heads[n] for n in o.heads)
+        return tuple(_stacked(produced[n]) for n in o.groups)
+
+
+def _pairs(stacked: Stacked) -> list[KeyValue]:
+    return list(zip(stacked[0].unbind(0), stacked[1].unbind(0), strict=True))
+
+
+class _Graph:
+    """A compiled pass; texts and caches are handed over when they are others than in the pass before."""
+
+    def __init__(self, request: Any, stepped: int) -> None:
+        self._request, self._stepped = request, stepped
+        self._known: tuple[object, object] = (None, None)
+        self._kept: list[np.ndarray] = []
+
+    def __call__(
+        self,
+        stepped: Sequence[Tensor],
+        order: _Order,
+        text: Mapping[str, Sequence[KeyValue]],
+        cache: Mapping[str, Sequence[KeyValue]],
+    ) -> list[Tensor]:
+        if self._known[0] is not text or self._known[1] is not cache:
+            self._kept = self._give(self._stepped, _fixed(order, text, cache))
+            self._known = (text, cache)
+        given = self._give(0, stepped)
+        self._request.infer()
+        del given
+        return [torch.from_numpy(tensor.data.copy()) for tensor in self._request.output_tensors]
+
+    def _give(self, first: int, values: Sequence[Tensor]) -> list[np.ndarray]:
+        """Inputs from number ``first`` on; they are read where they lie, and must live until then."""
+        import openvino
+
+        arrays = [value.contiguous().numpy() for value in values]
+        for i, array in enumerate(arrays, first):
+            self._request.set_input_tensor(i, openvino.Tensor(array, shared_memory=True))
+        return arrays

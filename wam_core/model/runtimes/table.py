@@ -1,0 +1,9 @@
+"""The runtimes that can be chosen by name."""
+
+from collections.abc import Mapping
+
+from wam_core.model.runtimes.eager import Eager
+from wam_core.model.runtimes.openvino import OpenVino
+from wam_core.model.runtimes.runtime import Runtime
+
+RUNTIMES: Mapping[str, type[Runtime]] = {"eager": Eager, "openvino": OpenVino}
