@@ -74,6 +74,7 @@ class OpenVino(Runtime):
             "INFERENCE_PRECISION_HINT": "f32",
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "PERFORMANCE_HINT": "LATENCY",
+            "ENABLE_CPU_PINNING": False,
         }
         return self._core.compile_model(graph, "CPU", settings).create_infer_request()
 
