@@ -29,6 +29,7 @@ setup(
     packages=find_packages(include=["wam_core", "wam_core.*", "wam_ros", "wam_ros.*"]),
     python_requires=">=3.11",
     extras_require={
+        "openvino": pinned("requirements-openvino.txt"),
         "published": pinned("requirements-published.txt"),
         "view": pinned("requirements-view.txt"),
     },

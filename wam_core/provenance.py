@@ -89,7 +89,7 @@ def model_record(policy: Policy, folder: Path, threads: int) -> ModelRecord:
         seed=policy.seed,
         steps=policy.steps,
         threads=threads,
-        versions={name: version(name) for name in PACKAGES},
+        versions={name: version(name) for name in (*PACKAGES, policy.runtime.package) if name},
     )
 
 

@@ -21,6 +21,7 @@ from wam_core.evaluation.intervals import wilson_interval
 from wam_core.evaluation.rollout import EpisodeResult
 from wam_core.evaluation.success import Trial, run_trials
 from wam_core.executor.executor import Executor
+from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.policy import checkpoint_folder, load_policy
 from wam_core.robot.contract import load_robot
 from wam_core.training.pictures import save_future_picture
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--delay-ms", type=int, default=100, help="inference delay that episodes imitate")
     parser.add_argument("--seam", default="none", choices=CONTINUATIONS, help="how chunks go on from each other")
     parser.add_argument("--steps", type=int, default=0, help="denoising steps, 0 for the preset's")
+    parser.add_argument("--runtime", default="eager", choices=tuple(RUNTIMES), help="how the model is computed")
     parser.add_argument("--renderer", default="auto")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--json", action="store_true")
@@ -72,6 +74,7 @@ def _success(arguments: argparse.Namespace, tasks: tuple[str, ...]) -> dict[str,
             arguments.delay_ms,
             arguments.seam,
             arguments.steps,
+            arguments.runtime,
         )
         for task in tasks
         for i in range(arguments.episodes)

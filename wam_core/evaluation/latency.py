@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from wam_core.errors import look_up
+from wam_core.memory import Memory
 from wam_core.model import sampling
 from wam_core.model.generators.table import GENERATORS
 from wam_core.model.groups import Wiring
@@ -104,13 +105,15 @@ def make_runner(preset: Preset, seed: int, way: str) -> Callable[[], Tensor]:
     runtime = RUNTIMES.get(way, Eager)(model)
     image = np.random.default_rng(seed).integers(0, 256, (1, *preset.layout.size, 3), dtype=np.uint8)
     scenes, now = Scenes(image), np.zeros((1, 1), np.int64)
-    seen = [g for g in preset.groups if g.source == "observed"]
+    seen = {g.substrate for g in preset.groups if g.source == "observed"}
     words = torch.ones(1, preset.text_length, dtype=torch.long)
     proprioception = torch.zeros(1, len(robot.proprioception))
 
     @torch.no_grad()
     def run() -> Tensor:
-        observed = {g.content: substrates[g.substrate].encode(scenes, now) for g in seen}
+        present = {name: substrates[name].encode(scenes, now) for name in seen}
+        past = Memory(preset.memory).past(0, "", present) if preset.memory else {}
+        observed = {(n, span): x for span, of in (("present", present), ("past", past)) for n, x in of.items()}
         inputs = Inputs(observed, words, proprioception)
         return WAYS[way](preset, runtime, inputs, torch.Generator().manual_seed(seed))
 

@@ -15,6 +15,7 @@ from wam_core.data.decode import joint_positions
 from wam_core.data.recorder import MODEL_RECORD
 from wam_core.data.recording import RecordedMessage, Recording, recorded_contract
 from wam_core.errors import ContractError
+from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.policy import Policy, checkpoint_folder, load_policy
 from wam_core.preprocess.images import decode_image
 from wam_core.provenance import ModelRecord, checkpoint_digest, from_metadata, image_digest
@@ -89,7 +90,8 @@ def replay(path: Path, model: str = "") -> Replay:
 
 def _load(record: ModelRecord, model: str, robot: RobotContract) -> tuple[Policy, tuple[str, ...]]:
     folder = checkpoint_folder(model or (record.checkpoint if Path(record.checkpoint).is_dir() else record.name))
-    policy = load_policy(str(folder), robot, record.seed)
+    runtime = next((name for name, kind in RUNTIMES.items() if kind.package in record.versions), "eager")
+    policy = load_policy(str(folder), robot, record.seed, runtime)
     policy.steps = record.steps
     digest = checkpoint_digest(folder)
     differences = [] if digest == record.digest else [f"checkpoint {digest[:12]}, recorded {record.digest[:12]}"]

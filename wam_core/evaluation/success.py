@@ -20,7 +20,7 @@ from wam_core.robot.contract import load_robot
 @dataclass(frozen=True)
 class Trial:
     """One episode to run; ``delay_ms`` is the inference delay to imitate, ``control`` a key of :data:`CONTROLS`,
-    ``continuation`` one of :data:`wam_core.continuation.CONTINUATIONS`."""
+    ``continuation`` one of :data:`wam_core.continuation.CONTINUATIONS`, ``runtime`` a key of :data:`RUNTIMES`."""
 
     model: str
     robot: str
@@ -31,6 +31,7 @@ class Trial:
     delay_ms: int
     continuation: str
     steps: int
+    runtime: str = "eager"
 
 
 CONTROLS: dict[str, Callable[[Policy, int], Continuable]] = {
@@ -55,7 +56,8 @@ def run_trial(trial: Trial) -> EpisodeResult:
     torch.set_num_threads(1)
     cell = _cell(trial.robot, trial.renderer)
     # A policy of its own: the noise of a trial depends on its seed, not on what this process ran before.
-    policy = Policy(_policy(trial.model, trial.robot).checkpoint, trial.seed)
+    loaded = _policy(trial.model, trial.robot, trial.runtime)
+    policy = Policy(loaded.checkpoint, trial.seed, loaded.runtime)
     policy.steps = trial.steps or policy.steps
     delay_ns = trial.delay_ms * 1_000_000
     acting = ContinuingPolicy(CONTROLS[trial.control](policy, trial.seed), trial.continuation, delay_ns)
@@ -69,5 +71,5 @@ def _cell(robot: str, renderer: str) -> Cell:
 
 
 @cache
-def _policy(model: str, robot: str) -> Policy:
-    return load_policy(model, load_robot(robot))
+def _policy(model: str, robot: str, runtime: str) -> Policy:
+    return load_policy(model, load_robot(robot), runtime=runtime)

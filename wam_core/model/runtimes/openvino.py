@@ -26,6 +26,8 @@ Stacked = Tensor
 class OpenVino(Runtime):
     """One graph for each set of groups and batch size, bound to what does not change from step to step."""
 
+    package = "openvino"
+
     def __init__(self, model: WorldActionModel) -> None:
         """Raises :class:`ContractError` when OpenVINO is not installed."""
         super().__init__(model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
@@ -34,7 +34,12 @@ class Runtime(ABC):
 
     Each result is computed once at the widest scope at which it is the same: time embeddings here, the words in a
     :class:`Prompt`, the observation in a ``Situation``, and the rest in every denoising step.
+
+    Attributes:
+        package: what computes besides PyTorch, by its name in the package index; empty: nothing.
     """
+
+    package: ClassVar[str] = ""
 
     def __init__(self, model: WorldActionModel) -> None:
         self.model = model

@@ -1,0 +1,95 @@
+"""What a runtime exports is the eager model: the same chunks and futures, within a stated error."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from test_policy import observation
+from test_scopes import some_situation
+from tiny import INSTRUCTIONS, tiny_checkpoint
+
+from wam_core.errors import ContractError
+from wam_core.evaluation.latency import make_runner, measure
+from wam_core.model import sampling
+from wam_core.model.runtimes.eager import Eager
+from wam_core.model.runtimes.table import RUNTIMES
+from wam_core.model.situation import Situation
+from wam_core.policy import Policy, load_policy
+from wam_core.presets import load_preset
+from wam_core.robot.contract import load_robot
+from wam_core.training.checkpoint import save_checkpoint
+
+#: Largest difference of normalised features, which are of size one, from the eager runtime.
+ERROR = 1e-4
+EXPORTED = [name for name in RUNTIMES if name != "eager"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["fast_wam", "fast_wam_joint", "fast_wam_idm"])
+@pytest.mark.parametrize("runtime", EXPORTED)
+def test_an_exported_model_is_the_same_model(runtime: str, name: str) -> None:
+    """An export froze a noise level, a text or a cache of the pass that it was made from."""
+    pytest.importorskip(runtime)
+    first, second = some_situation(name, 1), some_situation(name, 1)
+    exported = RUNTIMES[runtime](first.runtime.model)
+    for seed, (situation, samples) in enumerate([(first, 1), (second, 1), (first, 2)]):
+        context = torch.randn_like(situation.context)
+        made = [
+            sampling.generate(
+                Situation(way, situation.observed, context),
+                ["action", "future"],
+                2 + seed,
+                torch.Generator().manual_seed(seed),
+                samples=samples,
+            )
+            for way in (Eager(exported.model), exported)
+        ]
+        assert set(made[0]) == set(made[1])
+        for key, value in made[0].items():
+            assert (value - made[1][key]).abs().max() < ERROR, key
+
+
+def test_a_policy_answers_through_the_runtime_it_was_given() -> None:
+    """The parameter was accepted, and the model ran eagerly all the same; or an answer changed with its next pass."""
+    pytest.importorskip("openvino")
+    checkpoint = tiny_checkpoint()
+    eager, exported = Policy(checkpoint, 0), Policy(checkpoint, 0, RUNTIMES["openvino"](checkpoint.model))
+    for instruction in INSTRUCTIONS:
+        seen = observation(instruction=instruction)
+        assert np.abs(eager.act(seen).values - exported.act(seen).values).max() < ERROR
+    carry = checkpoint.model.carry
+    checkpoint.model.carry = lambda *_: pytest.fail("the eager model ran")  # type: ignore[method-assign]
+    exported.act(observation())
+    checkpoint.model.carry = carry  # type: ignore[method-assign]
+
+
+def test_a_runtime_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing library or a typing error gave a stack trace, or the slow path without a word."""
+    save_checkpoint(tmp_path, tiny_checkpoint())
+    with pytest.raises(ContractError, match="eager"):
+        load_policy(str(tmp_path), load_robot("panda_cell"), runtime="eagre")
+    monkeypatch.setitem(__import__("sys").modules, "openvino", None)
+    with pytest.raises(ContractError, match=r"requirements-openvino\.txt"):
+        load_policy(str(tmp_path), load_robot("panda_cell"), runtime="openvino")
+
+
+@pytest.mark.parametrize("name", ["fast_wam", "fast_wam_idm", "dreamzero"])
+def test_the_ways_that_are_compared_give_the_same_action(name: str) -> None:
+    """A benchmark compared with a slow path that computed something else."""
+    preset = load_preset(name)
+    ways = ["eager", "naive", *(["published"] if name == "fast_wam" else [])]
+    made = [make_runner(preset, 0, way)() for way in ways]
+    assert all((other - made[0]).abs().max() < ERROR for other in made[1:])
+
+
+def test_ratios_are_of_paired_runs() -> None:
+    """A ratio of two machines, or of two hours, was taken for one of two ways."""
+    rows = {
+        (r.preset, r.way): r for r in measure(["fast_wam", "fast_wam_joint"], ["eager", "naive", "published"], 3, 0)
+    }
+    assert ("fast_wam", "published") in rows and ("fast_wam_joint", "published") not in rows
+    assert rows["fast_wam", "eager"].ratio == rows["fast_wam", "eager"].to_first == 1.0
+    assert rows["fast_wam", "naive"].ratio > 1.5
+    with pytest.raises(ContractError, match="published"):
+        measure(["fast_wam"], ["publishd"], 1, 0)
