@@ -41,7 +41,7 @@ def test_a_chunk_goes_on_from_the_steps_consumed_while_it_was_computed(tmp_path:
 def kept(old: ActionChunk, new: ActionChunk) -> bool | None:
     """Whether the steps that were due while the chunk was computed are those of the chunk before; None without any."""
     due_ns = new.start_ns + new.step_ns * np.arange(len(new.values))
-    meanwhile = due_ns < min(new.stamp_ns + old.inference_ns, old.start_ns + (len(old.values) - 1) * old.step_ns)
+    meanwhile = due_ns <= min(new.stamp_ns + old.inference_ns, old.start_ns + (len(old.values) - 1) * old.step_ns)
     if not meanwhile.any():
         return None
     values = overlap(Committed(old, int(due_ns[-1])), due_ns[meanwhile]).values

@@ -40,8 +40,8 @@ def overlap(committed: Committed, due_ns: NDArray[np.int64]) -> Overlap:
     chunk = committed.chunk
     times = chunk.start_ns + np.arange(len(chunk.values), dtype=np.int64) * chunk.step_ns
     covered = (due_ns >= times[0]) & (due_ns <= times[-1])
-    weights = np.where(covered & (due_ns < committed.until_ns), 1.0, 0.0)
-    free = covered & (due_ns >= committed.until_ns)
+    weights = np.where(covered & (due_ns <= committed.until_ns), 1.0, 0.0)
+    free = covered & (due_ns > committed.until_ns)
     share = np.arange(free.sum(), 0, -1) / (free.sum() + 1.0)
     weights[free] = share * np.expm1(share) / np.expm1(1.0)
     values = np.zeros((len(due_ns), chunk.values.shape[1]))

@@ -85,7 +85,7 @@ class Committed:
 
     Attributes:
         chunk: the chunk in progress.
-        until_ns: its steps due before this instant are executed whatever the new chunk says.
+        until_ns: its steps due up to this instant are executed whatever the new chunk says.
     """
 
     chunk: ActionChunk
