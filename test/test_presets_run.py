@@ -68,7 +68,7 @@ def live() -> Iterator[Live]:
     with live_graph("wam_inference", sim=False) as graph:
         graph.futures = []  # type: ignore[attr-defined]
         graph.client.listen(PredictedFuture, "/wam_inference/future", lambda m: graph.futures.append(m))  # type: ignore[attr-defined]
-        graph.client.set_parameters("wam_inference", {"model": "fast_wam"})
+        graph.client.set_parameters("wam_inference", {"model": "fast_wam", "imagine_period_s": 0.0})
         graph.activate("wam_inference")
         sensors = Sensors(graph)
         sensors.start()

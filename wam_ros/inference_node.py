@@ -42,6 +42,8 @@ class InferenceNode(LifecycleNode):
         declare(self, "name", "fast_wam", "Name of the preset whose parameter file was given", read_only=True)
         when = "When to predict the future: auto is when somebody listens"
         declare(self, "imagine", "auto", when, choices=("auto", "always", "never"))
+        often = "Least time between two predicted futures (s): between them the processor is left to chunks"
+        declare(self, "imagine_period_s", 1.0, often, (0.0, 60.0))
         declare(self, "replan_steps", 0, "Chunk steps until the next chunk takes over, 0: as the model", (0, 1024))
         seam = "What of the chunk in progress the next one goes on from"
         declare(self, "seam", "none", seam, choices=tuple(CONTINUATIONS))
@@ -138,6 +140,7 @@ class InferenceNode(LifecycleNode):
         self._newest: ActionChunk | None = None
         self._progress = Progress()
         self._problem = ""
+        self._imagined_s = float("-inf")
         self._sensors = Sensors(self, self._robot, policy.cameras, self._notify)
         self._model.publish(conversion.model_message(self._record, self.get_clock().now().nanoseconds))
 
@@ -226,6 +229,9 @@ class InferenceNode(LifecycleNode):
         if mode == "never" or (mode == "auto" and not self._futures.get_subscription_count()):
             return
         begin = time.monotonic()
+        if begin - self._imagined_s < self.get_parameter("imagine_period_s").value:
+            return
+        self._imagined_s = begin
         futures = self._policy.imagine()
         self._imagination.add(time.monotonic() - begin)
         for future in futures:
