@@ -41,18 +41,20 @@ def _latency(arguments: argparse.Namespace) -> int:
     from wam_core.evaluation.latency import measure
 
     torch.set_num_threads(arguments.threads)
-    rows = measure(arguments.presets.split(","), arguments.ways.split(","), arguments.rounds, arguments.seed)
+    rows, missing = measure(arguments.presets.split(","), arguments.ways.split(","), arguments.rounds, arguments.seed)
     machine = f"{platform.machine()}, {arguments.threads} thread(s), torch {torch.__version__}"
     if arguments.json:
-        print(json.dumps({"machine": machine, "rounds": arguments.rounds, "rows": [asdict(r) for r in rows]}, indent=1))
+        report = {"machine": machine, "rounds": arguments.rounds, "rows": [asdict(r) for r in rows], "missing": missing}
+        print(json.dumps(report, indent=1))
         return 0
     print(f"{machine}, {arguments.rounds} paired rounds; times longer than the first way, and than the first preset")
     for row in rows:
         low, high = row.ratio_interval
         times = f"{row.median_ms:8.1f} ms median {row.p95_ms:8.1f} ms p95"
-        print(
-            f"{row.preset:<22} {row.way:<10} {times}   x{row.ratio:.2f} [{low:.2f}, {high:.2f}]   x{row.to_first:.2f}"
-        )
+        ratios = f"x{row.ratio:.2f} [{low:.2f}, {high:.2f}]   x{row.to_first:.2f}"
+        print(f"{row.preset:<22} {row.way:<10} {times}   {ratios}")
+    for name, reason in missing.items():
+        print(f"{name:<22} not measured: {reason}")
     return 0
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wam_core.errors import look_up
+from wam_core.errors import ContractError, look_up
 from wam_core.memory import Memory
 from wam_core.model import sampling
 from wam_core.model.generators.table import GENERATORS
@@ -19,7 +19,7 @@ from wam_core.model.runtimes.runtime import Runtime
 from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.model.situation import Situation
 from wam_core.model.wam import Content, WorldActionModel
-from wam_core.presets import ACTION, Preset, build_substrates, load_preset, model_spec
+from wam_core.presets import ACTION, Preset, load_preset, model_spec
 from wam_core.robot.contract import load_robot
 from wam_core.substrates.substrate import Scenes
 
@@ -61,18 +61,29 @@ class Latency:
     to_first_interval: tuple[float, float]
 
 
-def measure(presets: Sequence[str], ways: Sequence[str], rounds: int, seed: int) -> list[Latency]:
+def measure(
+    presets: Sequence[str], ways: Sequence[str], rounds: int, seed: int
+) -> tuple[list[Latency], dict[str, str]]:
     """Time image -> action for each preset and way, one after the other, ``rounds`` times.
 
     Weights are random: latency does not depend on them. A way that a preset's wiring does not have is left out.
+
+    Returns:
+        Rows, and the presets of which a part is not on this machine, with the reason.
 
     Raises:
         ContractError: an unknown preset or way.
     """
     for way in ways:
         look_up(WAYS, way, "ways")
-    loaded = [load_preset(name) for name in presets]
-    runs = {(p.name, w): make_runner(p, seed, w) for p in loaded for w in ways if w != "published" or _is_published(p)}
+    runs: dict[tuple[str, str], Callable[[], Tensor]] = {}
+    missing: dict[str, str] = {}
+    for preset in [load_preset(name) for name in presets]:
+        try:
+            known = [way for way in ways if way != "published" or _is_published(preset)]
+            runs |= {(preset.name, way): make_runner(preset, seed, way) for way in known}
+        except ContractError as error:
+            missing[preset.name] = str(error)
     times: dict[tuple[str, str], list[float]] = {key: [] for key in runs}
     for round_number in range(rounds + WARM_UPS):
         for key, run in runs.items():
@@ -81,8 +92,8 @@ def measure(presets: Sequence[str], ways: Sequence[str], rounds: int, seed: int)
             if round_number >= WARM_UPS:
                 times[key].append(1e3 * (time.perf_counter() - began))
     taken = {key: np.array(values) for key, values in times.items()}
-    first = next(iter(taken.values()))
-    return [_row(*key, values, taken[key[0], ways[0]], first, seed) for key, values in taken.items()]
+    first = next(iter(taken.values()), np.empty(0))
+    return [_row(*key, values, taken[key[0], ways[0]], first, seed) for key, values in taken.items()], missing
 
 
 def _row(name: str, way: str, taken: np.ndarray, own: np.ndarray, first: np.ndarray, seed: int) -> Latency:
@@ -101,11 +112,12 @@ def make_runner(preset: Preset, seed: int, way: str) -> Callable[[], Tensor]:
     """One image -> action of ``preset`` with random weights, to be called as often as one likes."""
     torch.manual_seed(seed)
     robot = load_robot(preset.robot)
-    model, substrates = WorldActionModel(model_spec(preset, robot, WORDS)).eval(), build_substrates(preset)
+    seen = {g.substrate for g in preset.groups if g.source == "observed"}
+    substrates = {name: preset.substrates[name].build(preset.clip).eval() for name in seen}
+    model = WorldActionModel(model_spec(preset, robot, WORDS)).eval()
     runtime = RUNTIMES.get(way, Eager)(model)
     image = np.random.default_rng(seed).integers(0, 256, (1, *preset.layout.size, 3), dtype=np.uint8)
     scenes, now = Scenes(image), np.zeros((1, 1), np.int64)
-    seen = {g.substrate for g in preset.groups if g.source == "observed"}
     words = torch.ones(1, preset.text_length, dtype=torch.long)
     proprioception = torch.zeros(1, len(robot.proprioception))
 
