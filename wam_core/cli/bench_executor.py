@@ -172,10 +172,15 @@ def _seams(arguments: argparse.Namespace) -> int:
     print(f"{arguments.seam_model}: jerk around a seam as a share of the limit (medians), success on the same episodes")
     for row in rows:
         print(
-            f"{row['seam']:<30} {row['delay_ms']:4d} ms  {row['peak_jerk']:6.2%} peak {row['rms_jerk']:6.2%} rms "
+            f"{row['seam']:<30} {row['delay_ms']:4d} ms  {_share(row['peak_jerk'])} peak {_share(row['rms_jerk'])} rms "
             f"of {row['seams']} seams   {row['succeeded']} of {row['episodes']}"
         )
     return 0
+
+
+def _share(value: float | None) -> str:
+    """A share of a limit, or that no seam was met."""
+    return "  none" if value is None else f"{value:6.2%}"
 
 
 def _retarget_arguments(group: argparse._ArgumentGroup) -> None:
