@@ -108,7 +108,8 @@ def test_experts_recover_from_noise(cell: Cell, task: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_another_layout_needs_another_motion(cell: Cell, task: str) -> None:
-    """Prevents a task that can be done with the image frozen: the motion of one seed must fail on others."""
+    """Prevents a task that can be done with the image frozen: the motion of one seed must fail on most others. Some lay
+    the goal where it was."""
     chunks: list[ActionChunk] = []
 
     class Recorded(ExpertPolicy):
@@ -118,4 +119,4 @@ def test_another_layout_needs_another_motion(cell: Cell, task: str) -> None:
 
     assert run_episode(cell, Executor(cell.robot), Recorded(cell, np.random.default_rng(0)), task, 1003).success
     results = [run_episode(cell, Executor(cell.robot), Replay(chunks, cell), task, seed) for seed in range(1010, 1015)]
-    assert sum(result.success for result in results) <= 1
+    assert sum(result.success for result in results) <= 2

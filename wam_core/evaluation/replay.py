@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +96,8 @@ def _load(record: ModelRecord, model: str, robot: RobotContract) -> tuple[Policy
     policy.steps = record.steps
     digest = checkpoint_digest(folder)
     differences = [] if digest == record.digest else [f"checkpoint {digest[:12]}, recorded {record.digest[:12]}"]
-    if record.versions.get("torch") != torch.__version__:
-        differences.append(f"torch {torch.__version__}, recorded {record.versions.get('torch')}")
+    if record.versions.get("torch") != version("torch"):
+        differences.append(f"torch {version('torch')}, recorded {record.versions.get('torch')}")
     return policy, tuple(differences)
 
 
