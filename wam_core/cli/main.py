@@ -20,8 +20,8 @@ class Verb(NamedTuple):
 
 
 VERBS: dict[str, Verb] = {
-    "demo": Verb("wam_core.cli.demo", "live episodes over the ROS graph, with a report and pictures"),
-    "up": Verb("wam_core.cli.up", "start the graph without ros2 launch"),
+    "demo": Verb("wam_ros.cli.demo", "live episodes over the ROS graph, with a report and pictures"),
+    "up": Verb("wam_ros.cli.up", "start the graph without ros2 launch"),
     "collect": Verb("wam_core.cli.collect", "record demonstrations of the scripted experts"),
     "train": Verb("wam_core.cli.train", "train a preset on recorded episodes"),
     "eval": Verb("wam_core.cli.eval", "success rates and predicted futures, without ROS"),
@@ -30,7 +30,7 @@ VERBS: dict[str, Verb] = {
     "import": Verb("wam_core.cli.import_weights", "published weights into a folder of ours"),
     "memory": Verb("wam_core.cli.memory", "memory that published weights take on a card"),
     "film": Verb("wam_core.cli.film", "pictures of an episode"),
-    "view": Verb("wam_core.cli.view", "see a recording or the running graph in Rerun, or send it as a file"),
+    "view": Verb("wam_ros.cli.view", "see a recording or the running graph in Rerun, or send it as a file"),
     "replay": Verb("wam_core.cli.replay", "a recording through the same model again: equal, or where they part"),
     "data": Verb("wam_core.cli.data", "what is in a set of recordings"),
     "convert": Verb("wam_core.cli.convert", "recordings to and from the LeRobot dataset format"),

@@ -6,11 +6,11 @@ again beside the running ones with only:=<name>.
 
 import argparse
 
+from wam_ros import up
+from wam_ros.node_table import NODES, launch_arguments, options_from
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    # The graph belongs to the ROS side; the core is importable without it.
-    from wam_ros.node_table import NODES, launch_arguments
-
     for argument in launch_arguments():
         parser.add_argument(
             f"--{argument.name}",
@@ -23,8 +23,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from wam_ros import up
-    from wam_ros.node_table import launch_arguments, options_from
-
     options = options_from({a.name: getattr(arguments, a.name) for a in launch_arguments()})
     return up.run(options, [name for name in arguments.only.split(",") if name])

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     checkpoint_folder(arguments.model)
     plan = [(tasks[i % len(tasks)], seeds[i % len(seeds)]) for i in range(arguments.episodes)]
     folder = Path(arguments.out or time.strftime("runs/demo/%Y%m%d_%H%M%S"))
-    # The graph belongs to the ROS side; the core is importable without it.
+    # ROS takes a second to load: what is wrong with the words is said before.
     from wam_ros.demo import run_demo
 
     return run_demo(arguments.model, arguments.robot, plan, folder, lambda line: print(line, flush=True))
