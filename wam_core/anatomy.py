@@ -9,14 +9,10 @@ import csv
 from dataclasses import dataclass
 
 from wam_core.errors import look_up
+from wam_core.model.generators.table import GENERATORS
 from wam_core.model.groups import TokenGroup, Wiring
 from wam_core.paths import share_path
 from wam_core.presets import ACTION, Preset
-
-#: Generators that predict in one shot what a teacher sees.
-ONE_SHOT = ("regression", "joint_embedding")
-#: Generators that go from token to token.
-SEQUENTIAL = ("next_token",)
 
 
 @dataclass(frozen=True)
@@ -104,9 +100,10 @@ def _tapped(wiring: Wiring, name: str) -> bool:
 
 def _backbone(futures: list[TokenGroup], wiring: Wiring, joint: list[TokenGroup]) -> str:
     remembers = any(g.span == "past" for g in wiring.groups.values())
-    if all(g.generator in ONE_SHOT for g in futures):
+    axes = {GENERATORS[g.generator].axis for g in futures}
+    if axes == {"Joint-embedding"}:
         return "Autoregressive" if remembers else "Joint-embedding"
-    if all(g.generator in SEQUENTIAL for g in futures):
+    if axes == {"Autoregressive"}:
         return "Autoregressive"
     if remembers:
         return "AR / Diffusion" if {g.expert for g in futures} == {wiring.groups[ACTION].expert} else "Hybrid"

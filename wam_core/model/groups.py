@@ -38,7 +38,7 @@ class TokenGroup:
     Attributes:
         name: unique within the wiring.
         substrate: what its tokens are made of: a name in the preset's ``substrates``, or ``action``.
-        span: ``present`` (observed now) or ``future`` (predicted).
+        span: ``past`` (remembered), ``present`` (observed now) or ``future`` (predicted).
         source: a key of :data:`SOURCES`.
         expert: the trunk expert (width, weights) that carries it.
         sees: names of the groups its queries attend to, itself included.

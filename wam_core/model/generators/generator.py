@@ -10,9 +10,11 @@ class Generator(ABC):
 
     Attributes:
         outputs: numbers that the head gives per feature.
+        axis: its value on the survey's backbone axis.
     """
 
     outputs = 1
+    axis = "Diffusion"
 
     @abstractmethod
     def noise_level(self, u: Tensor, shift: float) -> Tensor:

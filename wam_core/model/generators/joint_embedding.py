@@ -13,6 +13,8 @@ class JointEmbedding(Generator):
     Only the direction of a token counts, so predictions are brought to a mean square of one.
     """
 
+    axis = "Joint-embedding"
+
     def noise_level(self, u: Tensor, shift: float) -> Tensor:
         return torch.ones_like(u)
 

@@ -14,6 +14,7 @@ class NextToken(Generator):
     """
 
     outputs = BINS
+    axis = "Autoregressive"
 
     def noise_level(self, u: Tensor, shift: float) -> Tensor:
         return u

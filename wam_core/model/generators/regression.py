@@ -9,6 +9,8 @@ from wam_core.model.generators.generator import Generator
 class Regression(Generator):
     """From positions alone; the tokens hold nothing at first."""
 
+    axis = "Joint-embedding"
+
     def noise_level(self, u: Tensor, shift: float) -> Tensor:
         return torch.zeros_like(u)
 
