@@ -20,8 +20,9 @@ from wam_core.robot.tool_pose import encode_tool_pose
 #: Chunks that one arm is sent without a break.
 CHUNKS_PER_RUN = 25
 #: Ticks that a chunk has at least (those refused, those followed), at most while a reason is still owed, and the chance
-#: that it has a second, in which it gets to where it leads.
-TICKS_REFUSED, TICKS_FOLLOWED, TICKS_OWED, TO_THE_END = (1, 6), (15, 70), 750, 0.15
+#: that it has a second, in which it gets to where it leads. Most are short: what is hard is the next chunk's beginning
+#: in the middle of the movement to this one, and a million chunks are to be had in hours.
+TICKS_REFUSED, TICKS_FOLLOWED, TICKS_OWED, TO_THE_END = (1, 4), (2, 40), 750, 0.03
 #: Chances per chunk: an emergency stop, joint states that stay away, an executor that is starved.
 STOPPED, BLIND, STARVED = 0.03, 0.03, 0.05
 STARVED_NS = 50_000_000
