@@ -72,6 +72,7 @@ def write_episode(
                 now = stamp + tick * robot.step_ns // 5
                 if step not in missing.get("joint_states", ()):
                     position = known_position(robot, (now - START_NS) / 1e9)
-                    writer.state(RobotState(now, position, np.zeros(8), None, np.arange(6.0), np.full(8, 0.5 * step)))
+                    wrench = None if step in missing.get("wrench", ()) else np.arange(6.0)
+                    writer.state(RobotState(now, position, np.zeros(8), None, wrench, np.full(8, 0.5 * step)))
         recorder.close(outcome or {"success": "true"})
     return path

@@ -81,3 +81,23 @@ def test_one_exchange_per_episode() -> None:
     for text in made.instructions:
         words = [w for w in text.split() if w in COLOURS]
         assert len(set(words)) == len(words)
+
+
+def test_what_is_felt_and_measured_is_mirrored_with_the_picture() -> None:
+    """The picture was mirrored, and the object's mask, its pose and its touch stayed where they were."""
+    frames = tiny_frames(episodes=40, length=4)
+    made = augmented(frames, np.random.default_rng(0))
+    y = frames.robot.action.names.index("y")
+    assert set(made.channels) == set(frames.channels)
+    for a, b in frames.bounds:
+        flipped = made.actions[a, y] != frames.actions[a, y]
+        (own, new) = ({name: values[a:b] for name, values in f.channels.items()} for f in (frames, made))
+        for name in ("depth", "object"):
+            tiles = [own[name][:, :, s] for s in (slice(0, 32), slice(32, 64))]
+            assert np.array_equal(new[name], np.concatenate([t[:, :, ::-1] if flipped else t for t in tiles], axis=2))
+        signs = [1, -1, 1, -1, 1, -1] if flipped else [1] * 6
+        assert np.array_equal(new["object_pose"], own["object_pose"] * signs)
+        assert np.array_equal(new["touch"], own["touch"][:, ::-1] if flipped else own["touch"])
+        assert np.array_equal(new["sound"], own["sound"]) and np.array_equal(new["contact"], own["contact"])
+    with pytest.raises(ContractError, match="mirrored channel"):
+        augmented(replace(frames, channels={"smell": np.zeros(160)}), np.random.default_rng(0))

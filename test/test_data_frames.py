@@ -61,6 +61,8 @@ def test_the_cache_is_used_until_files_or_settings_change(tmp_path: Path) -> Non
     assert read == [1, 2, 3]
     for name in ("images", "proprioception", "actions", "bounds"):
         assert np.array_equal(getattr(first, name), getattr(again, name))
+    assert set(first.channels) == set(again.channels) == {"contact"}
+    assert np.array_equal(first.channels["contact"], again.channels["contact"])
     assert again.instructions == first.instructions and again.robot.to_dict() == ROBOT.to_dict()
     load_frames(folder, replace(LAYOUT, height=3), cache, report=lambda done, total: read.append(done))
     write_episode(folder / "d.mcap", ROBOT, steps=4)
@@ -95,6 +97,17 @@ def test_selected_stretches_keep_their_rows_together(tmp_path: Path) -> None:
     assert part.bounds.tolist() == [[0, 8], [8, 18]] and part.files == ("b.mcap", "a.mcap")
     assert np.array_equal(part.images[:8], frames.images[18:26])
     assert np.array_equal(part.actions[8:], frames.actions[:10])
+
+
+def test_channels_go_with_their_rows_and_only_where_all_recordings_have_them(tmp_path: Path) -> None:
+    """The episodes held out were shown the touches of others; what one recording lacks was filled in."""
+    frames = replace(bare_frames([3, 4]), channels={"touch": np.arange(7.0)[:, None]})
+    assert frames.select([1]).scenes.channel("touch")[:, 0].tolist() == [3.0, 4.0, 5.0, 6.0]
+    assert np.array_equal(frames.scenes.channel("proprioception"), frames.proprioception)
+    write_episode(tmp_path / "a.mcap", ROBOT)
+    assert set(load_frames(tmp_path, LAYOUT, tmp_path / "cache").channels) == {"contact"}
+    write_episode(tmp_path / "b.mcap", ROBOT, missing={"wrench": range(100)})
+    assert not load_frames(tmp_path, LAYOUT, tmp_path / "cache").channels
 
 
 def test_recordings_of_two_robots_do_not_mix(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def tiny_preset(variant: str = "") -> Preset:
     raw = load_preset(f"fast_wam_libero{variant}").to_dict()
     raw["layout"] |= {"height": 32, "width": 32}
     raw["steps"] = 4
-    raw["substrates"]["video"] |= {"channels": 4}
+    raw["substrates"]["video"] |= {"latent_channels": 4}
     raw["trunk"] |= {"layers": 2, "heads": 2, "head_dim": 12, "text_dim": 16, "time_dim": 16}
     raw["experts"] = {"video": {"width": 32, "ffn": 64}, "action": {"width": 24, "ffn": 48}}
     return from_dict(raw | {"text_length": 24}, "tiny")

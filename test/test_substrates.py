@@ -9,7 +9,7 @@ from tiny import TINY, tiny_frames, tiny_teacher
 
 from wam_core.errors import ContractError
 from wam_core.preprocess.images import ImageLayout
-from wam_core.substrates.substrate import Clip, Scenes, Substrate
+from wam_core.substrates.substrate import CHANNELS, Clip, Scenes, Substrate
 from wam_core.substrates.table import SUBSTRATES
 from wam_core.substrates.video_vae import to_video
 
@@ -92,9 +92,18 @@ def test_progress_runs_from_the_beginning_of_a_stretch_to_its_end() -> None:
     assert np.allclose(values[:, 0], [0.25, 0.5, 0.75, 1.0])
 
 
+def test_a_substrate_names_the_channels_that_it_encodes_from() -> None:
+    """A preset was let loose on a robot that does not have what it looks at."""
+    every = tiny_frames().scenes
+    for spec in TINY.values():
+        channels = {name: every.channel(name) for name in spec.channels}
+        assert set(channels) <= set(CHANNELS)
+        spec.build(CLIP).encode(Scenes(every.images, channels), ROWS)
+
+
 def test_what_was_not_recorded_is_missing_and_named() -> None:
     """Recordings without a wrench were trained on as if nothing had ever been touched."""
-    bare = replace(tiny_frames(), contact=None)
+    bare = replace(tiny_frames(), channels={})
     with pytest.raises(ContractError, match=r"scenes\.contact"):
         bare.scenes.channel("contact")
 

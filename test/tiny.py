@@ -94,8 +94,27 @@ def tiny_frames(episodes: int = 4, length: int = 20, seed: int = 0) -> TrainingF
         files=tuple(f"episode_{i}" for i in range(episodes)),
         robot=load_robot("panda_cell"),
         layout=layout,
-        contact=(np.arange(rows) % length > length // 2).astype(float),
+        channels=tiny_channels(images, length, rng),
     )
+
+
+def tiny_channels(images: np.ndarray, length: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Every channel of recordings: the square is the object, and touched, felt and heard in the second half."""
+    rows, height, width = images.shape[:3]
+    step = np.arange(rows) % length
+    touched = (step > length // 2).astype(float)
+    square = images[..., 0] > 200
+    where = step[:, None] / length * np.array([0.1, 0.05, 0.0, 0.0, 0.0, 0.4])
+    tone = np.sin(2 * np.pi * 440.0 * np.arange(800) / 8000.0) + 0.1 * rng.normal(size=(rows, 800))
+    press = np.exp(-(((np.mgrid[:8, :8] - 3.5) / 2.0) ** 2).sum(axis=0)) * (1.0 + 0.2 * rng.random((rows, 2, 1, 1)))
+    return {
+        "contact": touched,
+        "depth": np.where(square, 0.8, 1.0 - 0.01 * np.arange(height)[:, None] / height).astype(np.float32),
+        "object": square,
+        "object_pose": np.array([0.4, 0.0, 0.02, 0.0, 0.0, 0.0]) + where,
+        "sound": (0.3 * touched[:, None] * tone).astype(np.float32),
+        "touch": (2.0 * touched[:, None, None, None] * press).astype(np.float32),
+    }
 
 
 def tiny_checkpoint(name: str = "fast_wam", seed: int = 0) -> Checkpoint:

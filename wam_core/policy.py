@@ -107,7 +107,8 @@ class Policy:
         Libraries choose their kernels and memory grows on first use; without this the first chunk pays for it.
         """
         c = self.checkpoint
-        scenes, state = Scenes(c.first_frame[None]), c.statistics["proprioception"].mean
+        state = c.statistics["proprioception"].mean
+        scenes = Scenes(c.first_frame[None], {"proprioception": state[None]})
         for _ in range(WARM_UPS):
             situation = self._situation(0, scenes, state, c.training["instructions"][0])
             self._futures(_Thought(0, self.sequence, scenes, situation, self._choose(situation, {})))
@@ -124,7 +125,8 @@ class Policy:
         """
         c = self.checkpoint
         check_finite("observation.proprioception", observation.proprioception)
-        scenes = Scenes(lay_out(c.robot, observation.images, c.preset.layout)[None])
+        picture = lay_out(c.robot, observation.images, c.preset.layout)
+        scenes = Scenes(picture[None], {"proprioception": observation.proprioception[None]})
         step_ns = c.robot.step_ns
         start_ns = observation.stamp_ns + step_ns
         known = {} if committed is None else {ACTION: self._known(committed, start_ns, observation.proprioception)}

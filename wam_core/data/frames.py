@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,10 @@ from wam_core.substrates.substrate import Scenes
 IntArray = NDArray[np.int64]
 
 #: Part of the cache key; goes up when the arrays or their preprocessing change.
-FORMAT = 2
+FORMAT = 3
+
+#: Before the name of a channel in a cache file.
+CHANNEL = "channel."
 
 #: A tool that feels more than this touches something (N).
 CONTACT_N = 2.0
@@ -58,7 +61,8 @@ class TrainingFrames:
         bounds: ``[S, 2]`` half-open rows of the stretches without a gap; a window never leaves its stretch.
         instructions: one per stretch; ``files``: the recording each stretch came from.
         robot: the contract that all recordings share.
-        contact: ``[N]`` 1 where the tool felt more than :data:`CONTACT_N`, else 0; None without a recorded wrench.
+        channels: what else all recordings have, by the name that :class:`Scenes` knows it under, ``[N, ...]`` each;
+            ``contact`` ``[N]`` is 1 where the tool felt more than :data:`CONTACT_N`, else 0.
     """
 
     images: NDArray[np.uint8]
@@ -69,15 +73,14 @@ class TrainingFrames:
     files: tuple[str, ...]
     robot: RobotContract
     layout: ImageLayout
-    contact: FloatArray | None = None
+    channels: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
 
     @property
     def scenes(self) -> Scenes:
         """What substrates encode from, row by row; ``progress`` is the share of a stretch that has passed."""
         begin, end = self.bounds[self.stretch].T
         progress = (np.arange(len(begin)) - begin) / np.maximum(end - 1 - begin, 1)
-        channels = {"progress": progress} | ({} if self.contact is None else {"contact": self.contact})
-        return Scenes(self.images, channels)
+        return Scenes(self.images, {**self.channels, "progress": progress, "proprioception": self.proprioception})
 
     @property
     def stretch(self) -> IntArray:
@@ -123,7 +126,7 @@ class TrainingFrames:
             files=tuple(self.files[s] for s in stretches),
             robot=self.robot,
             layout=self.layout,
-            contact=None if self.contact is None else self.contact[rows],
+            channels={name: values[rows] for name, values in self.channels.items()},
         )
 
 
@@ -183,7 +186,7 @@ def load_frames(
         files=tuple(p.file for p in parts),
         robot=contract,
         layout=layout,
-        contact=_contact(parts),
+        channels=_channels(parts),
     )
     _save(file, frames)
     return frames
@@ -196,7 +199,7 @@ class _Part:
     images: NDArray[np.uint8]
     proprioception: FloatArray
     actions: FloatArray
-    contact: FloatArray | None
+    channels: Mapping[str, NDArray[np.generic]]
     instruction: str
     file: str
 
@@ -206,13 +209,15 @@ def _parts(episode: Episode, layout: ImageLayout) -> list[_Part]:
     images = np.empty((len(episode.stamps_ns), height, width, 3), np.uint8)
     for row in range(len(images)):
         images[row] = lay_out(episode.robot, {name: episode.images[name][row] for name in layout.cameras}, layout)
-    touch = None if episode.wrench is None else np.linalg.norm(episode.wrench[:, :3], axis=1) > CONTACT_N
+    channels: dict[str, NDArray[np.generic]] = {}
+    if episode.wrench is not None:
+        channels["contact"] = (np.linalg.norm(episode.wrench[:, :3], axis=1) > CONTACT_N).astype(np.float64)
     return [
         _Part(
             images[a:b],
             episode.proprioception[a:b],
             episode.actions[a:b],
-            None if touch is None else touch[a:b].astype(np.float64),
+            {name: values[a:b] for name, values in channels.items()},
             episode.instruction,
             episode.path.name,
         )
@@ -220,10 +225,10 @@ def _parts(episode: Episode, layout: ImageLayout) -> list[_Part]:
     ]
 
 
-def _contact(parts: Sequence[_Part]) -> FloatArray | None:
-    """None when any recording has no wrench: what was not measured was not nothing."""
-    felt = [p.contact for p in parts if p.contact is not None]
-    return np.concatenate(felt) if len(felt) == len(parts) else None
+def _channels(parts: Sequence[_Part]) -> dict[str, NDArray[np.generic]]:
+    """Those that every recording has: what was not measured was not nothing."""
+    shared = [name for name in parts[0].channels if all(name in p.channels for p in parts)]
+    return {name: np.concatenate([p.channels[name] for p in parts]) for name in shared}
 
 
 def _key(paths: Sequence[Path], layout: ImageLayout, robot: RobotContract | None) -> str:
@@ -241,7 +246,7 @@ def _fingerprint(path: Path) -> tuple[int, int]:
 def _save(file: Path, frames: TrainingFrames) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_suffix(".part")
-    optional: dict[str, Any] = {} if frames.contact is None else {"contact": frames.contact}
+    channels: dict[str, Any] = {CHANNEL + name: values for name, values in frames.channels.items()}
     with unfinished.open("wb") as out:
         np.savez(
             out,
@@ -252,7 +257,7 @@ def _save(file: Path, frames: TrainingFrames) -> None:
             instructions=np.array(frames.instructions),
             files=np.array(frames.files),
             robot=np.array(json.dumps(frames.robot.to_dict())),
-            **optional,
+            **channels,
         )
     unfinished.replace(file)
 
@@ -268,5 +273,5 @@ def _load(file: Path, layout: ImageLayout) -> TrainingFrames:
             files=tuple(str(t) for t in stored["files"]),
             robot=from_dict(json.loads(str(stored["robot"])), file.name),
             layout=layout,
-            contact=stored.get("contact"),
+            channels={n.removeprefix(CHANNEL): stored[n] for n in stored.files if n.startswith(CHANNEL)},
         )

@@ -20,6 +20,10 @@ class SignalSpec(SubstrateSpec):
     kind: str
     channel: str
 
+    @property
+    def channels(self) -> tuple[str, ...]:  # type: ignore[override]
+        return (self.channel,)
+
     def shape(self, clip: Clip) -> TokenShape:
         return TokenShape(0, clip.instants, (), 1)
 

@@ -13,6 +13,19 @@ from wam_core.errors import ContractError
 from wam_core.model.modalities import TokenShape
 from wam_core.preprocess.images import ImageLayout
 
+#: What can be known of an instant beside its picture.
+CHANNELS: Mapping[str, str] = {
+    "proprioception": "[N, D] in the order and units of the robot contract; always there",
+    "depth": "float32 [N, H, W*] m along the optical axis, laid out as the images are; inf where there is nothing",
+    "object": "bool [N, H, W*] where the object is seen that the task is about",
+    "object_pose": "[N, 6] of that object: x y z (m), rotation vector (rad), base frame",
+    "sound": "float32 [N, S] -1..1: the samples of the action step that ends at the instant",
+    "touch": "float32 [N, 2, R, C] N per taxel of the left and the right fingertip's pad: rows along the finger to "
+    "its tip, columns along the x axis of the tool",
+    "contact": "[N] 1 where the tool feels something, else 0; of recordings",
+    "progress": "[N] share of the stretch that has passed; of recordings",
+}
+
 
 @dataclass(frozen=True)
 class Scenes:
@@ -20,7 +33,7 @@ class Scenes:
 
     Attributes:
         images: uint8 ``[N, H, W*, 3]``, laid out as the preset says.
-        channels: what else is known of the same instants, by name, ``[N, ...]`` each.
+        channels: what else is known of the same instants, by name, ``[N, ...]`` each; those of :data:`CHANNELS`.
     """
 
     images: NDArray[np.uint8]
@@ -90,9 +103,12 @@ class SubstrateSpec(ABC):
 
     Attributes:
         axis: its value on the survey's substrate axis.
+        channels: keys of :data:`CHANNELS` that it encodes from, beside the pictures. Where a group of it is observed,
+            the robot must have them; else only the recordings that it is trained with.
     """
 
     axis: ClassVar[str]
+    channels: ClassVar[tuple[str, ...]] = ()
     kind: str
 
     @abstractmethod

@@ -21,7 +21,7 @@ TIME_STRIDE = 4
 
 @dataclass(frozen=True)
 class WanVideoSpec(SubstrateSpec):
-    """``channels`` and ``stride`` are the VAE's, ``patch`` is the side of a token in latent pixels.
+    """``latent_channels`` and ``stride`` are the VAE's, ``patch`` is the side of a token in latent pixels.
 
     ``weights`` is the VAE by folder or name; it is no part of a checkpoint.
     """
@@ -29,7 +29,7 @@ class WanVideoSpec(SubstrateSpec):
     axis = "Pixel (latent)"
 
     kind: str
-    channels: int
+    latent_channels: int
     stride: int
     patch: int
     weights: str = ""
@@ -38,13 +38,13 @@ class WanVideoSpec(SubstrateSpec):
         if clip.instants % TIME_STRIDE:
             raise ContractError("frame_stride", clip.stride, f"a multiple of {TIME_STRIDE} predicted instants")
         grid = token_grid(clip, self.stride * self.patch)
-        return TokenShape(1, clip.instants // TIME_STRIDE, grid, self.channels * self.patch**2, self.patch)
+        return TokenShape(1, clip.instants // TIME_STRIDE, grid, self.latent_channels * self.patch**2, self.patch)
 
     def build(self, clip: Clip) -> Substrate:
         vae = load_vae(self.weights)
         found = (vae.channels, vae.space_stride, vae.time_stride)
-        if found != (self.channels, self.stride, TIME_STRIDE):
-            expected = f"channels, space and time stride {self.channels, self.stride, TIME_STRIDE}"
+        if found != (self.latent_channels, self.stride, TIME_STRIDE):
+            expected = f"latent channels, space and time stride {self.latent_channels, self.stride, TIME_STRIDE}"
             raise ContractError("vae", found, expected)
         return WanVideo(self, clip, vae)
 
@@ -58,7 +58,7 @@ class WanVideo(Substrate):
         super().__init__()
         self.spec = spec
         height, width = clip.layout.size
-        self.field = (spec.channels, height // spec.stride, width // spec.stride)
+        self.field = (spec.latent_channels, height // spec.stride, width // spec.stride)
         self.vae = vae
 
     def encode(self, scenes: Scenes, rows: NDArray[np.int64]) -> Tensor:

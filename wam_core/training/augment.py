@@ -4,8 +4,9 @@ A few hundred recordings show a few hundred scenes, which a model learns by hear
 mean. Exchanging colours consistently in pixels and words leaves nothing to learn by heart.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 from wam_core.data.frames import TrainingFrames
 from wam_core.errors import look_up
 from wam_core.model.text import words_of
+from wam_core.preprocess.images import ImageLayout
+
+Values: TypeAlias = NDArray[Any]
 
 #: Colour word -> RGB in 0..1. Pixels count as coloured when their chroma (0..255) exceeds the threshold.
 COLOURS: Mapping[str, tuple[float, float, float]] = {
@@ -29,6 +33,38 @@ MIRROR_SIGNS: Mapping[str, int] = {"x": 1, "y": -1, "z": 1, "rx": -1, "ry": 1, "
 MIRRORED_CAMERAS = ("front", "wrist")
 
 
+def _mirrored_tiles(layout: ImageLayout, values: Values) -> Values:
+    mirrored = values.copy()
+    for top, left, height, width in layout.regions.values():
+        tile = values[:, top : top + height, left : left + width]
+        mirrored[:, top : top + height, left : left + width] = tile[:, :, ::-1]
+    return mirrored
+
+
+def _unchanged(layout: ImageLayout, values: Values) -> Values:
+    return values
+
+
+def _mirrored_pose(layout: ImageLayout, values: Values) -> Values:
+    return values * np.array([MIRROR_SIGNS[name] for name in ("x", "y", "z", "rx", "ry", "rz")])
+
+
+def _other_finger(layout: ImageLayout, values: Values) -> Values:
+    return values[:, ::-1]
+
+
+#: Channel of the scenes -> what it is ``[n, ...]`` in the mirrored world. The fingers are beside the tool's
+#: x axis, and the columns of their taxels run along it: one finger feels what the other felt.
+MIRRORED_CHANNELS: Mapping[str, Callable[[ImageLayout, Values], Values]] = {
+    "depth": _mirrored_tiles,
+    "object": _mirrored_tiles,
+    "object_pose": _mirrored_pose,
+    "sound": _unchanged,
+    "touch": _other_finger,
+    "contact": _unchanged,
+}
+
+
 def augmented(frames: TrainingFrames, rng: np.random.Generator) -> TrainingFrames:
     """A copy of ``frames`` in which every stretch has its own exchange of colours and is mirrored or not.
 
@@ -36,12 +72,14 @@ def augmented(frames: TrainingFrames, rng: np.random.Generator) -> TrainingFrame
         ContractError: a column or a camera of which it is not known how to mirror it.
     """
     images, instructions = frames.images.copy(), list(frames.instructions)
+    channels = {name: values.copy() for name, values in frames.channels.items()}
     proprioception, actions = frames.proprioception.copy(), frames.actions.copy()
     names = tuple(COLOURS)
     signs = [
         np.array([look_up(MIRROR_SIGNS, name, "mirrored column") for name in columns])
         for columns in (frames.robot.proprioception, frames.robot.action.names)
     ]
+    mirrors = {name: look_up(MIRRORED_CHANNELS, name, "mirrored channel") for name in channels}
     for camera in frames.layout.cameras:
         look_up(dict.fromkeys(MIRRORED_CAMERAS), camera, "mirrored camera")
     for i, (first, end) in enumerate(frames.bounds):
@@ -50,13 +88,18 @@ def augmented(frames: TrainingFrames, rng: np.random.Generator) -> TrainingFrame
         images[first:end] = exchange_colours(images[first:end], exchange)
         instructions[i] = " ".join(exchange.get(word, word) for word in words_of(instructions[i]))
         if rng.random() < 0.5:
-            for top, left, height, width in frames.layout.regions.values():
-                tile = images[first:end, top : top + height, left : left + width]
-                tile[:] = tile[:, :, ::-1].copy()
+            images[first:end] = _mirrored_tiles(frames.layout, images[first:end])
+            for name, mirror in mirrors.items():
+                channels[name][first:end] = mirror(frames.layout, channels[name][first:end])
             proprioception[first:end] *= signs[0]
             actions[first:end] *= signs[1]
     return replace(
-        frames, images=images, proprioception=proprioception, actions=actions, instructions=tuple(instructions)
+        frames,
+        images=images,
+        proprioception=proprioception,
+        actions=actions,
+        instructions=tuple(instructions),
+        channels=channels,
     )
 
 
