@@ -24,7 +24,10 @@ class Dreams:
     def __init__(self, when: float, scores: list[float]) -> None:
         self.when, self.scores, self.asked = when, scores, []
 
-    def __call__(self, outputs: tuple[str, ...], candidates: int) -> dict[str, torch.Tensor]:
+    def generate(
+        self, outputs: tuple[str, ...], rng: torch.Generator, candidates: int = 0, given: object = None
+    ) -> dict[str, torch.Tensor]:
+        candidates = candidates or 1
         self.asked.append((outputs, candidates))
         made = {ACTION: torch.arange(float(candidates))[:, None, None].expand(-1, 2, 3)}
         made["critical"] = torch.full((candidates, 4, 1), self.when)
@@ -37,9 +40,9 @@ def test_dreamavoid_dreams_only_where_it_is_critical_and_takes_the_best_dream() 
     planner = load_preset("dreamavoid").planner
     assert planner is not None
     calm, tense = Dreams(-0.5, [0.0]), Dreams(0.5, [0.1, 0.9, -0.3, 0.2])
-    planner.choose(calm, ACTION)
+    planner.choose(calm, ACTION, torch.Generator())
     assert [candidates for _, candidates in calm.asked] == [1, 1]
-    chosen = planner.choose(tense, ACTION)
+    chosen = planner.choose(tense, ACTION, torch.Generator())
     assert tense.asked[-1] == ((ACTION, "progress"), 4) and bool((chosen[ACTION] == 1.0).all())
     assert len(chosen[ACTION]) == 1 and float(chosen["progress"]) == pytest.approx(0.9)
 

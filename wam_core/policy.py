@@ -1,7 +1,7 @@
 """A trained preset as something that answers observations: the one entry that nodes and evaluation use."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,21 +12,20 @@ from wam_core.continuation import overlap
 from wam_core.contract import ActionChunk, Committed, FloatArray, Future, Observation, check_finite
 from wam_core.errors import ContractError, look_up
 from wam_core.memory import Memory
-from wam_core.model import sampling
+from wam_core.model.groups import TokenGroup
 from wam_core.model.runtimes.eager import Eager
 from wam_core.model.runtimes.runtime import Runtime
 from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.model.sampling import Known
-from wam_core.model.situation import Situation
-from wam_core.model.wam import Content
 from wam_core.paths import share_path
 from wam_core.preprocess.images import lay_out
 from wam_core.presets import ACTION, preset_names
 from wam_core.robot.binding import check_binding
 from wam_core.robot.contract import RobotContract
 from wam_core.substrates.substrate import Scenes
-from wam_core.training.batches import chunk_features, chunk_values, normalised
+from wam_core.training.batches import chunk_features, chunk_values
 from wam_core.training.checkpoint import Checkpoint, load_checkpoint
+from wam_core.world import ModelWorld, model_world
 
 #: Passes until the speed is that of all later ones: kernels are chosen in the first, memory has grown after the second.
 WARM_UPS = 2
@@ -67,8 +66,7 @@ class _Thought:
 
     stamp_ns: int
     sequence: int
-    scenes: Scenes
-    situation: Situation
+    world: ModelWorld
     generated: Mapping[str, Tensor]
 
 
@@ -110,8 +108,8 @@ class Policy:
         state = c.statistics["proprioception"].mean
         scenes = Scenes(c.first_frame[None], {"proprioception": state[None]})
         for _ in range(WARM_UPS):
-            situation = self._situation(0, scenes, state, c.training["instructions"][0])
-            self._futures(_Thought(0, self.sequence, scenes, situation, self._choose(situation, {})))
+            world = self._world(0, scenes, state, c.training["instructions"][0], {})
+            self._futures(_Thought(0, self.sequence, world, self._choose(world)))
 
     def act(self, observation: Observation, committed: Committed | None = None) -> ActionChunk:
         """Predict a chunk; nothing that the chunk does not depend on is computed.
@@ -131,12 +129,12 @@ class Policy:
         start_ns = observation.stamp_ns + step_ns
         known = {} if committed is None else {ACTION: self._known(committed, start_ns, observation.proprioception)}
         stamp_ns, told = observation.stamp_ns, observation.instruction
-        situation = self._situation(stamp_ns, scenes, observation.proprioception, told)
-        generated = self._choose(situation, known)
+        world = self._world(stamp_ns, scenes, observation.proprioception, told, known)
+        generated = self._choose(world)
         values = chunk_values(c.robot, c.statistics["action"], generated[ACTION][0], observation.proprioception)
         check_finite("chunk.values", values)
-        self._memory.keep(stamp_ns, told, _of_span(situation.observed, "present"))
-        self._thought = _Thought(observation.stamp_ns, self.sequence, scenes, situation, generated)
+        self._memory.keep(stamp_ns, told, world.present())
+        self._thought = _Thought(observation.stamp_ns, self.sequence, world, generated)
         chunk = ActionChunk(
             stamp_ns=observation.stamp_ns,
             start_ns=start_ns,
@@ -159,32 +157,27 @@ class Policy:
 
     def _futures(self, thought: _Thought) -> tuple[Future, ...]:
         groups = self.checkpoint.preset.futures()
-        missing = [g.name for g in groups if g.name not in thought.generated]
+        missing = tuple(g.name for g in groups if g.name not in thought.generated)
         # What the chunk did not need, from what it was made of, so that these are the futures of this chunk.
-        late = self._generate(thought.situation, missing, thought.sequence, given=thought.generated) if missing else {}
+        late = thought.world.generate(missing, self._rng(thought.sequence), given=thought.generated) if missing else {}
         made = {**late, **thought.generated}
-        return tuple(self._future(thought, group.substrate, made[group.name]) for group in groups)
+        return tuple(self._future(thought, group, made[group.name]) for group in groups)
 
-    @torch.no_grad()
-    def _situation(self, stamp_ns: int, scenes: Scenes, proprioception: FloatArray, instruction: str) -> Situation:
+    def _world(
+        self, stamp_ns: int, scenes: Scenes, proprioception: FloatArray, instruction: str, known: Mapping[str, Known]
+    ) -> ModelWorld:
         """What the cameras see and saw, the robot's own numbers and what it is told."""
-        c = self.checkpoint
-        observed = _observed(c, scenes)
-        if self._memory.length:
-            past = self._memory.past(stamp_ns, instruction, _of_span(observed, "present"))
-            observed |= {(name, "past"): features for name, features in past.items()}
-        prompt = self.runtime.prompt(instruction, lambda: c.model.text.tokenize(instruction))
-        state = normalised(c.statistics["proprioception"], proprioception)[None]
-        return Situation(self.runtime, observed, c.model.join(prompt.tokens, state), prompt)
+        world = model_world(self.checkpoint, self.runtime, self.steps, scenes, proprioception[None], instruction)
+        past = self._memory.past(stamp_ns, instruction, world.present()) if self._memory.length else {}
+        return replace(world, observed={**world.observed, **{(n, "past"): x for n, x in past.items()}}, known=known)
 
-    def _choose(self, situation: Situation, known: Mapping[str, Known]) -> Mapping[str, Tensor]:
+    def _choose(self, world: ModelWorld) -> Mapping[str, Tensor]:
         """The next chunk's action and what was generated with it."""
+        planner, rng = self.checkpoint.preset.planner, self._rng(self.sequence)
+        return planner.choose(world, ACTION, rng) if planner else world.generate((ACTION,), rng)
 
-        def generate(outputs: tuple[str, ...], candidates: int) -> dict[str, Tensor]:
-            return self._generate(situation, outputs, self.sequence, candidates, known=known)
-
-        planner = self.checkpoint.preset.planner
-        return planner.choose(generate, ACTION) if planner else generate((ACTION,), 1)
+    def _rng(self, sequence: int) -> torch.Generator:
+        return torch.Generator().manual_seed(self.seed * 1_000_003 + sequence)
 
     def parted(self, observation: Observation) -> bool:
         """Whether the preset's trigger asks for a new chunk: ``observation`` is not what was imagined for its instant.
@@ -203,19 +196,7 @@ class Policy:
         if not 0 <= k < len(self._forecast.values) or abs(instant - round(instant)) > 0.1:
             return False
         seen = lay_out(self.checkpoint.robot, observation.images, self.checkpoint.preset.layout)
-        return trigger.parted(thought.scenes.images[0], np.asarray(self._forecast.values[k], np.uint8), seen)
-
-    def _generate(
-        self,
-        situation: Situation,
-        outputs: Sequence[str],
-        sequence: int,
-        candidates: int = 1,
-        given: Mapping[str, Tensor] | None = None,
-        known: Mapping[str, Known] | None = None,
-    ) -> dict[str, Tensor]:
-        rng = torch.Generator().manual_seed(self.seed * 1_000_003 + sequence)
-        return sampling.generate(situation, outputs, self.steps, rng, given, known, candidates)
+        return trigger.parted(thought.world.scenes.images[0], np.asarray(self._forecast.values[k], np.uint8), seen)
 
     def _known(self, committed: Committed, start_ns: int, proprioception: FloatArray) -> Known:
         """What the chunk in progress says about a chunk that begins at ``start_ns``, as the model's features."""
@@ -229,22 +210,9 @@ class Policy:
         features = chunk_features(c.robot, c.statistics["action"], before.values, proprioception)
         return Known(features[None], torch.from_numpy(before.weights).float()[None, :, None])
 
-    def _future(self, thought: _Thought, name: str, features: Tensor) -> Future:
+    def _future(self, thought: _Thought, group: TokenGroup, features: Tensor) -> Future:
         c = self.checkpoint
-        substrate = c.substrates[name]
-        present = thought.situation.observed.get((name, "present"), features[:, :0])
-        if not present.shape[1] and c.model.spec.shapes[name].tokens("present"):
-            present = substrate.encode(thought.scenes, np.array([[0]]))
-        values = substrate.decode(present, features)[0]
+        values = thought.world.shown(group, features)[0]
         step_ns = c.preset.horizon * c.robot.step_ns // len(values)
-        return Future(thought.stamp_ns, substrate.shows, step_ns, values, c.preset.layout.regions, thought.sequence)
-
-
-def _observed(checkpoint: Checkpoint, scenes: Scenes) -> dict[Content, Tensor]:
-    """Features of the present of every substrate of which the model observes something."""
-    names = {g.substrate for g in checkpoint.preset.groups if g.source == "observed"}
-    return {(n, "present"): checkpoint.substrates[n].encode(scenes, np.array([[0]])) for n in sorted(names)}
-
-
-def _of_span(features: Mapping[Content, Tensor], span: str) -> dict[str, Tensor]:
-    return {name: value for (name, of), value in features.items() if of == span}
+        shows = c.substrates[group.substrate].shows
+        return Future(thought.stamp_ns, shows, step_ns, values, c.preset.layout.regions, thought.sequence)

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from wam_core.errors import ContractError, look_up
 from wam_core.model.groups import Wiring
-from wam_core.planners.planner import Generate, PlannerSpec
+from wam_core.planners.planner import PlannerSpec, World
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,9 @@ class BestOfN(PlannerSpec):
         if self.when and wiring.depends(self.when, action):
             raise ContractError("planner.when", self.when, f"a group that does not depend on {action}")
 
-    def choose(self, generate: Generate, action: str) -> Mapping[str, Tensor]:
-        if self.when and float(generate((self.when,), 1)[self.when].mean()) <= 0.0:
-            return generate((action,), 1)
-        made = generate((action, self.score), self.candidates)
+    def choose(self, world: World, action: str, rng: torch.Generator) -> Mapping[str, Tensor]:
+        if self.when and float(world.generate((self.when,), rng)[self.when].mean()) <= 0.0:
+            return world.generate((action,), rng)
+        made = world.generate((action, self.score), rng, self.candidates)
         best = int(made[self.score].mean(dim=(1, 2)).argmax())
         return {name: value[best : best + 1] for name, value in made.items()}

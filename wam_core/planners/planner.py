@@ -1,20 +1,53 @@
 """Between a model that can say what follows from an action and the action that is taken."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from wam_core.model.groups import Wiring
 
 
-class Generate(Protocol):
-    """The model on the observation at hand."""
+class World(Protocol):
+    """The model where it stands: before the observation at hand, or at the end of futures that it generated.
 
-    def __call__(self, outputs: tuple[str, ...], candidates: int) -> Mapping[str, Tensor]:
-        """Features ``[candidates, N, F]`` of ``outputs`` and of what was generated for them; candidates differ by their
-        noise alone."""
+    It stands in one situation, or in several side by side: as many as there were futures.
+    """
+
+    def generate(
+        self,
+        outputs: tuple[str, ...],
+        rng: torch.Generator,
+        candidates: int = 0,
+        given: Mapping[str, Tensor] | None = None,
+    ) -> Mapping[str, Tensor]:
+        """Features ``[candidates, N, F]`` of ``outputs`` and of what was generated for them.
+
+        Args:
+            rng: noise is drawn from it; candidates of one situation differ by their noise and by what is given alone.
+            candidates: how many, of one situation; 0: one for each situation.
+            given: features ``[candidates, N, F]`` of generated groups that are known, e.g. of an action that is asked
+                about. Steps of a chunk that are committed already stay as they are.
+        """
+
+    def told(self, instruction: str) -> World:
+        """The same situations under another instruction, e.g. a step of the task.
+
+        Raises:
+            ContractError: a word that the model does not know.
+        """
+
+    def after(self, made: Mapping[str, Tensor]) -> World:
+        """Where futures that were ``made`` here end: their last picture is what is seen, and the arm is where their
+        actions led it.
+
+        Raises:
+            ContractError: there is no action or no picture among them, or the model looks at what neither tells.
+        """
 
 
 class PlannerSpec(ABC):
@@ -27,5 +60,10 @@ class PlannerSpec(ABC):
         """Raise :class:`ContractError` where the wiring does not give what the planner needs."""
 
     @abstractmethod
-    def choose(self, generate: Generate, action: str) -> Mapping[str, Tensor]:
-        """Features ``[1, N, F]`` of the chosen ``action`` and of what was generated with it."""
+    def choose(self, world: World, action: str, rng: torch.Generator) -> Mapping[str, Tensor]:
+        """Features ``[1, N, F]`` of the chosen ``action`` and of what was generated with it.
+
+        Args:
+            world: at the observation at hand.
+            rng: all that is random is drawn from it.
+        """

@@ -1,0 +1,128 @@
+"""The model in a situation, as policies and planners ask it: what follows, under which words, and what after that."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wam_core.contract import FloatArray
+from wam_core.errors import ContractError
+from wam_core.model import sampling
+from wam_core.model.groups import TokenGroup
+from wam_core.model.runtimes.runtime import Runtime
+from wam_core.model.sampling import Known
+from wam_core.model.situation import Situation
+from wam_core.model.wam import Content
+from wam_core.presets import ACTION
+from wam_core.substrates.substrate import Scenes
+from wam_core.training.batches import chunk_values, normalised
+from wam_core.training.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class ModelWorld:
+    """A checkpoint's model in B situations; see :class:`wam_core.planners.planner.World`.
+
+    Attributes:
+        steps: denoising steps, where a group names none of its own.
+        scenes: what is seen, one row for each situation; proprioception: ``[B, D]`` in contract units.
+        observed: (substrate, span) -> features ``[B, N, F]``.
+        known: what generated groups go on from.
+    """
+
+    checkpoint: Checkpoint
+    runtime: Runtime
+    steps: int
+    scenes: Scenes
+    proprioception: FloatArray
+    instruction: str
+    observed: Mapping[Content, Tensor]
+    known: Mapping[str, Known] = field(default_factory=dict)
+
+    @cached_property
+    def situation(self) -> Situation:
+        """Keys and values of what is seen and said, computed as they are needed and kept."""
+        c, many = self.checkpoint, len(self.proprioception)
+        with torch.no_grad():
+            prompt = self.runtime.prompt(self.instruction, lambda: c.model.text.tokenize(self.instruction))
+            state = normalised(c.statistics["proprioception"], self.proprioception)
+            context = c.model.join(prompt.tokens.expand(many, -1, -1), state)
+        return Situation(self.runtime, self.observed, context, prompt if many == 1 else None)
+
+    def present(self) -> dict[str, Tensor]:
+        """Features of what is observed now, by substrate."""
+        return {name: value for (name, span), value in self.observed.items() if span == "present"}
+
+    def generate(
+        self,
+        outputs: tuple[str, ...],
+        rng: torch.Generator,
+        candidates: int = 0,
+        given: Mapping[str, Tensor] | None = None,
+    ) -> dict[str, Tensor]:
+        held = {name: self._held(name, value) for name, value in (given or {}).items()}
+        return sampling.generate(self.situation, outputs, self.steps, rng, held, self.known, candidates)
+
+    def _held(self, name: str, value: Tensor) -> Tensor:
+        if name not in self.known:
+            return value
+        features, weights = self.known[name]
+        return torch.where(weights >= 1.0, features, value)
+
+    def told(self, instruction: str) -> "ModelWorld":
+        self.checkpoint.model.text.tokenize(instruction)
+        return replace(self, instruction=instruction)
+
+    def after(self, made: Mapping[str, Tensor]) -> "ModelWorld":
+        c = self.checkpoint
+        if ACTION not in made:
+            raise ContractError("made", sorted(made), f"{ACTION} among them, which says where the arm is then")
+        if c.preset.memory:
+            raise ContractError("preset.memory", c.preset.memory, "0 where futures go on from futures")
+        pictured = [g for g in c.preset.futures() if g.name in made and c.substrates[g.substrate].shows == "video"]
+        if not pictured:
+            raise ContractError("made", sorted(made), "a group in pictures among them, which says what is seen then")
+        frames = self.shown(pictured[0], made[pictured[0].name])
+        ends = Scenes(np.ascontiguousarray(frames[:, -1], np.uint8))
+        return model_world(c, self.runtime, self.steps, ends, self._reached(made[ACTION]), self.instruction)
+
+    def _reached(self, action: Tensor) -> FloatArray:
+        """Proprioception ``[B, D]`` where the last steps of chunks ``[B, N, F]`` lead."""
+        robot, table = self.checkpoint.robot, self.checkpoint.statistics["action"]
+        missing = set(robot.proprioception) - set(robot.action.names)
+        if missing:
+            raise ContractError("robot.proprioception", sorted(missing), "names that actions speak of too")
+        columns = [robot.action.names.index(name) for name in robot.proprioception]
+        here = np.broadcast_to(self.proprioception, (len(action), len(columns)))
+        return np.array([chunk_values(robot, table, a, p)[-1, columns] for a, p in zip(action, here, strict=True)])
+
+    def shown(self, group: TokenGroup, features: Tensor) -> NDArray[np.generic]:
+        """Values ``[M, ...]`` as the group's substrate decodes features ``[M, N, F]``."""
+        c, name = self.checkpoint, group.substrate
+        present = self.observed.get((name, "present"), features[:, :0])
+        if not present.shape[1] and c.model.spec.shapes[name].tokens("present"):
+            present = c.substrates[name].encode(self.scenes, _rows(self.scenes))
+        return c.substrates[name].decode(present.expand(len(features), -1, -1), features)
+
+
+def model_world(
+    checkpoint: Checkpoint,
+    runtime: Runtime,
+    steps: int,
+    scenes: Scenes,
+    proprioception: FloatArray,
+    instruction: str,
+) -> ModelWorld:
+    """A world whose every row of ``scenes`` and of ``proprioception`` ``[B, D]`` is a situation; nothing is past."""
+    names = sorted({g.substrate for g in checkpoint.preset.groups if g.source == "observed"})
+    rows = _rows(scenes)
+    observed = {(name, "present"): checkpoint.substrates[name].encode(scenes, rows) for name in names}
+    return ModelWorld(checkpoint, runtime, steps, scenes, proprioception, instruction, observed)
+
+
+def _rows(scenes: Scenes) -> NDArray[np.int64]:
+    return np.arange(len(scenes.images))[:, None]
