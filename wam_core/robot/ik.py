@@ -48,7 +48,7 @@ class IkSettings:
     damping: float = 0.15
     manipulability: float = 0.03
     linear_manipulability: float = 0.0005
-    limit_gain: float = 10.0
+    limit_gain: float = 4.0
 
 
 class DifferentialIK:
