@@ -28,7 +28,7 @@ def test_every_preset_that_makes_pictures_is_scored_and_drawn(name: str, tmp_pat
     """Training ended in its first report, for presets that look at more than one frame of one substrate."""
     checkpoint, frames = tiny_checkpoint(name), tiny_frames(episodes=2, length=20)
     save_future_picture(checkpoint, frames, tmp_path / "futures.png")
-    pictured = any(checkpoint.substrates[g.substrate].shows == "video" for g in checkpoint.preset.futures())
+    pictured = any(checkpoint.preset.substrates[g.substrate].shows == "video" for g in checkpoint.preset.futures())
     assert (tmp_path / "futures.png").exists() == pictured
     if pictured:
         assert score_futures(checkpoint, frames, stride=3, seed=0).windows == 4

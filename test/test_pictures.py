@@ -11,6 +11,7 @@ from wam_core.errors import ContractError
 from wam_core.policy import Policy
 from wam_core.presets import preset_names
 from wam_core.robot.contract import load_robot
+from wam_core.substrates.table import SUBSTRATES
 from wam_core.viewing.pictures import PICTURES, as_pictures
 from wam_ros.conversion import future_message
 
@@ -21,7 +22,13 @@ def future(kind: str) -> Future:
     substrate, present = built(kind), TINY[kind].shape(CLIP).tokens("present")
     features = substrate.encode(moving(2), ROWS)
     values = substrate.decode(features[:, :present], features[:, present:])[0]
-    return Future(10**9, substrate.shows, 4 * 10**8, values, LAYOUT.regions, 3)
+    return Future(10**9, TINY[kind].shows, 4 * 10**8, values, LAYOUT.regions, 3)
+
+
+@pytest.mark.parametrize("kind", SUBSTRATES)
+def test_every_kind_says_what_it_shows_before_it_is_built(kind: str) -> None:
+    """A display had to load the weights of an encoder to know what would be shown."""
+    assert SUBSTRATES[kind].shows in PICTURES
 
 
 @pytest.mark.parametrize("kind", TINY)

@@ -214,5 +214,5 @@ class Policy:
         c = self.checkpoint
         values = thought.world.shown(group, features)[0]
         step_ns = c.preset.horizon * c.robot.step_ns // len(values)
-        shows = c.substrates[group.substrate].shows
+        shows = c.preset.substrates[group.substrate].shows
         return Future(thought.stamp_ns, shows, step_ns, values, c.preset.layout.regions, thought.sequence)

@@ -36,7 +36,7 @@ class FrameScores:
 def score_futures(checkpoint: Checkpoint, frames: TrainingFrames, stride: int, seed: int) -> FrameScores:
     """Predict from every ``stride``-th step of each episode of ``frames`` whose whole future was recorded."""
     preset = checkpoint.preset
-    group = next((g for g in preset.futures() if checkpoint.substrates[g.substrate].shows == "video"), None)
+    group = next((g for g in preset.futures() if preset.substrates[g.substrate].shows == "video"), None)
     if group is None:
         raise ContractError("model", preset.name, "a preset that generates video")
     windows = frames.windows(preset.horizon, preset.frame_stride)

@@ -21,6 +21,7 @@ class EncodedFrameSpec(SubstrateSpec):
     """``latent_channels`` and ``width`` size the VAE's encoder; ``patch`` is the side of a token in its features."""
 
     axis = "Feature (teacher)"
+    shows = "features"
 
     kind: str
     latent_channels: int
@@ -41,8 +42,6 @@ class EncodedFrameSpec(SubstrateSpec):
 
 class EncodedFrame(Substrate):
     """The last predicted instant alone through the VAE's encoder; ``decode`` gives float32 ``[M, 1, h, w, F]``."""
-
-    shows = "features"
 
     def __init__(self, spec: EncodedFrameSpec, grid: tuple[int, ...]) -> None:
         super().__init__()

@@ -18,6 +18,7 @@ class MotionRegionSpec(SubstrateSpec):
     """One value for ``cell`` x ``cell`` pixels; ``patch`` is the side of a token in cells."""
 
     axis = "Affordance"
+    shows = "heatmap"
 
     kind: str
     cell: int
@@ -32,8 +33,6 @@ class MotionRegionSpec(SubstrateSpec):
 
 class MotionRegion(Substrate):
     """How much each place will change within the horizon; ``decode`` gives float32 ``[M, 1, H, W*]`` in 0..1."""
-
-    shows = "heatmap"
 
     #: A change of luminance of this much counts in full (of 255).
     FULL = 64.0

@@ -18,6 +18,7 @@ class OpticalFlowSpec(SubstrateSpec):
     """One flow vector for ``cell`` x ``cell`` pixels; ``patch`` is the side of a token in cells."""
 
     axis = "Geometric"
+    shows = "flow"
 
     kind: str
     cell: int
@@ -36,8 +37,6 @@ class OpticalFlow(Substrate):
 
     ``decode`` gives float32 ``[M, instants, H, W*, 2]``: pixels of the laid-out picture, x to the right, y down.
     """
-
-    shows = "flow"
 
     #: This many pixels are one unit of a feature.
     UNIT = 2.0

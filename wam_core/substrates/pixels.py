@@ -19,6 +19,7 @@ class PixelsSpec(SubstrateSpec):
     """Pictures are made smaller by ``shrink``; ``patch`` is the side of a token in the pixels that are left."""
 
     axis = "Pixel (decoded)"
+    shows = "video"
 
     kind: str
     shrink: int
@@ -34,8 +35,6 @@ class PixelsSpec(SubstrateSpec):
 
 class Pixels(Substrate):
     """RGB in about [-2, 2]; ``decode`` gives uint8 RGB ``[M, instants, H, W*, 3]``."""
-
-    shows = "video"
 
     #: Pictures of the cell are not far from grey: stretched, they have about the variance of noise.
     CONTRAST = 2.0

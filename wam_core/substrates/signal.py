@@ -16,6 +16,7 @@ class SignalSpec(SubstrateSpec):
     """A channel of the scenes with values in 0..1. It judges futures and is none, so it has no place on the axis."""
 
     axis = ""
+    shows = "signal"
 
     kind: str
     channel: str
@@ -33,8 +34,6 @@ class SignalSpec(SubstrateSpec):
 
 class Signal(Substrate):
     """One token an instant, -1..1; ``decode`` gives float32 ``[M, instants, 1]`` in 0..1."""
-
-    shows = "signal"
 
     def __init__(self, channel: str) -> None:
         super().__init__()

@@ -77,13 +77,7 @@ def token_grid(clip: Clip, unit: int) -> tuple[int, int]:
 
 
 class Substrate(nn.Module, ABC):
-    """One kind of future. Frozen: what it learned, it learned before the model.
-
-    Attributes:
-        shows: what :meth:`decode` gives, as ``Future.substrate`` names it for those who display it.
-    """
-
-    shows: str
+    """One kind of future. Frozen: what it learned, it learned before the model."""
 
     @abstractmethod
     def encode(self, scenes: Scenes, rows: NDArray[np.int64]) -> Tensor:
@@ -103,11 +97,13 @@ class SubstrateSpec(ABC):
 
     Attributes:
         axis: its value on the survey's substrate axis.
+        shows: what the substrate's ``decode`` gives, as ``Future.substrate`` names it for those who display it.
         channels: keys of :data:`CHANNELS` that it encodes from, beside the pictures. Where a group of it is observed,
             the robot must have them; else only the recordings that it is trained with.
     """
 
     axis: ClassVar[str]
+    shows: ClassVar[str]
     channels: ClassVar[tuple[str, ...]] = ()
     kind: str
 

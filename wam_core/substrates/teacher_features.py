@@ -26,6 +26,7 @@ class TeacherFeaturesSpec(SubstrateSpec):
     """
 
     axis = "Feature (VLM token)"
+    shows = "features"
 
     kind: str
     weights: str
@@ -49,8 +50,6 @@ class TeacherFeaturesSpec(SubstrateSpec):
 
 class TeacherFeatures(Substrate):
     """Each token brought to zero mean and unit variance; ``decode`` gives float32 ``[M, 1, rows, cols, F]``."""
-
-    shows = "features"
 
     def __init__(self, spec: TeacherFeaturesSpec, clip: Clip, teacher: Teacher) -> None:
         super().__init__()

@@ -23,6 +23,7 @@ class VideoLatentSpec(SubstrateSpec):
     """``latent_channels`` and ``width`` size the VAE, ``patch`` is the side of a token in latent pixels."""
 
     axis = "Pixel (latent)"
+    shows = "video"
 
     kind: str
     latent_channels: int
@@ -46,8 +47,6 @@ class VideoLatentSpec(SubstrateSpec):
 
 class VideoLatent(Substrate):
     """Frames through a :class:`VideoVae`; ``decode`` gives uint8 RGB ``[M, instants, H, W*, 3]``."""
-
-    shows = "video"
 
     def __init__(self, spec: VideoLatentSpec, clip: Clip) -> None:
         super().__init__()

@@ -27,6 +27,7 @@ class WanVideoSpec(SubstrateSpec):
     """
 
     axis = "Pixel (latent)"
+    shows = "video"
 
     kind: str
     latent_channels: int
@@ -51,8 +52,6 @@ class WanVideoSpec(SubstrateSpec):
 
 class WanVideo(Substrate):
     """Frames through a :class:`WanVae`; ``decode`` gives uint8 RGB ``[M, instants, H, W*, 3]``."""
-
-    shows = "video"
 
     def __init__(self, spec: WanVideoSpec, clip: Clip, vae: WanVae) -> None:
         super().__init__()

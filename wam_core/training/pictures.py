@@ -30,7 +30,7 @@ def save_vae_picture(preset: Preset, frames: TrainingFrames, vae: VideoVae, file
 def save_future_picture(checkpoint: Checkpoint, frames: TrainingFrames, file: Path) -> None:
     """Rows of a recorded clip and, below each, the observed frame again followed by the imagined ones."""
     preset, model = checkpoint.preset, checkpoint.model
-    group = next((g for g in preset.futures() if checkpoint.substrates[g.substrate].shows == "video"), None)
+    group = next((g for g in preset.futures() if preset.substrates[g.substrate].shows == "video"), None)
     if group is None:
         return
     clips, rows = _clips(preset, frames), _rows(preset, frames)
