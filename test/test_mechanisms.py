@@ -87,7 +87,7 @@ def test_vpp_passes_the_video_model_once(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_flare_aligns_tokens_that_the_action_reads_with_what_a_frozen_encoder_sees() -> None:
     """FLARE: the alignment shapes the action's own expert; the teacher does not move, and no future is generated."""
     preset, frames = tiny_preset("flare"), tiny_frames()
-    substrates = build_substrates(preset)
+    substrates = build_substrates(preset, frames.robot)
     torch.manual_seed(0)
     model = WorldActionModel(model_spec(preset, frames.robot, vocabulary_of(frames)))
     data = make_batches(preset, frames, substrates, model.text, statistics_of(preset, frames))
@@ -211,7 +211,8 @@ def test_vidar_reads_the_action_through_a_mask_that_it_learns_without_labels() -
     preset, frames = tiny_preset("vidar"), tiny_frames()
     torch.manual_seed(0)
     model = WorldActionModel(model_spec(preset, frames.robot, vocabulary_of(frames)))
-    data = make_batches(preset, frames, build_substrates(preset), model.text, statistics_of(preset, frames))
+    substrates = build_substrates(preset, frames.robot)
+    data = make_batches(preset, frames, substrates, model.text, statistics_of(preset, frames))
     features, words, proprioception = data.pick(torch.arange(8))
     losses = model.losses(features, model.context(words, proprioception), torch.Generator().manual_seed(0))
     losses[ACTION].backward()

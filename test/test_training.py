@@ -22,7 +22,8 @@ def batches(name: str) -> tuple[WorldActionModel, Batches]:
     preset, frames = tiny_preset(name), tiny_frames()
     torch.manual_seed(0)
     model = WorldActionModel(model_spec(preset, frames.robot, vocabulary_of(frames)))
-    return model, make_batches(preset, frames, build_substrates(preset), model.text, statistics_of(preset, frames))
+    substrates = build_substrates(preset, frames.robot)
+    return model, make_batches(preset, frames, substrates, model.text, statistics_of(preset, frames))
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -81,7 +82,7 @@ def test_vae_learns_and_its_latents_are_normalised() -> None:
     """Latents of any scale met noise of scale one, and flow matching learned nothing."""
     frames, losses = tiny_frames(), []
     preset = tiny_preset("fast_wam")
-    substrates = build_substrates(preset)
+    substrates = build_substrates(preset, frames.robot)
     video = substrates["video"]
     windows = frames.windows(preset.horizon, preset.frame_stride)
     video.vae = train_vae(video.spec.vae, frames, windows, 60, 0, lambda step, loss: losses.append(loss))

@@ -124,5 +124,5 @@ def tiny_checkpoint(name: str = "fast_wam", seed: int = 0) -> Checkpoint:
     vocabulary = vocabulary_of(frames)
     model = WorldActionModel(model_spec(preset, frames.robot, vocabulary)).eval()
     training = {"vocabulary": vocabulary, "instructions": sorted(set(frames.instructions)), "step": 0, "seed": seed}
-    substrates, statistics = build_substrates(preset), statistics_of(preset, frames)
+    substrates, statistics = build_substrates(preset, frames.robot), statistics_of(preset, frames)
     return Checkpoint(preset, frames.robot, model, substrates, statistics, training, frames.images[0])

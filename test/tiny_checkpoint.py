@@ -41,6 +41,6 @@ def make_tiny_checkpoint(folder: Path, spread: float = 0.02) -> Path:
     model = WorldActionModel(model_spec(preset, robot, WORDS))
     first_frame = np.zeros((*preset.layout.size, 3), np.uint8)
     training = {"vocabulary": list(WORDS), "instructions": ["reach the red ball"], "seed": 0}
-    substrates = build_substrates(preset)
+    substrates = build_substrates(preset, robot)
     save_checkpoint(folder, Checkpoint(preset, robot, model, substrates, statistics, training, first_frame))
     return folder

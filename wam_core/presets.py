@@ -181,9 +181,10 @@ def _part(table: Mapping[str, type[Part]], raw: Mapping[str, Any], source: str) 
     return read(look_up(table, raw["kind"], f"{source}.kind"), raw, source)
 
 
-def build_substrates(preset: Preset) -> dict[str, Substrate]:
-    """The preset's substrates, with random weights where they have any."""
-    return {name: spec.build(preset.clip).eval() for name, spec in preset.substrates.items()}
+def build_substrates(preset: Preset, robot: RobotContract) -> dict[str, Substrate]:
+    """The preset's substrates on ``robot``, with random weights where they have any."""
+    clip = replace(preset.clip, robot=robot)
+    return {name: spec.build(clip).eval() for name, spec in preset.substrates.items()}
 
 
 def model_spec(preset: Preset, robot: RobotContract, vocabulary: tuple[str, ...]) -> ModelSpec:

@@ -77,7 +77,7 @@ def _train_vae(arguments: argparse.Namespace, preset: Preset, frames: TrainingFr
             bar.set_postfix(loss=f"{sum(recent) / len(recent):.4f}")
 
     windows = frames.windows(preset.horizon, preset.frame_stride)
-    videos = _video_latents(build_substrates(preset))
+    videos = _video_latents(build_substrates(preset, frames.robot))
     if not videos:
         raise ContractError("model", preset.name, "a preset with a video_latent substrate")
     vae = train_vae(videos[0].spec.vae, frames, windows, bar.total, arguments.seed, report)
@@ -110,7 +110,7 @@ def _augmented_batches(
 
 
 def _begin(arguments: argparse.Namespace, preset: Preset, frames: TrainingFrames) -> Beginning:
-    substrates = build_substrates(preset)
+    substrates = build_substrates(preset, frames.robot)
     for learned in [s for s in substrates.values() if s.state_dict()]:
         if arguments.vae is None:
             raise ContractError("vae", None, "--vae <vae.safetensors>, made by wam train --part vae")

@@ -19,7 +19,7 @@ from wam_core.model.runtimes.runtime import Runtime
 from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.model.situation import Situation
 from wam_core.model.wam import Content, WorldActionModel
-from wam_core.presets import ACTION, Preset, load_preset, model_spec
+from wam_core.presets import ACTION, Preset, build_substrates, load_preset, model_spec
 from wam_core.robot.contract import load_robot
 from wam_core.substrates.substrate import Scenes
 
@@ -113,7 +113,7 @@ def make_runner(preset: Preset, seed: int, way: str) -> Callable[[], Tensor]:
     torch.manual_seed(seed)
     robot = load_robot(preset.robot)
     seen = {g.substrate for g in preset.groups if g.source == "observed"}
-    substrates = {name: preset.substrates[name].build(preset.clip).eval() for name in seen}
+    substrates = {name: s for name, s in build_substrates(preset, robot).items() if name in seen}
     model = WorldActionModel(model_spec(preset, robot, WORDS)).eval()
     runtime = RUNTIMES.get(way, Eager)(model)
     image = np.random.default_rng(seed).integers(0, 256, (1, *preset.layout.size, 3), dtype=np.uint8)

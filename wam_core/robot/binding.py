@@ -36,6 +36,8 @@ def differences(trained: RobotContract, robot: RobotContract) -> Iterator[Contra
             found, wanted = (f"{c.width}x{c.height}" for c in (camera, other))
             if camera.name == other.name and found != wanted:
                 yield _error(f"cameras.{camera.name}", f"{found} pixels", f"{wanted} pixels")
+            if camera.name == other.name and other.lens is not None and camera.lens != other.lens:
+                yield _error(f"cameras.{camera.name}.lens", camera.lens, f"{other.lens}")
 
 
 def _error(field: str, found: object, expected: str) -> ContractError:

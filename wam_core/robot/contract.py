@@ -14,6 +14,7 @@ from wam_core.errors import ContractError, look_up
 from wam_core.fields import exact_fields
 from wam_core.paths import share_path
 from wam_core.robot.fingers import HAND_FINGERS, Fingers, Gripper, of_gripper
+from wam_core.robot.lens import Lens, read_lens
 from wam_core.robot.safety import Safety, read_safety
 
 #: Columns of an ``ee_pose`` vector; proprioception is one too. An arm that carries nothing has no ``gripper``.
@@ -123,13 +124,14 @@ class Staleness:
 
 @dataclass(frozen=True)
 class Camera:
-    """One camera stream as it is published."""
+    """One camera stream as it is published; ``frame`` is its optical frame, in the URDF if anything needs geometry."""
 
     name: str
     topic: str
     frame: str
     width: int
     height: int
+    lens: Lens | None = None
 
 
 @dataclass(frozen=True)
@@ -254,7 +256,7 @@ def from_dict(raw: Mapping[str, Any], source: str = "robot") -> RobotContract:
         gains=Gains(**gains),
         rates=Rates(**exact_fields(Rates, raw["rates"], f"{source}.rates")),
         staleness=Staleness(**exact_fields(Staleness, raw["staleness"], f"{source}.staleness")),
-        cameras=tuple(Camera(**exact_fields(Camera, c, f"{source}.cameras")) for c in raw["cameras"]),
+        cameras=tuple(_camera(c, f"{source}.cameras") for c in raw["cameras"]),
         topics=Topics(**exact_fields(Topics, raw["topics"], f"{source}.topics")),
         tactile=tuple(raw["tactile"]),
         action=ActionSpec(space=action["space"], names=_columns(action["names"], columns, f"{source}.action.names")),
@@ -265,6 +267,12 @@ def from_dict(raw: Mapping[str, Any], source: str = "robot") -> RobotContract:
         safety=read_safety(raw.get("safety", {}), f"{source}.safety"),
         **fingers,
     )
+
+
+def _camera(raw: Mapping[str, Any], source: str) -> Camera:
+    fields = exact_fields(Camera, raw, source)
+    lens = fields.pop("lens", None)
+    return Camera(**fields, lens=read_lens(lens, fields["width"], fields["height"], f"{source}.{fields['name']}.lens"))
 
 
 def _fingers(raw: Mapping[str, Any], source: str) -> dict[str, Any]:

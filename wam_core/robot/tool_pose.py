@@ -24,7 +24,14 @@ def encode_tool_pose(
 
 def decode_tool_pose(robot: RobotContract, pose: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Inverse of :func:`encode_tool_pose`: ``(R [3, 3], p [3], fingers [K])``."""
-    reference = Rotation.from_euler("xyz", robot.tool_reference_rpy)
-    rotation = (reference * Rotation.from_rotvec(pose[3:6])).as_matrix()
+    rotation, position = tool_frames(robot, pose)
     opening = float(pose[6]) if robot.fingers.joints else 1.0
-    return rotation, pose[:3].copy(), robot.fingers.posture(opening)
+    return rotation, position, robot.fingers.posture(opening)
+
+
+def tool_frames(robot: RobotContract, poses: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """``(R [..., 3, 3], p [..., 3] m)`` of the tool in the base frame at ``poses [..., 6 or 7]``."""
+    reference = Rotation.from_euler("xyz", robot.tool_reference_rpy)
+    vectors = poses[..., 3:6]
+    rotations = (reference * Rotation.from_rotvec(vectors.reshape(-1, 3))).as_matrix()
+    return rotations.reshape(*vectors.shape[:-1], 3, 3), poses[..., :3].copy()

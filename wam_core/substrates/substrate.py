@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from wam_core.errors import ContractError
 from wam_core.model.modalities import TokenShape
 from wam_core.preprocess.images import ImageLayout
+from wam_core.robot.contract import RobotContract
+from wam_core.robot.geometry import Geometry
 
 #: What can be known of an instant beside its picture.
 CHANNELS: Mapping[str, str] = {
@@ -56,11 +58,29 @@ class Clip:
 
     Attributes:
         instants: predicted instants after the observed one. stride: action steps between two of them.
+        robot: what senses and acts; None before it is known, when sizes are all that can be asked for.
     """
 
     layout: ImageLayout
     instants: int
     stride: int
+    robot: RobotContract | None = None
+
+    def geometry(self, shrink: int = 1) -> Geometry:
+        """Where the pixels of the laid-out image look, if that is made smaller by ``shrink``.
+
+        Raises:
+            ContractError: the robot is not known, or does not say where its cameras are.
+        """
+        layout = replace(self.layout, height=self.layout.height // shrink, width=self.layout.width // shrink)
+        return Geometry(self.known_robot, layout)
+
+    @property
+    def known_robot(self) -> RobotContract:
+        """The robot; :class:`ContractError` where it is not known."""
+        if self.robot is None:
+            raise ContractError("clip.robot", None, "the robot that the substrate is built for")
+        return self.robot
 
 
 def token_grid(clip: Clip, unit: int) -> tuple[int, int]:

@@ -87,7 +87,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     with _reading("statistics.json"):
         statistics = load_statistics(folder / "statistics.json")
     model = WorldActionModel(model_spec(preset, robot, vocabulary))
-    substrates = build_substrates(preset)
+    substrates = build_substrates(preset, robot)
     load_weights(model, folder / "model.safetensors")
     for name, substrate in _weighted(substrates).items():
         _check_present(folder, f"{name}.safetensors")
