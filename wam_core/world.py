@@ -83,7 +83,8 @@ class ModelWorld:
             raise ContractError("made", sorted(made), f"{ACTION} among them, which says where the arm is then")
         if c.preset.memory:
             raise ContractError("preset.memory", c.preset.memory, "0 where futures go on from futures")
-        pictured = [g for g in c.preset.futures() if g.name in made and c.substrates[g.substrate].shows == "video"]
+        kinds = c.preset.substrates
+        pictured = [g for g in c.preset.futures() if g.name in made and kinds[g.substrate].shows == "video"]
         if not pictured:
             raise ContractError("made", sorted(made), "a group in pictures among them, which says what is seen then")
         frames = self.shown(pictured[0], made[pictured[0].name])
