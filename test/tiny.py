@@ -64,8 +64,13 @@ def tiny_preset(name: str) -> Preset:
         steps=3,
         substrates={name: tiny_substrate(spec) for name, spec in preset.substrates.items()},
         trunk=TrunkSize(layers=2, heads=2, head_dim=12, text_dim=16, time_dim=16),
-        experts={n: ExpertSize(24, 48) if n == "action" else ExpertSize(32, 64) for n in preset.experts},
+        experts={n: _tiny_expert(n, size) for n, size in preset.experts.items()},
     )
+
+
+def _tiny_expert(name: str, size: ExpertSize) -> ExpertSize:
+    width = 24 if name == "action" else 32
+    return replace(size, width=width, ffn=2 * width)
 
 
 def tiny_model(name: str, seed: int = 0) -> WorldActionModel:

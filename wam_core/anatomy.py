@@ -9,6 +9,7 @@ import csv
 from dataclasses import dataclass
 
 from wam_core.errors import look_up
+from wam_core.model.experts.table import EXPERTS
 from wam_core.model.generators.table import GENERATORS
 from wam_core.model.groups import TokenGroup, Wiring
 from wam_core.paths import share_path
@@ -35,7 +36,7 @@ def classify(preset: Preset) -> Anatomy | None:
     used = joint or [g for g in futures if wiring.depends(ACTION, g.name)]
     return Anatomy(
         substrate=_substrate(preset, wiring, [g for g in used if _seen(wiring, g.name)] or used),
-        backbone=_backbone(used or futures, wiring, joint),
+        backbone=_backbone(preset, used or futures, wiring, joint),
         coupling=_coupling(preset, wiring, joint),
         deployment=_deployment(preset),
     )
@@ -98,7 +99,10 @@ def _tapped(wiring: Wiring, name: str) -> bool:
     return any(g.source == "tap" and g.copy_of == name for g in wiring.groups.values())
 
 
-def _backbone(futures: list[TokenGroup], wiring: Wiring, joint: list[TokenGroup]) -> str:
+def _backbone(preset: Preset, futures: list[TokenGroup], wiring: Wiring, joint: list[TokenGroup]) -> str:
+    carriers = {EXPERTS[preset.experts[g.expert].kind].axis for g in futures}
+    if len(carriers) == 1 and "" not in carriers:
+        return carriers.pop()
     remembers = any(g.span == "past" for g in wiring.groups.values())
     axes = {GENERATORS[g.generator].axis for g in futures}
     if axes == {"Joint-embedding"}:

@@ -1,4 +1,4 @@
-"""Rotary position embedding in one or three axes, as angles per token."""
+"""Rotary position embedding: in one or three axes, and how it turns the channels of a head."""
 
 import torch
 from torch import Tensor
@@ -24,3 +24,9 @@ def apply_rope(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotate channel pairs of ``x`` ``[B, N, heads, head_dim]`` by ``cos``/``sin`` ``[N, 1, head_dim / 2]``."""
     even, odd = x[..., 0::2], x[..., 1::2]
     return torch.stack((even * cos - odd * sin, even * sin + odd * cos), dim=-1).flatten(-2)
+
+
+def rotate_halves(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """As :func:`apply_rope`, with a pair made of a channel of each half, as published language models have it."""
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from wam_core.model.runtimes.runtime import Prompt, Runtime
@@ -44,11 +43,7 @@ class Situation:
         expert, prompt = self.runtime.model.trunk.expert(name), self._prompt
         if prompt is None:
             return expert.text_cache(self.context)
-        state = expert.text_cache(self.context[:, prompt.tokens.shape[1] :])
-        return [
-            (torch.cat((k, own_k), dim=1), torch.cat((v, own_v), dim=1))
-            for (k, v), (own_k, own_v) in zip(prompt.text[name], state, strict=True)
-        ]
+        return expert.text_cache(self.context[:, prompt.tokens.shape[1] :], prompt.text[name])
 
     def seen(self, names: Iterable[str]) -> Mapping[str, list[KeyValue]]:
         """Keys and values, per layer, of the groups among ``names`` that depend on the observation alone."""

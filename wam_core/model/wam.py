@@ -10,15 +10,16 @@ from torch import Tensor, nn
 
 from wam_core.errors import ContractError, look_up
 from wam_core.model import flow, sampling
+from wam_core.model.experts.table import EXPERTS
 from wam_core.model.generators.table import GENERATORS
 from wam_core.model.groups import TokenGroup, Wiring
 from wam_core.model.modalities import Modality, TokenShape, modality_of
-from wam_core.model.rope import rope_angles
 from wam_core.model.runtimes.eager import Eager
 from wam_core.model.sampling import Known
 from wam_core.model.situation import Situation
 from wam_core.model.text import GivenText, Text, TextEncoder
 from wam_core.model.trunk import Expert, ExpertSize, KeyValue, Stream, Time, Trunk, TrunkSize
+from wam_core.pretrained.language import load_words
 
 #: Substrate and span.
 Content = tuple[str, str]
@@ -44,10 +45,9 @@ class WorldActionModel(nn.Module):
         super().__init__()
         self.spec = spec
         self.wiring = Wiring(spec.groups)
-        self.trunk = Trunk(spec.experts, spec.trunk)
-        self.text: Text = GivenText()
-        if spec.vocabulary:
-            self.text = TextEncoder(spec.vocabulary, spec.text_length, spec.trunk.text_dim)
+        makers = {name: look_up(EXPERTS, e.kind, f"experts.{name}.kind") for name, e in spec.experts.items()}
+        self.trunk = Trunk({n: make(spec.experts[n], spec.trunk) for n, make in makers.items()}, spec.trunk)
+        self.text = _text(spec)
         self.proprio_encoder = nn.Linear(spec.proprio_dim, spec.trunk.text_dim)
         self.modalities = nn.ModuleDict()
         carrier: dict[str, str] = {}
@@ -72,10 +72,17 @@ class WorldActionModel(nn.Module):
 
     def make_angles(self) -> None:
         """Rotary tables of all groups; a model built without memory needs them once it has its parameters."""
+        # In an expert's sequence the context comes first, then the groups; a copy stands where its original does.
+        starts: dict[tuple[str, ...], int] = {}
+        following: dict[str, int] = {}
         for name, group in self.wiring.groups.items():
-            angles = rope_angles(self._modality(group).positions(group.span), self.spec.trunk.head_dim)
-            self.register_buffer(f"cos_{name}", angles.cos().float()[:, None], persistent=False)
-            self.register_buffer(f"sin_{name}", angles.sin().float()[:, None], persistent=False)
+            positions, key = self._modality(group).positions(group.span), (group.expert, *group.content)
+            if key not in starts:
+                starts[key] = following.get(group.expert, self.spec.text_length + 1)
+                following[group.expert] = starts[key] + len(positions)
+            cos, sin = self._expert(group).tables(positions, starts[key])
+            self.register_buffer(f"cos_{name}", cos, persistent=False)
+            self.register_buffer(f"sin_{name}", sin, persistent=False)
             self.register_buffer(f"own_{name}", self._own(group), persistent=False)
 
     def _own(self, group: TokenGroup) -> Tensor | None:
@@ -254,3 +261,14 @@ def _outputs(groups: Iterable[TokenGroup], substrate: str) -> int:
         )
         raise ContractError(f"groups.{last}.generator", found[last], expected)
     return next(iter(found.values()), 1)
+
+
+def _text(spec: ModelSpec) -> Text:
+    """The words of the published language model that an expert is, or else a small encoder of those of the data."""
+    published = next((e.weights for e in spec.experts.values() if e.weights), "")
+    if published:
+        words = load_words(published, spec.text_length)
+        if words.width != spec.trunk.text_dim:
+            raise ContractError("trunk.text_dim", spec.trunk.text_dim, f"{words.width}, as the words of {published}")
+        return words
+    return TextEncoder(spec.vocabulary, spec.text_length, spec.trunk.text_dim) if spec.vocabulary else GivenText()

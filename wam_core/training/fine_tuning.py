@@ -8,7 +8,7 @@ from wam_core.errors import ContractError
 from wam_core.pretrained.library import loaded
 
 #: The matrices of the trunk that get adapters: attention and MLP of every block.
-ADAPTED = r"trunk\..*\.(self_attn|cross_attn)\.[qkvo]|trunk\..*\.ffn\.[02]"
+ADAPTED = r"trunk\..*\.((self_attn|cross_attn)\.[qkvo](_proj)?|ffn\.[02]|mlp\.(gate|up|down)_proj)"
 #: What is trained beside the adapters: everything outside the blocks, where a robot's own numbers enter and leave.
 BESIDE = ("modalities.", "proprio_encoder.")
 

@@ -1,0 +1,1 @@
+"""Whose layers an expert of the trunk has: one file for each kind."""
