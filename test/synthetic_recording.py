@@ -19,7 +19,7 @@ CAMERAS = ("front", "wrist")
 def small_robot() -> RobotContract:
     """The cell's arm with cameras of 16 x 12 pixels."""
     robot = load_robot("panda_cell")
-    return replace(robot, cameras=tuple(replace(c, width=16, height=12) for c in robot.cameras))
+    return replace(robot, cameras=tuple(replace(c, width=16, height=12, lens=None) for c in robot.cameras))
 
 
 def known_image(camera: str, step: int) -> np.ndarray:
@@ -45,6 +45,7 @@ def write_episode(
     missing: Mapping[str, Sequence[int]] | None = None,
     metadata: Mapping[str, str] | None = None,
     outcome: Mapping[str, str] | None = None,
+    doing: Sequence[tuple[int, str]] = (),
 ) -> Path:
     """``steps`` observations at 10 Hz and joint states at 50 Hz; ``missing`` names the steps a stream lacks."""
     missing = missing or {}
@@ -52,6 +53,8 @@ def write_episode(
     with Recorder(path, robot, known) as recorder:
         writer = EpisodeWriter(recorder, robot)
         writer.instruction("push the red block", START_NS)
+        for stamp, text in doing:
+            writer.sub_instruction(text, stamp)
         for step in range(steps):
             stamp = START_NS + step * robot.step_ns
             for camera in CAMERAS:

@@ -29,6 +29,7 @@ from wam_core.training.batches import statistics_of, vocabulary_of
 from wam_core.training.checkpoint import Checkpoint
 
 INSTRUCTIONS = ("reach the red ball", "push the blue block to the green zone")
+PARTS = (("go to the red ball", "touch the red ball"), ("go behind the blue block", INSTRUCTIONS[1]))
 TINY = {
     "video_latent": VideoLatentSpec("video_latent", latent_channels=4, width=8, patch=2),
     "encoded_frame": EncodedFrameSpec("encoded_frame", latent_channels=4, width=8, patch=2),
@@ -100,6 +101,7 @@ def tiny_frames(episodes: int = 4, length: int = 20, seed: int = 0) -> TrainingF
         robot=load_robot("panda_cell"),
         layout=layout,
         channels=tiny_channels(images, length, rng),
+        sub_instructions=np.array([PARTS[r // length % 2][r % length > length // 2] for r in range(rows)]),
     )
 
 
@@ -129,5 +131,6 @@ def tiny_checkpoint(name: str = "fast_wam", seed: int = 0) -> Checkpoint:
     vocabulary = vocabulary_of(frames)
     model = WorldActionModel(model_spec(preset, frames.robot, vocabulary)).eval()
     training = {"vocabulary": vocabulary, "instructions": sorted(set(frames.instructions)), "step": 0, "seed": seed}
+    training["sub_instructions"] = frames.parts()
     substrates, statistics = build_substrates(preset, frames.robot), statistics_of(preset, frames)
     return Checkpoint(preset, frames.robot, model, substrates, statistics, training, frames.images[0])

@@ -38,6 +38,8 @@ class TrainingSettings:
         warmup: in steps.
         ema: decay of the averaged weights, which are the ones that are kept.
         copies: augmented copies of the data beside the recorded one (``training/augment.py``).
+        sub_instructions: whether every window is also learned under the part of the task that is being done, with a
+            future that ends where that part is done.
     """
 
     steps: int
@@ -48,6 +50,7 @@ class TrainingSettings:
     ema: float
     clip: float
     copies: int
+    sub_instructions: bool = False
 
 
 @dataclass(frozen=True)

@@ -156,6 +156,7 @@ def _train_model(arguments: argparse.Namespace, begun: Beginning, frames: Traini
         training = {
             "vocabulary": model.spec.vocabulary,
             "instructions": sorted(set(frames.instructions)),
+            "sub_instructions": frames.parts(),
             "seed": arguments.seed,
             "step": state.step,
             "episodes": len(kept),

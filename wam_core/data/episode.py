@@ -25,6 +25,8 @@ class Episode:
         actions: ``[T, A]`` in the order of ``robot.action.names``: the target for instant + step.
         wrench: ``[T, 6]`` N and N m in the tool frame, or None when not recorded.
         tactile: ``[T, taxels]`` N, or None when not recorded.
+        sub_instructions: ``[T]`` the part of the task that is being done, empty before the first is named; None when
+            not recorded.
         gaps: what was left out, and which stream was missing.
         metadata: episode and outcome records of the recording; ``actions`` says ``recorded`` or
             ``derived from the measured pose``, ``complete`` whether the recording was finished.
@@ -43,6 +45,7 @@ class Episode:
     tactile: FloatArray | None
     gaps: tuple[Gap, ...]
     metadata: Mapping[str, str]
+    sub_instructions: NDArray[np.str_] | None = None
 
     @property
     def segments(self) -> list[tuple[int, int]]:
@@ -65,6 +68,7 @@ class Episode:
             actions=self.actions[rows],
             wrench=None if self.wrench is None else self.wrench[rows],
             tactile=None if self.tactile is None else self.tactile[rows],
+            sub_instructions=None if self.sub_instructions is None else self.sub_instructions[rows],
             gaps=tuple(g for g in self.gaps if g.end_ns >= first and g.start_ns <= last),
         )
 

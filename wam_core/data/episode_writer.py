@@ -19,6 +19,10 @@ class EpisodeWriter:
     def instruction(self, text: str, stamp_ns: int) -> None:
         self._write(messages.INSTRUCTION_TOPIC, messages.encode_text(text), stamp_ns)
 
+    def sub_instruction(self, text: str, stamp_ns: int) -> None:
+        """What is being done from now on, as a part of the task."""
+        self._write(messages.SUB_INSTRUCTION_TOPIC, messages.encode_text(text), stamp_ns)
+
     def image(self, camera: str, image: NDArray[np.uint8], stamp_ns: int) -> None:
         """uint8 RGB ``[H, W, 3]`` of a camera of the contract."""
         found = self._robot.camera(camera)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from wam_core.substrates.substrate import Scenes
 IntArray = NDArray[np.int64]
 
 #: Part of the cache key; goes up when the arrays or their preprocessing change.
-FORMAT = 3
+FORMAT = 4
 
 #: Before the name of a channel in a cache file.
 CHANNEL = "channel."
@@ -63,6 +63,7 @@ class TrainingFrames:
         robot: the contract that all recordings share.
         channels: what else all recordings have, by the name that :class:`Scenes` knows it under, ``[N, ...]`` each;
             ``contact`` ``[N]`` is 1 where the tool felt more than :data:`CONTACT_N`, else 0.
+        sub_instructions: ``[N]`` the part of the task that is being done; None unless all recordings say it.
     """
 
     images: NDArray[np.uint8]
@@ -74,6 +75,7 @@ class TrainingFrames:
     robot: RobotContract
     layout: ImageLayout
     channels: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+    sub_instructions: NDArray[np.str_] | None = None
 
     @property
     def scenes(self) -> Scenes:
@@ -127,7 +129,35 @@ class TrainingFrames:
             robot=self.robot,
             layout=self.layout,
             channels={name: values[rows] for name, values in self.channels.items()},
+            sub_instructions=None if self.sub_instructions is None else self.sub_instructions[rows],
         )
+
+    def by_sub_instruction(self) -> "TrainingFrames":
+        """The same rows, in a stretch of its own for each part of a task, under that part's words: its futures go no
+        further than to where the part is done.
+
+        Raises:
+            ContractError: a row of which it is not said what is being done.
+        """
+        doing = self.sub_instructions
+        if doing is None or (doing == "").any():
+            found = "none" if doing is None else f"none at row {int(np.argmax(doing == ''))}"
+            raise ContractError("sub_instructions", found, "recordings that say what is being done at every step")
+        begin = np.union1d(self.bounds[:, 0], np.flatnonzero(doing[1:] != doing[:-1]) + 1)
+        return replace(
+            self,
+            bounds=np.stack([begin, np.append(begin[1:], len(doing))], axis=1),
+            instructions=tuple(str(doing[row]) for row in begin),
+            files=tuple(self.files[s] for s in self.stretch[begin]),
+        )
+
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        """Instruction -> the sub-instructions that were recorded under it, in the order in which they first came."""
+        found: dict[str, dict[str, None]] = {}
+        for (begin, end), task in zip(self.bounds, self.instructions, strict=True):
+            doing = () if self.sub_instructions is None else self.sub_instructions[begin:end]
+            found.setdefault(task, {}).update(dict.fromkeys(str(text) for text in doing if text))
+        return {task: tuple(names) for task, names in found.items() if names}
 
 
 def recordings_in(folder: Path) -> list[Path]:
@@ -187,6 +217,7 @@ def load_frames(
         robot=contract,
         layout=layout,
         channels=_channels(parts),
+        sub_instructions=_sub_instructions(parts),
     )
     _save(file, frames)
     return frames
@@ -202,6 +233,7 @@ class _Part:
     channels: Mapping[str, NDArray[np.generic]]
     instruction: str
     file: str
+    sub_instructions: NDArray[np.str_] | None
 
 
 def _parts(episode: Episode, layout: ImageLayout) -> list[_Part]:
@@ -220,6 +252,7 @@ def _parts(episode: Episode, layout: ImageLayout) -> list[_Part]:
             {name: values[a:b] for name, values in channels.items()},
             episode.instruction,
             episode.path.name,
+            None if episode.sub_instructions is None else episode.sub_instructions[a:b],
         )
         for a, b in episode.segments
     ]
@@ -229,6 +262,11 @@ def _channels(parts: Sequence[_Part]) -> dict[str, NDArray[np.generic]]:
     """Those that every recording has: what was not measured was not nothing."""
     shared = [name for name in parts[0].channels if all(name in p.channels for p in parts)]
     return {name: np.concatenate([p.channels[name] for p in parts]) for name in shared}
+
+
+def _sub_instructions(parts: Sequence[_Part]) -> NDArray[np.str_] | None:
+    said = [p.sub_instructions for p in parts if p.sub_instructions is not None]
+    return np.concatenate(said) if len(said) == len(parts) else None
 
 
 def _key(paths: Sequence[Path], layout: ImageLayout, robot: RobotContract | None) -> str:
@@ -247,6 +285,7 @@ def _save(file: Path, frames: TrainingFrames) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_suffix(".part")
     channels: dict[str, Any] = {CHANNEL + name: values for name, values in frames.channels.items()}
+    said: dict[str, Any] = {} if frames.sub_instructions is None else {"sub_instructions": frames.sub_instructions}
     with unfinished.open("wb") as out:
         np.savez(
             out,
@@ -257,6 +296,7 @@ def _save(file: Path, frames: TrainingFrames) -> None:
             instructions=np.array(frames.instructions),
             files=np.array(frames.files),
             robot=np.array(json.dumps(frames.robot.to_dict())),
+            **said,
             **channels,
         )
     unfinished.replace(file)
@@ -274,4 +314,5 @@ def _load(file: Path, layout: ImageLayout) -> TrainingFrames:
             robot=from_dict(json.loads(str(stored["robot"])), file.name),
             layout=layout,
             channels={n.removeprefix(CHANNEL): stored[n] for n in stored.files if n.startswith(CHANNEL)},
+            sub_instructions=stored.get("sub_instructions"),
         )

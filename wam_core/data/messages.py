@@ -18,6 +18,8 @@ from wam_core.robot.contract import Camera, RobotContract
 DEMONSTRATION_TOPIC = "/demonstration/action_chunk"
 POLICY_TOPIC = "/wam_inference/action_chunk"
 INSTRUCTION_TOPIC = "/instruction"
+#: The part of the task that is being done, as whoever demonstrates it says.
+SUB_INSTRUCTION_TOPIC = "/sub_instruction"
 #: What answers, what it answered, and what it imagined.
 MODEL_TOPIC = "/wam_inference/model"
 INPUT_TOPIC = "/wam_inference/input"

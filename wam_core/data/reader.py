@@ -67,7 +67,9 @@ def read_episodes(
 
     anchor = streams[ACTIONS if ACTIONS in streams else next(iter(streams))].stamps_ns
     aligned = align(streams, int(anchor[0]) if len(anchor) else 0, robot.step_ns, path.name)
-    instructions = _instructions(recording, small.get(messages.INSTRUCTION_TOPIC, []), metadata, aligned.instants_ns)
+    instructions = np.full(len(aligned.instants_ns), metadata.get("instruction", ""))
+    if messages.INSTRUCTION_TOPIC in small:
+        instructions = _in_force(recording, small[messages.INSTRUCTION_TOPIC], aligned.instants_ns)
     keep = instructions != ""
     if ACTIONS not in rows:
         keep &= aligned.instants_ns + robot.step_ns <= streams[JOINTS].stamps_ns[-1]
@@ -77,6 +79,7 @@ def read_episodes(
     instants = aligned.instants_ns[keep]
     index = {name: i[keep] for name, i in aligned.index.items()}
 
+    doing = small.get(messages.SUB_INSTRUCTION_TOPIC, [])
     kinematics = Kinematics(robot)
     position = rows[JOINTS][index[JOINTS]]
     if ACTIONS in rows:
@@ -97,6 +100,7 @@ def read_episodes(
         wrench=rows["wrench"][index["wrench"]] if "wrench" in rows else None,
         tactile=rows["tactile"][index["tactile"]] if "tactile" in rows else None,
         gaps=aligned.gaps,
+        sub_instructions=_in_force(recording, doing, instants) if doing else None,
         metadata=metadata
         | {
             "actions": "recorded" if ACTIONS in rows else "derived from the measured pose",
@@ -146,12 +150,8 @@ def _rows(
     return np.array(stamps, np.int64), np.array(rows)
 
 
-def _instructions(
-    recording: Recording, found: Sequence[RecordedMessage], metadata: Mapping[str, str], instants_ns: IntArray
-) -> NDArray[np.str_]:
-    """``[T]`` the instruction in force at each instant, empty where there is none."""
-    if not found:
-        return np.full(len(instants_ns), metadata.get("instruction", ""))
+def _in_force(recording: Recording, found: Sequence[RecordedMessage], instants_ns: IntArray) -> NDArray[np.str_]:
+    """``[T]`` the text in force at each instant, empty before the first."""
     texts = np.array(["", *(recording.decode(m).data for m in found)])
     return texts[newest_not_after(np.array([m.stamp_ns for m in found]), instants_ns) + 1]
 

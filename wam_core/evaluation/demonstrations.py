@@ -43,13 +43,14 @@ def record_demonstration(
     unfinished = path.with_suffix(".part")
     unfinished.unlink(missing_ok=True)
     with Recorder(unfinished, cell.robot, metadata) as recorder:
+        writer = EpisodeWriter(recorder, cell.robot)
         result = run_episode(
             cell,
             executor,
-            ExpertPolicy(cell, episode_rng(task, seed, "expert")),
+            ExpertPolicy(cell, episode_rng(task, seed, "expert"), writer.sub_instruction),
             task,
             seed,
-            writer=EpisodeWriter(recorder, cell.robot),
+            writer=writer,
             recorded_cameras=cameras,
             chunk_topic=DEMONSTRATION_TOPIC,
             perturb=position_noise(rng) if noisy else None,

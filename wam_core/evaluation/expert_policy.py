@@ -19,8 +19,13 @@ class ExpertPolicy:
     cameras: tuple[str, ...] = ()
     replan_steps = 1
 
-    def __init__(self, cell: Cell, rng: np.random.Generator) -> None:
+    def __init__(
+        self, cell: Cell, rng: np.random.Generator, say: Callable[[str, int], object] = lambda doing, stamp_ns: None
+    ) -> None:
+        """``say`` is told what the expert is doing, and since when, as often as that changes."""
         self._cell = cell
+        self._say = say
+        self._doing = ""
         self._rng = rng
         self._expert: Expert | None = None
         self._sequence = 0
@@ -28,14 +33,17 @@ class ExpertPolicy:
     def act(self, observation: Observation) -> ActionChunk:
         if self._expert is None:
             self._expert = make_expert(self._cell, self._rng)
-        robot = self._cell.robot
+        robot, move = self._cell.robot, self._expert.act()
+        if move.sub_instruction != self._doing:
+            self._doing = move.sub_instruction
+            self._say(self._doing, observation.stamp_ns)
         chunk = ActionChunk(
             stamp_ns=observation.stamp_ns,
             start_ns=observation.stamp_ns + robot.step_ns,
             step_ns=robot.step_ns,
             names=robot.action.names,
             space=robot.action.space,
-            values=self._expert.act()[None, :],
+            values=move.target[None, :],
             sequence=self._sequence,
             model="expert",
         )

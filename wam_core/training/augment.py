@@ -74,6 +74,8 @@ def augmented(frames: TrainingFrames, rng: np.random.Generator) -> TrainingFrame
     images, instructions = frames.images.copy(), list(frames.instructions)
     channels = {name: values.copy() for name, values in frames.channels.items()}
     proprioception, actions = frames.proprioception.copy(), frames.actions.copy()
+    # Objects, because text of a fixed width would cut a longer colour short.
+    doing = None if frames.sub_instructions is None else frames.sub_instructions.astype(object)
     names = tuple(COLOURS)
     signs = [
         np.array([look_up(MIRROR_SIGNS, name, "mirrored column") for name in columns])
@@ -86,7 +88,9 @@ def augmented(frames: TrainingFrames, rng: np.random.Generator) -> TrainingFrame
         order = rng.permutation(len(names))
         exchange = {name: names[j] for name, j in zip(names, order, strict=True)}
         images[first:end] = exchange_colours(images[first:end], exchange)
-        instructions[i] = " ".join(exchange.get(word, word) for word in words_of(instructions[i]))
+        instructions[i] = _exchanged(instructions[i], exchange)
+        if doing is not None:
+            doing[first:end] = [_exchanged(text, exchange) for text in doing[first:end]]
         if rng.random() < 0.5:
             images[first:end] = _mirrored_tiles(frames.layout, images[first:end])
             for name, mirror in mirrors.items():
@@ -100,7 +104,12 @@ def augmented(frames: TrainingFrames, rng: np.random.Generator) -> TrainingFrame
         actions=actions,
         instructions=tuple(instructions),
         channels=channels,
+        sub_instructions=None if doing is None else doing.astype(np.str_),
     )
+
+
+def _exchanged(text: str, exchange: Mapping[str, str]) -> str:
+    return " ".join(exchange.get(word, word) for word in words_of(text))
 
 
 def exchange_colours(images: NDArray[np.uint8], exchange: Mapping[str, str]) -> NDArray[np.uint8]:

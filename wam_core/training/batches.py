@@ -1,7 +1,7 @@
 """Recorded frames as the model's features: latents are computed once, normalisation comes from the statistics."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -55,8 +55,9 @@ def joined(parts: Sequence[Batches]) -> Batches:
 
 
 def vocabulary_of(frames: TrainingFrames) -> tuple[str, ...]:
-    """Sorted words of all instructions."""
-    return tuple(sorted({w for text in frames.instructions for w in words_of(text)}))
+    """Sorted words of all instructions, and of their parts where those were recorded."""
+    doing = () if frames.sub_instructions is None else np.unique(frames.sub_instructions)
+    return tuple(sorted({w for text in (*frames.instructions, *doing) for w in words_of(str(text))}))
 
 
 def statistics_of(preset: Preset, frames: TrainingFrames) -> dict[str, ColumnStatistics]:
@@ -119,7 +120,11 @@ def make_batches(
     text: Text,
     statistics: Mapping[str, ColumnStatistics],
 ) -> Batches:
-    """Encode every window of ``frames``."""
+    """Encode every window of ``frames``; once more under its part of the task, where the preset is trained on parts."""
+    if preset.training.sub_instructions:
+        whole = replace(preset, training=replace(preset.training, sub_instructions=False))
+        told = (frames, frames.by_sub_instruction())
+        return joined([make_batches(whole, part, substrates, text, statistics) for part in told])
     windows = frames.windows(preset.horizon, preset.frame_stride)
     features: dict[Content, Tensor] = {}
     used = {group.content for group in preset.groups}

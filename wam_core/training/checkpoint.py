@@ -43,7 +43,7 @@ class Checkpoint:
     Attributes:
         substrates: those of the preset, with their weights.
         statistics: ``action`` and ``proprioception`` columns.
-        training: how it was made: seed, steps, data, vocabulary, instructions.
+        training: how it was made: seed, steps, data, vocabulary, instructions and their parts.
         first_frame: uint8 ``[H, W*, 3]``, the first laid-out training image: what the blind control sees.
     """
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from wam_core.cell.cell import Cell
 from wam_core.cell.experts.drawer import DrawerExpert
-from wam_core.cell.experts.expert import Expert, Stride
+from wam_core.cell.experts.expert import Expert, Move, Stride
 from wam_core.cell.experts.pick_place import PickPlaceExpert
 from wam_core.cell.experts.push import PushExpert
 from wam_core.cell.experts.reach import ReachExpert
@@ -32,4 +32,4 @@ def make_expert(cell: Cell, rng: np.random.Generator) -> Expert:
     return look_up(EXPERTS, cell.task, "expert")(cell, Stride(cell, float(rng.uniform(SLOWEST, FASTEST))))
 
 
-__all__ = ["EXPERTS", "Expert", "make_expert"]
+__all__ = ["EXPERTS", "Expert", "Move", "make_expert"]

@@ -1,6 +1,6 @@
 """What an expert is, and the ways all of them move."""
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -21,11 +21,19 @@ STEEPNESS = 5.0
 SLOWING = 0.12
 
 
+class Move(NamedTuple):
+    """What an expert does now: the ``ee_pose`` ``[7]`` to be reached one action step from now, and what that is a part
+    of, said as an instruction."""
+
+    target: FloatArray
+    sub_instruction: str
+
+
 class Expert(Protocol):
     """Solves the cell's current episode with what it knows of the scene."""
 
-    def act(self) -> FloatArray:
-        """The ``ee_pose`` ``[7]`` to be reached one action step from now, a function of the present state alone."""
+    def act(self) -> Move:
+        """A function of the present state alone."""
         ...
 
 

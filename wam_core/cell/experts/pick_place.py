@@ -3,7 +3,7 @@
 import numpy as np
 
 from wam_core.cell.cell import Cell
-from wam_core.cell.experts.expert import CRUISE, Stride
+from wam_core.cell.experts.expert import CRUISE, Move, Stride
 from wam_core.cell.tasks.pick_place import CUBE, TRAY
 from wam_core.contract import FloatArray
 
@@ -23,7 +23,7 @@ class PickPlaceExpert:
     def __init__(self, cell: Cell, stride: Stride) -> None:
         self._cell, self._stride = cell, stride
 
-    def act(self) -> FloatArray:
+    def act(self) -> Move:
         scene, goal = self._cell.scene, self._cell.goal
         cube, tray = scene.position(goal.subject), scene.position(goal.target)
         tool, opening = scene.tool_position(), self._cell.tool_pose()[6]
@@ -31,12 +31,17 @@ class PickPlaceExpert:
         if between and opening < GRIPPED:
             return self._carry(tool, tray)
         if np.abs(cube[:2] - tray[:2]).max() < TRAY and cube[2] < 2 * CUBE:
-            return self._stride.towards(np.array([tool[0], tool[1], CRUISE]), OPEN)
+            return Move(self._stride.towards(np.array([tool[0], tool[1], CRUISE]), OPEN), self._leave())
         if bool(np.all(np.abs(cube - tool) < BETWEEN)):
-            return self._stride.towards(np.array([*cube[:2], GRASP]), CLOSED)
-        return self._stride.down_to(np.array([*cube[:2], GRASP]), CUBE_TOLERANCE, OPEN, slowest=CAREFUL)
+            return Move(self._stride.towards(np.array([*cube[:2], GRASP]), CLOSED), f"grasp {goal.thing}")
+        target = self._stride.down_to(np.array([*cube[:2], GRASP]), CUBE_TOLERANCE, OPEN, slowest=CAREFUL)
+        return Move(target, f"go down to {goal.thing}")
 
-    def _carry(self, tool: FloatArray, tray: FloatArray) -> FloatArray:
+    def _carry(self, tool: FloatArray, tray: FloatArray) -> Move:
         over = float(np.linalg.norm(tray[:2] - tool[:2])) < TRAY_TOLERANCE
         gripper = OPEN if over and tool[2] < RELEASE + 0.015 else CLOSED
-        return self._stride.down_to(np.array([*tray[:2], RELEASE]), TRAY_TOLERANCE, gripper)
+        target, goal = self._stride.down_to(np.array([*tray[:2], RELEASE]), TRAY_TOLERANCE, gripper), self._cell.goal
+        return Move(target, f"carry {goal.thing} to {goal.place}" if gripper == CLOSED else self._leave())
+
+    def _leave(self) -> str:
+        return f"leave {self._cell.goal.thing} in {self._cell.goal.place}"

@@ -3,7 +3,7 @@
 import numpy as np
 
 from wam_core.cell.cell import Cell
-from wam_core.cell.experts.expert import Stride
+from wam_core.cell.experts.expert import Move, Stride
 from wam_core.contract import FloatArray
 
 #: Opening at which the fingers' inner edges are 5 cm apart.
@@ -24,7 +24,7 @@ class PushExpert:
     def __init__(self, cell: Cell, stride: Stride) -> None:
         self._cell, self._stride = cell, stride
 
-    def act(self) -> FloatArray:
+    def act(self) -> Move:
         scene, goal = self._cell.scene, self._cell.goal
         block, tool = scene.position(goal.subject)[:2], scene.tool_position()
         way = scene.position(goal.target)[:2] - block
@@ -33,15 +33,17 @@ class PushExpert:
         along = float((block - tool[:2]) @ forward)
         across = float(np.linalg.norm(block - tool[:2] - along * forward))
         start = np.array([*(block - BEHIND * forward), LOW])
+        approach = f"go behind {goal.thing}"
         if tool[2] > LOW_ENOUGH or along < 0.0:
-            return self._stride.down_to(start, TOLERANCE, SPREAD, yaw)
+            return Move(self._stride.down_to(start, TOLERANCE, SPREAD, yaw), approach)
         if across < (LOST if along < CLEAR else TOLERANCE):
             left = float(way @ forward)
             ahead = min(left, LEAD) - SEATED if left > ARRIVED else -along
-            return self._stride.towards(np.array([*(block + ahead * forward), LOW]), SPREAD, yaw)
+            target = self._stride.towards(np.array([*(block + ahead * forward), LOW]), SPREAD, yaw)
+            return Move(target, goal.instruction)
         if along > CLEAR:
-            return self._stride.towards(start, SPREAD, yaw)
-        return self._stride.down_to(start, TOLERANCE, SPREAD, yaw)
+            return Move(self._stride.towards(start, SPREAD, yaw), approach)
+        return Move(self._stride.down_to(start, TOLERANCE, SPREAD, yaw), approach)
 
     def _heading(self, way: FloatArray) -> float:
         if np.linalg.norm(way) < NEAR:

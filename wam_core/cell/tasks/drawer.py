@@ -57,7 +57,8 @@ class Drawer(Task):
         for drawer, colour in zip(DRAWERS, colours, strict=True):
             scene.paint(drawer, colour)
         choice = int(rng.integers(len(DRAWERS)))
-        return Goal(f"open the {colours[choice]} drawer", DRAWERS[choice])
+        thing = f"the {colours[choice]} drawer"
+        return Goal(f"open {thing}", DRAWERS[choice], thing)
 
     def satisfied(self, scene: Scene, goal: Goal) -> bool:
         return scene.slide(goal.subject) > OPEN and all(

@@ -48,7 +48,8 @@ class PickPlace(Task):
             scene.place(body, np.array([*point, 0.0]))
             scene.paint(body, colour)
         cube, tray = (int(i) for i in rng.integers(2, size=2))
-        return Goal(f"put the {colours[cube]} cube in the {colours[2 + tray]} tray", CUBES[cube], TRAYS[tray])
+        thing, place = f"the {colours[cube]} cube", f"the {colours[2 + tray]} tray"
+        return Goal(f"put {thing} in {place}", CUBES[cube], thing, TRAYS[tray], place)
 
     def satisfied(self, scene: Scene, goal: Goal) -> bool:
         cube, tray = scene.position(goal.subject), scene.position(goal.target)

@@ -52,7 +52,8 @@ class Push(Task):
             scene.place(body, np.array([*point, 0.0]))
             scene.paint(body, colour)
         block, zone = (int(i) for i in rng.integers(2, size=2))
-        return Goal(f"push the {colours[block]} block to the {colours[2 + zone]} zone", BLOCKS[block], ZONES[zone])
+        thing, place = f"the {colours[block]} block", f"the {colours[2 + zone]} zone"
+        return Goal(f"push {thing} to {place}", BLOCKS[block], thing, ZONES[zone], place)
 
     def satisfied(self, scene: Scene, goal: Goal) -> bool:
         miss = scene.position(goal.subject) - scene.position(goal.target)

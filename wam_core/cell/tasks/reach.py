@@ -31,7 +31,8 @@ class Reach(Task):
             scene.place(ball, np.array([*point, RADIUS]))
             scene.paint(ball, colour)
         choice = int(rng.integers(len(BALLS)))
-        return Goal(f"reach the {colours[choice]} ball", BALLS[choice])
+        thing = f"the {colours[choice]} ball"
+        return Goal(f"reach {thing}", BALLS[choice], thing)
 
     def satisfied(self, scene: Scene, goal: Goal) -> bool:
         top = scene.position(goal.subject) + [0.0, 0.0, RADIUS]

@@ -16,11 +16,18 @@ ATTEMPTS = 1000
 
 @dataclass(frozen=True)
 class Goal:
-    """One episode's goal: the instruction and the bodies it is about (``target`` where something goes somewhere)."""
+    """One episode's goal.
+
+    Attributes:
+        subject: the body that the instruction is about; thing: how the instruction calls it.
+        target, place: the same of where it is to go, where something is to go somewhere.
+    """
 
     instruction: str
     subject: str
+    thing: str
     target: str = ""
+    place: str = ""
 
 
 class Task(ABC):
