@@ -25,7 +25,7 @@ from wam_core.robot.contract import RobotContract
 from wam_core.substrates.substrate import Scenes
 from wam_core.training.batches import chunk_features, chunk_values
 from wam_core.training.checkpoint import Checkpoint, load_checkpoint
-from wam_core.world import ModelWorld, model_world
+from wam_core.world import ModelWorld, model_world, sub_instructions
 
 #: Passes until the speed is that of all later ones: kernels are chosen in the first, memory has grown after the second.
 WARM_UPS = 2
@@ -96,8 +96,12 @@ class Policy:
         self._forecast: Future | None = None
 
     def check_instruction(self, instruction: str) -> None:
-        """Raise :class:`ContractError` naming the first word the model does not know."""
+        """Raise :class:`ContractError` naming the first word the model does not know, or the tasks of which its planner
+        knows the parts."""
         self.checkpoint.model.text.tokenize(instruction)
+        planner = self.checkpoint.preset.planner
+        if planner and planner.tells_parts:
+            sub_instructions(self.checkpoint, instruction)
 
     def warm_up(self) -> None:
         """Compute once, from the blind control's picture, what a chunk and its futures take, and keep nothing of it.

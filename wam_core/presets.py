@@ -160,6 +160,7 @@ def from_dict(raw: Mapping[str, Any], source: str) -> Preset:
         raise ContractError(f"{source}.memory", preset.memory, "more than 0 exactly when a group is of the past")
     if preset.planner:
         preset.planner.check(wiring, ACTION)
+        _check_asked(preset, preset.planner, source)
     pictured = [g for g in preset.futures() if preset.substrates[g.substrate].axis.startswith("Pixel")]
     if preset.trigger and not any(wiring.depends(ACTION, g.name) for g in pictured):
         expected = "none, or a chunk that is made with a future in pictures"
@@ -175,6 +176,26 @@ def from_dict(raw: Mapping[str, Any], source: str) -> Preset:
             expected = f"{error.expected} (substrate {name})"
             raise ContractError(f"{source}.{error.field}", error.value, expected) from None
     return preset
+
+
+def _check_asked(preset: Preset, planner: PlannerSpec, source: str) -> None:
+    """Whether the preset can answer what the planner will ask of it."""
+    kind, said = planner.kind, preset.training.sub_instructions
+    if planner.tells_parts and not said:
+        raise ContractError(f"{source}.training.sub_instructions", said, f"true, for {kind} tells the parts of a task")
+    if not planner.goes_on:
+        return
+    if preset.memory:
+        raise ContractError(f"{source}.memory", preset.memory, f"0, for {kind} goes on where nothing was measured")
+    for group in preset.groups:
+        unseen = (
+            set(preset.substrates[group.substrate].channels) - {"proprioception"} if group.source == "observed" else ()
+        )
+        if unseen:
+            expected = (
+                f"one of pictures alone, for {kind} goes on from pictures ({', '.join(sorted(unseen))} end there)"
+            )
+            raise ContractError(f"{source}.groups.{group.name}.substrate", group.substrate, expected)
 
 
 def _part(table: Mapping[str, type[Part]], raw: Mapping[str, Any], source: str) -> Part:
