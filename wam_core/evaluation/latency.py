@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from wam_core.errors import ContractError, look_up
+from wam_core.evaluation.intervals import median_ratio
 from wam_core.memory import Memory
 from wam_core.model import sampling
 from wam_core.model.generators.table import GENERATORS
@@ -98,14 +99,7 @@ def measure(
 
 def _row(name: str, way: str, taken: np.ndarray, own: np.ndarray, first: np.ndarray, seed: int) -> Latency:
     median, p95 = float(np.median(taken)), float(np.quantile(taken, 0.95))
-    return Latency(name, way, median, p95, *_ratio(taken / own, seed), *_ratio(taken / first, seed))
-
-
-def _ratio(ratios: np.ndarray, seed: int) -> tuple[float, tuple[float, float]]:
-    rng = np.random.default_rng(seed)
-    medians = [np.median(rng.choice(ratios, len(ratios))) for _ in range(1000)]
-    low, high = np.quantile(medians, (0.025, 0.975))
-    return float(np.median(ratios)), (float(low), float(high))
+    return Latency(name, way, median, p95, *median_ratio(taken / own, seed), *median_ratio(taken / first, seed))
 
 
 def make_runner(preset: Preset, seed: int, way: str) -> Callable[[], Tensor]:
