@@ -25,6 +25,7 @@ from wam_core.substrates.signal import SignalSpec
 from wam_core.substrates.substrate import SubstrateSpec
 from wam_core.substrates.teacher_features import TeacherFeaturesSpec
 from wam_core.substrates.video_latent import VideoLatentSpec
+from wam_core.substrates.vq_tokens import VqTokensSpec
 from wam_core.training.batches import statistics_of, vocabulary_of
 from wam_core.training.checkpoint import Checkpoint
 
@@ -33,6 +34,7 @@ PARTS = (("go to the red ball", "touch the red ball"), ("go behind the blue bloc
 TINY = {
     "video_latent": VideoLatentSpec("video_latent", latent_channels=4, width=8, patch=2),
     "encoded_frame": EncodedFrameSpec("encoded_frame", latent_channels=4, width=8, patch=2),
+    "vq_tokens": VqTokensSpec("vq_tokens", latent_channels=4, width=8, patch=2, depth=2),
     "pixels": PixelsSpec("pixels", shrink=4, patch=4),
     "optical_flow": OpticalFlowSpec("optical_flow", cell=4, patch=4),
     "signal": SignalSpec("signal", channel="progress"),

@@ -88,11 +88,18 @@ def _seen(wiring: Wiring, name: str) -> bool:
 def _substrate(preset: Preset, wiring: Wiring, used: list[TokenGroup]) -> str:
     if not used:
         return "Feature (encoder-only)"
-    axes = [preset.substrates[g.substrate].axis for g in used]
+    axes = [_axis(preset, g) for g in used]
     tapped = all(g.name not in wiring.finished([ACTION]) and _tapped(wiring, g.name) for g in used)
     if tapped and not all(axis.startswith("Feature") for axis in axes):
         return "Feature (tap)"
     return " + ".join(dict.fromkeys(axes))
+
+
+def _axis(preset: Preset, group: TokenGroup) -> str:
+    """Discrete tokens in a language model's own sequence are words of its, whatever they picture."""
+    spec = preset.substrates[group.substrate]
+    written = spec.shape(preset.clip).discrete and EXPERTS[preset.experts[group.expert].kind].axis
+    return "Feature (VLM token)" if written else spec.axis
 
 
 def _tapped(wiring: Wiring, name: str) -> bool:

@@ -150,7 +150,7 @@ def _published(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Gene
     _, cache = model.run(clean, dict.fromkeys(clean, torch.zeros(1)), model.text_cache(clean, context), {})
     maker, group = GENERATORS[groups[ACTION].generator], groups[ACTION]
     x = maker.start(torch.randn((1, *model.shape_of(ACTION)), generator=sampling.split(rng, groups)[ACTION]))
-    for level, following in pairwise(maker.levels(group.steps or preset.steps, group.shift).tolist()):
+    for level, following in pairwise(maker.levels(model.steps_of(ACTION) or preset.steps, group.shift).tolist()):
         text = model.text_cache([ACTION], context)
         head = model.run({ACTION: x}, {ACTION: torch.full((1,), level)}, text, cache)[0][ACTION]
         x = maker.advance(x, head, level, following)

@@ -10,11 +10,13 @@ from wam_core.substrates.signal import SignalSpec
 from wam_core.substrates.substrate import SubstrateSpec
 from wam_core.substrates.teacher_features import TeacherFeaturesSpec
 from wam_core.substrates.video_latent import VideoLatentSpec
+from wam_core.substrates.vq_tokens import VqTokensSpec
 from wam_core.substrates.wan_video import WanVideoSpec
 
 SUBSTRATES: Mapping[str, type[SubstrateSpec]] = {
     "pixels": PixelsSpec,
     "video_latent": VideoLatentSpec,
+    "vq_tokens": VqTokensSpec,
     "wan_video": WanVideoSpec,
     "encoded_frame": EncodedFrameSpec,
     "teacher_features": TeacherFeaturesSpec,
