@@ -10,6 +10,7 @@ from tiny import TINY, tiny_frames, tiny_teacher
 from wam_core.errors import ContractError
 from wam_core.model.generators.bins import BINS, to_bins
 from wam_core.preprocess.images import ImageLayout
+from wam_core.robot.contract import load_robot
 from wam_core.substrates.substrate import CHANNELS, Clip, Scenes, Substrate
 from wam_core.substrates.table import SUBSTRATES
 from wam_core.substrates.video_vae import to_video
@@ -17,7 +18,7 @@ from wam_core.substrates.vq_tokens import VqTokens, VqTokensSpec, quantised
 from wam_core.training.codebook import fit_codebook
 
 LAYOUT = ImageLayout(("front", "wrist"), 32, 32)
-CLIP = Clip(LAYOUT, instants=4, stride=4)
+CLIP = Clip(LAYOUT, instants=4, stride=4, robot=load_robot("panda_cell"))
 ROWS = np.arange(5)[None]
 
 
@@ -28,7 +29,16 @@ def moving(step: int) -> Scenes:
     for k in range(5):
         bright = np.exp(-(((x - 10 - step * k) / 4.0) ** 2) - ((y - 16) / 4.0) ** 2)
         images[k] += np.where(x < 32, 150 * bright, 0)[..., None].astype(np.uint8)
-    return Scenes(images, {"progress": np.linspace(0.0, 1.0, 5)})
+    square = images[..., 0] > 150
+    pose = np.array([0.4, 0.0, 0.02, 0.0, 0.0, 0.0]) + 0.02 * step * np.arange(5)[:, None] * np.eye(6)[1]
+    channels = {
+        "progress": np.linspace(0.0, 1.0, 5),
+        "proprioception": np.tile([0.45, 0.0, 0.3, 0.0, 0.0, 0.0, 0.5], (5, 1)),
+        "depth": np.where(square, 0.9, 1.0).astype(np.float32),
+        "object": square,
+        "object_pose": pose,
+    }
+    return Scenes(images, channels)
 
 
 def built(kind: str) -> Substrate:

@@ -17,10 +17,13 @@ from wam_core.model.wam import WorldActionModel
 from wam_core.preprocess.images import ImageLayout
 from wam_core.presets import Preset, build_substrates, load_preset, model_spec
 from wam_core.robot.contract import load_robot
+from wam_core.substrates.depth import DepthSpec, RgbdnSpec, RgbdSpec
 from wam_core.substrates.encoded_frame import EncodedFrameSpec
 from wam_core.substrates.motion_region import MotionRegionSpec
 from wam_core.substrates.optical_flow import OpticalFlowSpec
 from wam_core.substrates.pixels import PixelsSpec
+from wam_core.substrates.point_flow import PointFlowSpec
+from wam_core.substrates.point_tracks import PointTracksSpec
 from wam_core.substrates.signal import SignalSpec
 from wam_core.substrates.substrate import SubstrateSpec
 from wam_core.substrates.teacher_features import TeacherFeaturesSpec
@@ -39,6 +42,11 @@ TINY = {
     "optical_flow": OpticalFlowSpec("optical_flow", cell=4, patch=4),
     "signal": SignalSpec("signal", channel="progress"),
     "motion_region": MotionRegionSpec("motion_region", cell=4, patch=4),
+    "depth": DepthSpec("depth", shrink=4, patch=4),
+    "rgbd": RgbdSpec("rgbd", shrink=4, patch=4),
+    "rgbdn": RgbdnSpec("rgbdn", shrink=4, patch=4),
+    "point_flow": PointFlowSpec("point_flow", cell=4, patch=4),
+    "point_tracks": PointTracksSpec("point_tracks", cell=4, patch=4, tracker="scene"),
 }
 WORDS = ("ball", "block", "blue", "green", "push", "reach", "red", "the", "to", "zone")
 
