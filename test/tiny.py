@@ -29,7 +29,7 @@ from wam_core.substrates.substrate import SubstrateSpec
 from wam_core.substrates.teacher_features import TeacherFeaturesSpec
 from wam_core.substrates.video_latent import VideoLatentSpec
 from wam_core.substrates.vq_tokens import VqTokensSpec
-from wam_core.training.batches import statistics_of, vocabulary_of
+from wam_core.training.batches import first_scene, statistics_of, vocabulary_of
 from wam_core.training.checkpoint import Checkpoint
 
 INSTRUCTIONS = ("reach the red ball", "push the blue block to the green zone")
@@ -123,7 +123,7 @@ def tiny_channels(images: np.ndarray, length: int, rng: np.random.Generator) -> 
     square = images[..., 0] > 200
     where = step[:, None] / length * np.array([0.1, 0.05, 0.0, 0.0, 0.0, 0.4])
     tone = np.sin(2 * np.pi * 440.0 * np.arange(800) / 8000.0) + 0.1 * rng.normal(size=(rows, 800))
-    press = np.exp(-(((np.mgrid[:8, :8] - 3.5) / 2.0) ** 2).sum(axis=0)) * (1.0 + 0.2 * rng.random((rows, 2, 1, 1)))
+    press = np.exp(-(((np.mgrid[:16, :16] - 7.5) / 3.0) ** 2).sum(axis=0)) * (1.0 + 0.2 * rng.random((rows, 2, 1, 1)))
     return {
         "contact": touched,
         "depth": np.where(square, 0.8, 1.0 - 0.01 * np.arange(height)[:, None] / height).astype(np.float32),
@@ -143,4 +143,5 @@ def tiny_checkpoint(name: str = "fast_wam", seed: int = 0) -> Checkpoint:
     training = {"vocabulary": vocabulary, "instructions": sorted(set(frames.instructions)), "step": 0, "seed": seed}
     training["sub_instructions"] = frames.parts()
     substrates, statistics = build_substrates(preset, frames.robot), statistics_of(preset, frames)
-    return Checkpoint(preset, frames.robot, model, substrates, statistics, training, frames.images[0])
+    first = first_scene(preset, frames)
+    return Checkpoint(preset, frames.robot, model, substrates, statistics, training, *first)

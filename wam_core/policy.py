@@ -19,6 +19,7 @@ from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.model.sampling import Known
 from wam_core.paths import share_path
 from wam_core.preprocess.images import lay_out
+from wam_core.preprocess.senses import channels_of, needed_senses
 from wam_core.presets import ACTION, preset_names
 from wam_core.robot.binding import check_binding
 from wam_core.robot.contract import RobotContract
@@ -56,7 +57,7 @@ def load_policy(model: str, robot: RobotContract, seed: int = 0, runtime: str = 
             for.
     """
     checkpoint = load_checkpoint(checkpoint_folder(model))
-    check_binding(checkpoint.robot, robot)
+    check_binding(checkpoint.robot, robot, checkpoint.preset.live_channels)
     return Policy(checkpoint, seed, look_up(RUNTIMES, runtime, "runtime")(checkpoint.model))
 
 
@@ -74,7 +75,8 @@ class Policy:
     """Observations in, chunks out, and on request the futures that belong to them.
 
     Attributes:
-        name: the preset. cameras: images it looks at, in order. horizon, replan_steps: in chunk steps.
+        name: the preset. cameras: images it looks at, in order. senses: names of what it needs beside them.
+        horizon, replan_steps: in chunk steps.
         steps: denoising steps, may be changed at run time.
         seed, sequence: the number of the next chunk; the two together decide its noise.
     """
@@ -85,6 +87,8 @@ class Policy:
         self.checkpoint = checkpoint
         self.name = preset.name
         self.cameras = preset.layout.cameras
+        needed = needed_senses(checkpoint.robot, preset.live_channels, preset.layout)
+        self.senses = tuple(sense.name for sense in needed)
         self.horizon = preset.horizon
         self.replan_steps = preset.replan_steps
         self.steps = preset.steps
@@ -110,7 +114,8 @@ class Policy:
         """
         c = self.checkpoint
         state = c.statistics["proprioception"].mean
-        scenes = Scenes(c.first_frame[None], {"proprioception": state[None]})
+        first = {name: values[None] for name, values in c.first_channels.items()}
+        scenes = Scenes(c.first_frame[None], {**first, "proprioception": state[None]})
         for _ in range(WARM_UPS):
             world = self._world(0, scenes, state, c.training["instructions"][0], {})
             self._futures(_Thought(0, self.sequence, world, self._choose(world)))
@@ -123,12 +128,11 @@ class Policy:
                 chunk's first step on, and goes on from there.
 
         Raises:
-            ContractError: an image, the proprioception, the instruction or the chunk in progress does not fit.
+            ContractError: an image, a sense, the proprioception, the instruction or the chunk in progress does not fit.
         """
         c = self.checkpoint
         check_finite("observation.proprioception", observation.proprioception)
-        picture = lay_out(c.robot, observation.images, c.preset.layout)
-        scenes = Scenes(picture[None], {"proprioception": observation.proprioception[None]})
+        scenes = self._scenes(observation)
         step_ns = c.robot.step_ns
         start_ns = observation.stamp_ns + step_ns
         known = {} if committed is None else {ACTION: self._known(committed, start_ns, observation.proprioception)}
@@ -174,6 +178,14 @@ class Policy:
         world = model_world(self.checkpoint, self.runtime, self.steps, scenes, proprioception[None], instruction)
         past = self._memory.past(stamp_ns, instruction, world.present()) if self._memory.length else {}
         return replace(world, observed={**world.observed, **{(n, "past"): x for n, x in past.items()}}, known=known)
+
+    def _scenes(self, observation: Observation) -> Scenes:
+        """One instant, as a row of the training frames has it."""
+        robot, preset = self.checkpoint.robot, self.checkpoint.preset
+        sensed = channels_of(robot, preset.live_channels, observation.senses, preset.layout)
+        channels = {name: values[None] for name, values in sensed.items()}
+        picture = lay_out(robot, observation.images, preset.layout)
+        return Scenes(picture[None], {**channels, "proprioception": observation.proprioception[None]})
 
     def _choose(self, world: ModelWorld) -> Mapping[str, Tensor]:
         """The next chunk's action and what was generated with it."""

@@ -17,8 +17,10 @@ from wam_core.paths import share_path
 from wam_core.planners.planner import PlannerSpec
 from wam_core.planners.table import PLANNERS
 from wam_core.preprocess.images import ImageLayout
+from wam_core.preprocess.senses import needed_senses
 from wam_core.pretrained.conventions import Conventions
 from wam_core.robot.contract import RobotContract
+from wam_core.robot.senses import SENSED
 from wam_core.substrates.substrate import Clip, Substrate, SubstrateSpec
 from wam_core.substrates.table import SUBSTRATES
 from wam_core.triggers.table import TRIGGERS
@@ -97,6 +99,18 @@ class Preset:
     def clip(self) -> Clip:
         """Timing and picture of a training window."""
         return Clip(self.layout, self.horizon // self.frame_stride, self.frame_stride)
+
+    @property
+    def live_channels(self) -> tuple[str, ...]:
+        """Channels that must be sensed while it acts, beside proprioception: of what it observes."""
+        observed = dict.fromkeys(g.substrate for g in self.groups if g.source == "observed")
+        named = dict.fromkeys(channel for name in observed for channel in self.substrates[name].channels)
+        return tuple(channel for channel in named if channel != "proprioception")
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Channels that it is trained with, of those that not every recording has."""
+        return tuple(dict.fromkeys(c for spec in self.substrates.values() for c in spec.channels if c in SENSED))
 
     def futures(self) -> tuple[TokenGroup, ...]:
         """The generated groups that are no actions: what the model can imagine."""
@@ -215,12 +229,13 @@ def model_spec(preset: Preset, robot: RobotContract, vocabulary: tuple[str, ...]
     """The model that ``preset`` describes, for ``robot`` and the words of its training instructions.
 
     Raises:
-        ContractError: the preset is for another robot, or looks at a camera the robot does not have.
+        ContractError: the preset is for another robot, or needs a camera or a sense that the robot does not have.
     """
     if preset.robot != robot.name:
         raise ContractError("preset.robot", preset.robot, f"{robot.name!r}, the robot in use")
     for camera in preset.layout.cameras:
         robot.camera(camera)
+    needed_senses(robot, preset.live_channels, preset.layout)
     clip, shapes = preset.clip, {}
     for name, spec in preset.substrates.items():
         shape = spec.shape(clip)

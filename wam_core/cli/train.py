@@ -24,7 +24,7 @@ from wam_core.substrates.substrate import Substrate
 from wam_core.substrates.video_latent import VideoLatent
 from wam_core.substrates.vq_tokens import VqTokens
 from wam_core.training.augment import augmented
-from wam_core.training.batches import Batches, joined, make_batches, statistics_of, vocabulary_of
+from wam_core.training.batches import Batches, first_scene, joined, make_batches, statistics_of, vocabulary_of
 from wam_core.training.beginning import Beginning, go_on
 from wam_core.training.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
 from wam_core.training.codebook import fit_codebook, save_codebook
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     preset = origin.preset if origin else load_preset(arguments.model)
     arguments.out.mkdir(parents=True, exist_ok=True)
     print(f"Reading {arguments.data} ...", flush=True)
-    frames = load_frames(arguments.data, preset.layout, arguments.data / ".cache")
+    frames = load_frames(arguments.data, preset.layout, arguments.data / ".cache", channels=preset.channels)
     print(f"{len(frames.actions)} steps in {len(frames.bounds)} episodes", flush=True)
     if arguments.part == "vae":
         return _train_vae(arguments, preset, frames)
@@ -190,7 +190,8 @@ def _train_model(arguments: argparse.Namespace, begun: Beginning, frames: Traini
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         }
-        return Checkpoint(preset, frames.robot, averaged.eval(), substrates, statistics, training, frames.images[0])
+        first = first_scene(preset, frames)
+        return Checkpoint(preset, frames.robot, averaged.eval(), substrates, statistics, training, *first)
 
     def report(step: int, losses: dict[str, float]) -> None:
         recent.append(losses)

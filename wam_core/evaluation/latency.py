@@ -20,8 +20,10 @@ from wam_core.model.runtimes.runtime import Runtime
 from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.model.situation import Situation
 from wam_core.model.wam import Content, WorldActionModel
+from wam_core.preprocess.senses import channels_of, needed_senses
 from wam_core.presets import ACTION, Preset, build_substrates, load_preset, model_spec
 from wam_core.robot.contract import load_robot
+from wam_core.robot.senses import form
 from wam_core.substrates.substrate import Scenes
 
 #: Latency does not depend on the words; any vocabulary of the usual size does.
@@ -111,7 +113,10 @@ def make_runner(preset: Preset, seed: int, way: str) -> Callable[[], Tensor]:
     model = WorldActionModel(model_spec(preset, robot, WORDS)).eval()
     runtime = RUNTIMES.get(way, Eager)(model)
     image = np.random.default_rng(seed).integers(0, 256, (1, *preset.layout.size, 3), dtype=np.uint8)
-    scenes, now = Scenes(image), np.zeros((1, 1), np.int64)
+    needed = needed_senses(robot, preset.live_channels, preset.layout)
+    nothing = {s.name: np.zeros(shape, kind) for s in needed for shape, kind in [form(robot, s)]}
+    sensed = channels_of(robot, preset.live_channels, nothing, preset.layout)
+    scenes, now = Scenes(image, {n: values[None] for n, values in sensed.items()}), np.zeros((1, 1), np.int64)
     words = torch.ones(1, preset.text_length, dtype=torch.long)
     proprioception = torch.zeros(1, len(robot.proprioception))
 

@@ -50,6 +50,7 @@ class Watched:
 
     def __init__(self, policy: Policy, watch: Watch, cell: Cell, moment: int | None) -> None:
         self.cameras: Sequence[str] = policy.cameras
+        self.senses: Sequence[str] = policy.senses
         self.surprises: list[Surprise] = []
         self.moved_ns: int | None = None
         self.begin_ns = -1

@@ -69,6 +69,12 @@ def statistics_of(preset: Preset, frames: TrainingFrames) -> dict[str, ColumnSta
     }
 
 
+def first_scene(preset: Preset, frames: TrainingFrames) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.generic]]]:
+    """The first row's picture, and what it holds of the channels that the preset needs live."""
+    scenes = frames.scenes
+    return scenes.images[0], {name: scenes.channel(name)[0] for name in preset.live_channels}
+
+
 def action_columns(preset: Preset, robot: RobotContract) -> tuple[str, ...]:
     """Names of the action statistics: step by step, as a chunk is flattened."""
     return tuple(f"{name}@{step}" for step in range(preset.horizon) for name in robot.action.names)
