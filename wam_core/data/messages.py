@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-from wam_core.contract import ActionChunk, FloatArray, RobotState
+from wam_core.contract import ActionChunk, RobotState
 from wam_core.paths import share_path
 from wam_core.robot.contract import Camera, RobotContract
 
@@ -32,8 +32,6 @@ WRENCH = "geometry_msgs/msg/WrenchStamped"
 TACTILE = "wam_msgs/msg/TactileArray"
 ACTION_CHUNK = "wam_msgs/msg/ActionChunk"
 MODEL_INPUT = "wam_msgs/msg/ModelInput"
-POSE = "geometry_msgs/msg/PoseStamped"
-SOUND = "wam_msgs/msg/Sound"
 TEXT = "std_msgs/msg/String"
 
 
@@ -65,29 +63,14 @@ def encode_image(camera: Camera, image: NDArray[np.uint8], stamp_ns: int) -> Enc
     """``rgb8`` message of uint8 RGB ``[H, W, 3]``."""
     height, width = image.shape[:2]
     pixels = np.ascontiguousarray(image).reshape(-1)
-    return encode(IMAGE, header(stamp_ns, camera.frame), height, width, "rgb8", 0, 3 * width, pixels)
-
-
-def encode_grid(encoding: str, frame: str, values: NDArray[Any], stamp_ns: int) -> Encoded:
-    """One-channel image of ``[H, W]`` values of the type that ``encoding`` names."""
-    height, width = values.shape
-    data = np.ascontiguousarray(values).view(np.uint8).reshape(-1)
-    return encode(IMAGE, header(stamp_ns, frame), height, width, encoding, 0, width * values.itemsize, data)
-
-
-def encode_pose(frame: str, position: FloatArray, quaternion: FloatArray, stamp_ns: int) -> Encoded:
-    """``PoseStamped`` of ``[3]`` m and ``[4]`` x y z w."""
-    types = typestore().types
-    point = types["geometry_msgs/msg/Point"](*position.tolist())
-    turn = types["geometry_msgs/msg/Quaternion"](*quaternion.tolist())
-    return encode(POSE, header(stamp_ns, frame), types["geometry_msgs/msg/Pose"](point, turn))
+    return _encode(IMAGE, _header(stamp_ns, camera.frame), height, width, "rgb8", 0, 3 * width, pixels)
 
 
 def encode_joint_state(robot: RobotContract, state: RobotState) -> Encoded:
     """Arm joints then the gripper joint; an unmeasured effort is an empty list."""
     effort = np.empty(0) if state.effort is None else state.effort
     names = list(robot.joint_names)
-    return encode(JOINT_STATE, header(state.stamp_ns, ""), names, state.position, state.velocity, effort)
+    return _encode(JOINT_STATE, _header(state.stamp_ns, ""), names, state.position, state.velocity, effort)
 
 
 def encode_wrench(robot: RobotContract, wrench: NDArray[np.float64], stamp_ns: int) -> Encoded:
@@ -95,21 +78,21 @@ def encode_wrench(robot: RobotContract, wrench: NDArray[np.float64], stamp_ns: i
     vector = typestore().types["geometry_msgs/msg/Vector3"]
     pair = typestore().types["geometry_msgs/msg/Wrench"]
     values = [float(v) for v in wrench]
-    return encode(WRENCH, header(stamp_ns, robot.tool_frame), pair(vector(*values[:3]), vector(*values[3:])))
+    return _encode(WRENCH, _header(stamp_ns, robot.tool_frame), pair(vector(*values[:3]), vector(*values[3:])))
 
 
 def encode_tactile(robot: RobotContract, force: NDArray[np.float64], stamp_ns: int) -> Encoded:
     """``[taxels]`` normal force in N, all valid."""
     names = list(robot.tactile)
     valid = np.ones(len(names), dtype=np.bool_)
-    return encode(TACTILE, header(stamp_ns, robot.tool_frame), names, np.asarray(force, np.float64), valid)
+    return _encode(TACTILE, _header(stamp_ns, robot.tool_frame), names, np.asarray(force, np.float64), valid)
 
 
 def encode_chunk(robot: RobotContract, chunk: ActionChunk) -> Encoded:
     """The chunk as ``wam_msgs/ActionChunk`` without spread."""
-    return encode(
+    return _encode(
         ACTION_CHUNK,
-        header(chunk.stamp_ns, robot.base_frame),
+        _header(chunk.stamp_ns, robot.base_frame),
         _time(chunk.start_ns),
         _duration(chunk.step_ns),
         chunk.space,
@@ -133,9 +116,9 @@ def encode_input(
     proprioception: NDArray[np.float64],
 ) -> Encoded:
     """What a chunk was computed from as ``wam_msgs/ModelInput``."""
-    return encode(
+    return _encode(
         MODEL_INPUT,
-        header(stamp_ns, robot.base_frame),
+        _header(stamp_ns, robot.base_frame),
         sequence,
         instruction,
         list(image_digests),
@@ -145,7 +128,7 @@ def encode_input(
 
 
 def encode_text(text: str) -> Encoded:
-    return encode(TEXT, text)
+    return _encode(TEXT, text)
 
 
 def header_stamp_ns(data: bytes) -> int:
@@ -155,14 +138,12 @@ def header_stamp_ns(data: bytes) -> int:
     return int(seconds) * 1_000_000_000 + int(nanoseconds)
 
 
-def encode(type_name: str, *fields: Any) -> Encoded:
-    """A message of a type from its fields in order."""
+def _encode(type_name: str, *fields: Any) -> Encoded:
     store = typestore()
     return Encoded(type_name, bytes(store.serialize_cdr(store.types[type_name](*fields), type_name)))
 
 
-def header(stamp_ns: int, frame: str) -> Any:
-    """``std_msgs/Header``."""
+def _header(stamp_ns: int, frame: str) -> Any:
     return typestore().types["std_msgs/msg/Header"](_time(stamp_ns), frame)
 
 
