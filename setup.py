@@ -28,7 +28,9 @@ setup(
     license="Apache-2.0",
     packages=find_packages(include=["wam_core", "wam_core.*", "wam_ros", "wam_ros.*"]),
     python_requires=">=3.11",
+    package_data={"wam_core.preprocess": ["*.cu"]},
     extras_require={
+        "gpu": pinned("requirements-gpu.txt"),
         "openvino": pinned("requirements-openvino.txt"),
         "published": pinned("requirements-published.txt"),
         "view": pinned("requirements-view.txt"),

@@ -1,6 +1,6 @@
 """A small recording without a simulator: known images, a moving arm and its actions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,8 +46,12 @@ def write_episode(
     metadata: Mapping[str, str] | None = None,
     outcome: Mapping[str, str] | None = None,
     doing: Sequence[tuple[int, str]] = (),
+    senses: Callable[[int], Mapping[str, np.ndarray]] = lambda step: {},
 ) -> Path:
-    """``steps`` observations at 10 Hz and joint states at 50 Hz; ``missing`` names the steps a stream lacks."""
+    """``steps`` observations at 10 Hz and joint states at 50 Hz; ``missing`` names the steps a stream lacks.
+
+    ``senses`` says what else is sensed at a step.
+    """
     missing = missing or {}
     known = {"task": "push", "seed": "3", "cameras": ",".join(CAMERAS)} | dict(metadata or {})
     with Recorder(path, robot, known) as recorder:
@@ -60,6 +64,8 @@ def write_episode(
             for camera in CAMERAS:
                 if step not in missing.get(camera, ()):
                     writer.image(camera, known_image(camera, step), stamp)
+            for name, values in senses(step).items():
+                writer.sense(name, values, stamp)
             if actions and step not in missing.get("actions", ()):
                 chunk = ActionChunk(
                     stamp,

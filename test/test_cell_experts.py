@@ -28,6 +28,7 @@ class Replay:
     """Repeats recorded targets, whatever is in front of it."""
 
     cameras: tuple[str, ...] = ()
+    senses: tuple[str, ...] = ()
     replan_steps = 1
 
     def __init__(self, chunks: list[ActionChunk], cell: Cell) -> None:

@@ -13,7 +13,7 @@ from wam_core.errors import ContractError
 
 def job(folder: Path, **changes: object) -> collect.Job:
     known = {"robot": "panda_cell", "task": "reach", "seed": 0, "folder": str(folder), "renderers": ("raycast",)}
-    return collect.Job(**(known | {"cameras": ("wrist",), "keep_failures": False} | changes))  # type: ignore[arg-type]
+    return collect.Job(**(known | {"cameras": ("wrist",), "senses": (), "keep_failures": False} | changes))  # type: ignore[arg-type]
 
 
 def pretend(failing: set[int], attempted: list[int]):  # noqa: ANN201

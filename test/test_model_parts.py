@@ -1,5 +1,7 @@
 """The parts of the model: flow matching, patches, text, the video VAE."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -9,10 +11,12 @@ from torch.nn import functional as F
 
 from wam_core.errors import ContractError
 from wam_core.model import flow
+from wam_core.model.generators.bins import BINS, HIDDEN, from_bins
 from wam_core.model.generators.flow_matching import LEAST_SIGMA
 from wam_core.model.generators.table import GENERATORS
-from wam_core.model.modalities import FieldModality, TokenShape
+from wam_core.model.modalities import CodeEmbedding, FieldModality, TokenShape
 from wam_core.model.text import TextEncoder
+from wam_core.model.wam import WorldActionModel
 from wam_core.substrates.patches import patchify, unpatchify
 from wam_core.substrates.video_vae import VaeSize, VideoVae
 
@@ -84,7 +88,7 @@ def test_words_the_model_never_saw_are_named() -> None:
 
 
 def test_word_order_matters() -> None:
-    """ "Red block to blue zone" and "blue block to red zone" were the same bag of words."""
+    """"Red block to blue zone" and "blue block to red zone" were the same bag of words."""
     encoder = TextEncoder(WORDS, 8, 16).eval()
     texts = ("push red block to blue zone", "push blue block to red zone")
     ids = torch.stack([encoder.tokenize(t) for t in texts])
@@ -114,7 +118,9 @@ def test_grouped_attention_equals_one_masked_attention() -> None:
     block, size = model.trunk.mixtures["video"].blocks[0], model.trunk.size
     counts = {"first_frame": 3, "future": 4, "action": 2}
     sees = {n: model.wiring.groups[n].sees for n in counts}
-    q, k, v = ({n: torch.randn(1, c, size.heads, size.head_dim) for n, c in counts.items()} for _ in range(3))
+    q, k, v = (
+        {n: torch.randn(1, c, size.heads, size.head_dim) for n, c in counts.items()} for _ in range(3)
+    )
     owner = [n for n, c in counts.items() for _ in range(c)]
     mask = torch.tensor([[key in sees[query] for key in owner] for query in owner])
     joined = (torch.cat(list(x.values()), dim=1).transpose(1, 2) for x in (q, k, v))
@@ -125,3 +131,35 @@ def test_grouped_attention_equals_one_masked_attention() -> None:
         own = block.self_attn.attend(q[name], keys, values)
         assert torch.allclose(own, block.self_attn.o(reference[:, begin : begin + count]), atol=1e-5)
         begin += count
+
+
+def test_codes_that_are_numbered_side_by_side_have_nothing_in_common() -> None:
+    """Code 7 was shown to the model as almost code 8, though their pictures are not alike."""
+    torch.manual_seed(0)
+    embedding = CodeEmbedding(2, 16)
+    codes = torch.tensor([[0, 63], [7, 20], [8, 20]])
+    tokens = embedding(from_bins(codes).float())
+    assert torch.allclose(tokens, embedding.codes[0, codes[:, 0]] + embedding.codes[1, codes[:, 1]], atol=1e-4)
+    hidden = embedding(torch.full((1, 2), HIDDEN))
+    assert torch.equal(hidden[0], embedding.codes[:, BINS].sum(dim=0))
+    x = torch.tensor([[0.3, -0.2]], requires_grad=True)
+    embedding(x).square().sum().backward()
+    assert x.grad is not None and bool((x.grad != 0).all())
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"generator": "next_token", "order": "together"}, "order"),
+        ({"generator": "next_token", "order": "raster", "steps": 4}, "steps"),
+        ({"generator": "next_token", "order": "causal", "steps": 3}, "steps"),
+        ({"generator": "clean_flow_matching"}, "generator"),
+    ],
+)
+def test_a_generator_that_does_not_fit_its_group_is_refused(changes: dict[str, object], field: str) -> None:
+    """WorldVLA's chunk was trained on next tokens without an order: each step was shown itself and copied it."""
+    spec = tiny_model("cot_vla").spec
+    plain = {"generator": "parallel_tokens", "order": "together", **changes}
+    groups = tuple(replace(g, **plain) if g.name == "future" else g for g in spec.groups)  # type: ignore[arg-type]
+    with pytest.raises(ContractError, match=rf"groups\.future\.{field}"):
+        WorldActionModel(replace(spec, groups=groups))

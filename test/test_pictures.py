@@ -35,7 +35,8 @@ def test_every_kind_says_what_it_shows_before_it_is_built(kind: str) -> None:
 def test_every_substrate_is_drawn_where_its_cameras_are(kind: str) -> None:
     """A future that was no video was published, and nobody could see it."""
     drawn = as_pictures(future(kind))
-    assert drawn.values.shape[1:] == (32, 64, 3) and drawn.values.dtype == np.uint8
+    assert drawn.values.shape[2:] == (64, 3) and drawn.values.shape[1] % 32 == 0 and drawn.values.dtype == np.uint8
+    assert drawn.regions == LAYOUT.regions
     assert float(drawn.values.std()) > 2.0, "nothing to see"
 
 
@@ -71,3 +72,20 @@ def test_what_every_preset_imagines_is_due_within_its_horizon(name: str) -> None
     for imagined in policy.imagine():
         assert len(imagined.values) * imagined.step_ns == policy.horizon * ROBOT.step_ns
         assert as_pictures(imagined).values.dtype == np.uint8
+
+
+def test_layers_are_below_the_picture_and_motion_is_seen_where_it_is() -> None:
+    """Depth was drawn over the picture; what stood still was as bright as what moved."""
+    layers = np.zeros((1, 32, 64, 7), np.float32)
+    layers[..., 0], layers[..., 3], layers[:, :, 32:, 3], layers[..., 6] = 1.0, 0.5, np.inf, -1.0
+    drawn = as_pictures(Future(0, "rgbdn", 1, layers, LAYOUT.regions)).values[0]
+    assert drawn.shape == (96, 64, 3) and np.all(drawn[:32] == (255, 0, 0))
+    assert drawn[32:64, :32].any() and not drawn[32:64, 32:].any() and np.all(drawn[64:, :, 2] == 0)
+    flow = np.zeros((1, 32, 64, 4), np.float32)
+    flow[:, :, 32:, 3], flow[:, :16, 32:, 1] = 1.0, 0.15
+    still, moved, unknown = (PICTURES["scene_flow"](flow)[0, y, x].tolist() for y, x in ((20, 40), (4, 40), (4, 4)))
+    assert still == [127, 127, 127] and moved == [127, 255, 127] and unknown == [0, 0, 0]
+    tracks = np.zeros((1, 32, 64, 3), np.float32)
+    tracks[:, 2, 2], tracks[:, 6, 6] = (20.0, 0.0, 1.0), (20.0, 0.0, 0.0)
+    line = PICTURES["tracks"](tracks)[0]
+    assert line[2, 12].tolist() == [60, 230, 60] and line[6, 16].tolist() == [200, 40, 40]

@@ -49,6 +49,7 @@ class Told:
 
     def __init__(self, policy: Policy) -> None:
         self.cameras: Sequence[str] = policy.cameras
+        self.senses: Sequence[str] = policy.senses
         self.replan_steps = policy.replan_steps
         self.made = 0
         self._policy = policy

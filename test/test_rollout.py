@@ -35,6 +35,7 @@ class Still:
     """Asks the arm to stay where it was first seen; keeps what it was shown."""
 
     cameras: Sequence[str] = ("wrist",)
+    senses: Sequence[str] = ()
     replan_steps = 4
 
     def __init__(self, steps: int, horizon: int = 8) -> None:

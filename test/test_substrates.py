@@ -8,13 +8,17 @@ import torch
 from tiny import TINY, tiny_frames, tiny_teacher
 
 from wam_core.errors import ContractError
+from wam_core.model.generators.bins import BINS, to_bins
 from wam_core.preprocess.images import ImageLayout
+from wam_core.robot.contract import load_robot
 from wam_core.substrates.substrate import CHANNELS, Clip, Scenes, Substrate
 from wam_core.substrates.table import SUBSTRATES
 from wam_core.substrates.video_vae import to_video
+from wam_core.substrates.vq_tokens import VqTokens, VqTokensSpec, quantised
+from wam_core.training.codebook import fit_codebook
 
 LAYOUT = ImageLayout(("front", "wrist"), 32, 32)
-CLIP = Clip(LAYOUT, instants=4, stride=4)
+CLIP = Clip(LAYOUT, instants=4, stride=4, robot=load_robot("panda_cell"))
 ROWS = np.arange(5)[None]
 
 
@@ -25,7 +29,16 @@ def moving(step: int) -> Scenes:
     for k in range(5):
         bright = np.exp(-(((x - 10 - step * k) / 4.0) ** 2) - ((y - 16) / 4.0) ** 2)
         images[k] += np.where(x < 32, 150 * bright, 0)[..., None].astype(np.uint8)
-    return Scenes(images, {"progress": np.linspace(0.0, 1.0, 5)})
+    square = images[..., 0] > 150
+    pose = np.array([0.4, 0.0, 0.02, 0.0, 0.0, 0.0]) + 0.02 * step * np.arange(5)[:, None] * np.eye(6)[1]
+    channels = {
+        "progress": np.linspace(0.0, 1.0, 5),
+        "proprioception": np.tile([0.45, 0.0, 0.3, 0.0, 0.0, 0.0, 0.5], (5, 1)),
+        "depth": np.where(square, 0.9, 1.0).astype(np.float32),
+        "object": square,
+        "object_pose": pose,
+    }
+    return Scenes(images, channels)
 
 
 def built(kind: str) -> Substrate:
@@ -82,6 +95,28 @@ def test_the_teacher_sees_the_last_instant_alone() -> None:
     changed = Scenes(np.concatenate((scenes.images[:4] // 2, scenes.images[4:])))
     made = [teacher.encode(s, ROWS) for s in (scenes, changed)]
     assert torch.equal(*made) and abs(float(made[0].square().mean() - expected.square().mean())) < 1e-5
+
+
+def test_picture_tokens_are_codes_whose_pictures_they_come_back_as() -> None:
+    """Tokens were numbers near each other instead of codes, or a codebook of noise stood for the pictures."""
+    frames, errors = tiny_frames(), []
+    for depth in (1, 4):
+        torch.manual_seed(0)
+        tokens = VqTokensSpec("vq_tokens", latent_channels=4, width=8, patch=2, depth=depth).build(CLIP).eval()
+        assert isinstance(tokens, VqTokens)
+        left = fit_codebook(tokens, frames, seed=0)
+        vectors = tokens.vectors(frames.images[:8])
+        codes = quantised(vectors, tokens.codebook)
+        means = torch.stack([tokens.codebook[k][codes[..., k]] for k in range(depth)]).sum(dim=0)
+        errors.append(float((means - vectors).square().mean() / vectors.var()))
+        assert len(torch.unique(codes)) > 5 and abs(errors[-1] - left) < 0.2
+        features = tokens.encode(frames.scenes, ROWS).half().float()
+        assert torch.equal(to_bins(features[:, 8:]), quantised(tokens.vectors(frames.images[4:5]), tokens.codebook))
+        assert torch.isin(to_bins(features), torch.arange(BINS)).all() and features.shape == (1, 16, depth)
+        assert tokens.decode(features[:, :8], features[:, 8:]).shape == (1, 1, 32, 64, 3)
+    assert errors[1] < 0.5 * errors[0] < 0.5
+    with pytest.raises(ContractError, match="at least 64 picture tokens"):
+        fit_codebook(tokens, replace(frames, images=frames.images[:1]), seed=0)
 
 
 def test_progress_runs_from_the_beginning_of_a_stretch_to_its_end() -> None:

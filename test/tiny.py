@@ -17,15 +17,19 @@ from wam_core.model.wam import WorldActionModel
 from wam_core.preprocess.images import ImageLayout
 from wam_core.presets import Preset, build_substrates, load_preset, model_spec
 from wam_core.robot.contract import load_robot
+from wam_core.substrates.depth import DepthSpec, RgbdnSpec, RgbdSpec
 from wam_core.substrates.encoded_frame import EncodedFrameSpec
 from wam_core.substrates.motion_region import MotionRegionSpec
 from wam_core.substrates.optical_flow import OpticalFlowSpec
 from wam_core.substrates.pixels import PixelsSpec
+from wam_core.substrates.point_flow import PointFlowSpec
+from wam_core.substrates.point_tracks import PointTracksSpec
 from wam_core.substrates.signal import SignalSpec
 from wam_core.substrates.substrate import SubstrateSpec
 from wam_core.substrates.teacher_features import TeacherFeaturesSpec
 from wam_core.substrates.video_latent import VideoLatentSpec
-from wam_core.training.batches import statistics_of, vocabulary_of
+from wam_core.substrates.vq_tokens import VqTokensSpec
+from wam_core.training.batches import first_scene, statistics_of, vocabulary_of
 from wam_core.training.checkpoint import Checkpoint
 
 INSTRUCTIONS = ("reach the red ball", "push the blue block to the green zone")
@@ -33,10 +37,16 @@ PARTS = (("go to the red ball", "touch the red ball"), ("go behind the blue bloc
 TINY = {
     "video_latent": VideoLatentSpec("video_latent", latent_channels=4, width=8, patch=2),
     "encoded_frame": EncodedFrameSpec("encoded_frame", latent_channels=4, width=8, patch=2),
+    "vq_tokens": VqTokensSpec("vq_tokens", latent_channels=4, width=8, patch=2, depth=2),
     "pixels": PixelsSpec("pixels", shrink=4, patch=4),
     "optical_flow": OpticalFlowSpec("optical_flow", cell=4, patch=4),
     "signal": SignalSpec("signal", channel="progress"),
     "motion_region": MotionRegionSpec("motion_region", cell=4, patch=4),
+    "depth": DepthSpec("depth", shrink=4, patch=4),
+    "rgbd": RgbdSpec("rgbd", shrink=4, patch=4),
+    "rgbdn": RgbdnSpec("rgbdn", shrink=4, patch=4),
+    "point_flow": PointFlowSpec("point_flow", cell=4, patch=4),
+    "point_tracks": PointTracksSpec("point_tracks", cell=4, patch=4, tracker="scene"),
 }
 WORDS = ("ball", "block", "blue", "green", "push", "reach", "red", "the", "to", "zone")
 
@@ -113,7 +123,7 @@ def tiny_channels(images: np.ndarray, length: int, rng: np.random.Generator) -> 
     square = images[..., 0] > 200
     where = step[:, None] / length * np.array([0.1, 0.05, 0.0, 0.0, 0.0, 0.4])
     tone = np.sin(2 * np.pi * 440.0 * np.arange(800) / 8000.0) + 0.1 * rng.normal(size=(rows, 800))
-    press = np.exp(-(((np.mgrid[:8, :8] - 3.5) / 2.0) ** 2).sum(axis=0)) * (1.0 + 0.2 * rng.random((rows, 2, 1, 1)))
+    press = np.exp(-(((np.mgrid[:16, :16] - 7.5) / 3.0) ** 2).sum(axis=0)) * (1.0 + 0.2 * rng.random((rows, 2, 1, 1)))
     return {
         "contact": touched,
         "depth": np.where(square, 0.8, 1.0 - 0.01 * np.arange(height)[:, None] / height).astype(np.float32),
@@ -133,4 +143,5 @@ def tiny_checkpoint(name: str = "fast_wam", seed: int = 0) -> Checkpoint:
     training = {"vocabulary": vocabulary, "instructions": sorted(set(frames.instructions)), "step": 0, "seed": seed}
     training["sub_instructions"] = frames.parts()
     substrates, statistics = build_substrates(preset, frames.robot), statistics_of(preset, frames)
-    return Checkpoint(preset, frames.robot, model, substrates, statistics, training, frames.images[0])
+    first = first_scene(preset, frames)
+    return Checkpoint(preset, frames.robot, model, substrates, statistics, training, *first)

@@ -32,12 +32,10 @@ def classify(preset: Preset) -> Anatomy | None:
     futures = [g for g in preset.futures() if g.loss_weight and preset.substrates[g.substrate].axis]
     if not futures:
         return None
-    # A recovery reads the finished future: nothing is generated with an action, or after one.
-    beside = [] if preset.recovery else futures
-    joint = [g for g in beside if wiring.depends(g.name, ACTION) or _together(wiring, g)]
-    used = joint or [g for g in futures if wiring.depends(preset.basis, g.name)]
+    joint = [g for g in futures if wiring.depends(g.name, ACTION) or _together(wiring, g)]
+    used = joint or [g for g in futures if wiring.depends(ACTION, g.name)]
     return Anatomy(
-        substrate=_substrate(preset, wiring, [g for g in used if _seen(preset, wiring, g.name)] or used),
+        substrate=_substrate(preset, wiring, [g for g in used if _seen(wiring, g.name)] or used),
         backbone=_backbone(preset, used or futures, wiring, joint),
         coupling=_coupling(preset, wiring, joint),
         deployment=_deployment(preset),
@@ -81,20 +79,27 @@ def _deployment(preset: Preset) -> str:
     return "Open-loop" if preset.replan_steps == preset.horizon else "Chunked"
 
 
-def _seen(preset: Preset, wiring: Wiring, name: str) -> bool:
-    """Whether what the chunk is made from attends to the group, or to what carries it."""
-    seen = [wiring.groups[n] for n in wiring.groups[preset.basis].sees]
+def _seen(wiring: Wiring, name: str) -> bool:
+    """Whether the action attends to the group, or to what carries it."""
+    seen = [wiring.groups[n] for n in wiring.groups[ACTION].sees]
     return any(name in (g.name, g.copy_of) for g in seen)
 
 
 def _substrate(preset: Preset, wiring: Wiring, used: list[TokenGroup]) -> str:
     if not used:
         return "Feature (encoder-only)"
-    axes = [preset.substrates[g.substrate].axis for g in used]
-    tapped = all(g.name not in wiring.finished([preset.basis]) and _tapped(wiring, g.name) for g in used)
+    axes = [_axis(preset, g) for g in used]
+    tapped = all(g.name not in wiring.finished([ACTION]) and _tapped(wiring, g.name) for g in used)
     if tapped and not all(axis.startswith("Feature") for axis in axes):
         return "Feature (tap)"
     return " + ".join(dict.fromkeys(axes))
+
+
+def _axis(preset: Preset, group: TokenGroup) -> str:
+    """Discrete tokens in a language model's own sequence are words of its, whatever they picture."""
+    spec = preset.substrates[group.substrate]
+    written = spec.shape(preset.clip).discrete and EXPERTS[preset.experts[group.expert].kind].axis
+    return "Feature (VLM token)" if written else spec.axis
 
 
 def _tapped(wiring: Wiring, name: str) -> bool:
@@ -112,9 +117,8 @@ def _backbone(preset: Preset, futures: list[TokenGroup], wiring: Wiring, joint: 
     if axes == {"Autoregressive"}:
         return "Autoregressive"
     if remembers:
-        shared = {g.expert for g in futures} == {wiring.groups[preset.basis].expert}
-        return "AR / Diffusion" if shared else "Hybrid"
+        return "AR / Diffusion" if {g.expert for g in futures} == {wiring.groups[ACTION].expert} else "Hybrid"
     # One set of weights that is policy, world model and inverse dynamics, by which noise level is chosen, is a hybrid.
-    schedule = wiring.groups[preset.basis].schedule
-    decoupled = [g for g in joint if wiring.depends(ACTION, g.name) and (g.schedule or g.name) != schedule]
+    action = wiring.groups[ACTION]
+    decoupled = [g for g in joint if wiring.depends(ACTION, g.name) and (g.schedule or g.name) != action.schedule]
     return "Hybrid" if decoupled else "Diffusion"

@@ -41,6 +41,8 @@ class Observation:
         proprioception: ``[D]`` in the order of ``RobotContract.proprioception``.
         instruction: natural-language task.
         tactile: ``[taxels]`` normal force in N, or None when the robot has no tactile sensor.
+        senses: name of a sense of the robot file -> what it says of this instant, as its kind in ``SENSES`` has it;
+            those that were asked for.
     """
 
     stamp_ns: int
@@ -48,6 +50,7 @@ class Observation:
     proprioception: FloatArray
     instruction: str
     tactile: FloatArray | None = None
+    senses: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -19,16 +19,14 @@ from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.model.sampling import Known
 from wam_core.paths import share_path
 from wam_core.preprocess.images import lay_out
+from wam_core.preprocess.senses import channels_of, needed_senses
 from wam_core.presets import ACTION, preset_names
-from wam_core.recovery.recovery import Foreseen
-from wam_core.recovery.trajectory import Motion, smooth_motion
 from wam_core.robot.binding import check_binding
 from wam_core.robot.contract import RobotContract
-from wam_core.robot.geometry import Geometry
 from wam_core.substrates.substrate import Scenes
 from wam_core.training.batches import chunk_features, chunk_values
 from wam_core.training.checkpoint import Checkpoint, load_checkpoint
-from wam_core.world import ModelWorld, model_world
+from wam_core.world import ModelWorld, model_world, sub_instructions
 
 #: Passes until the speed is that of all later ones: kernels are chosen in the first, memory has grown after the second.
 WARM_UPS = 2
@@ -59,7 +57,7 @@ def load_policy(model: str, robot: RobotContract, seed: int = 0, runtime: str = 
             for.
     """
     checkpoint = load_checkpoint(checkpoint_folder(model))
-    check_binding(checkpoint.robot, robot)
+    check_binding(checkpoint.robot, robot, checkpoint.preset.live_channels)
     return Policy(checkpoint, seed, look_up(RUNTIMES, runtime, "runtime")(checkpoint.model))
 
 
@@ -77,7 +75,8 @@ class Policy:
     """Observations in, chunks out, and on request the futures that belong to them.
 
     Attributes:
-        name: the preset. cameras: images it looks at, in order. horizon, replan_steps: in chunk steps.
+        name: the preset. cameras: images it looks at, in order. senses: names of what it needs beside them.
+        horizon, replan_steps: in chunk steps.
         steps: denoising steps, may be changed at run time.
         seed, sequence: the number of the next chunk; the two together decide its noise.
     """
@@ -88,20 +87,25 @@ class Policy:
         self.checkpoint = checkpoint
         self.name = preset.name
         self.cameras = preset.layout.cameras
+        needed = needed_senses(checkpoint.robot, preset.live_channels, preset.layout)
+        self.senses = tuple(sense.name for sense in needed)
         self.horizon = preset.horizon
         self.replan_steps = preset.replan_steps
         self.steps = preset.steps
         self.seed = seed
         self.sequence = 0
         self.runtime = runtime or Eager(checkpoint.model)
-        self._geometry = Geometry(checkpoint.robot, preset.layout) if preset.recovery else None
         self._memory = Memory(preset.memory)
         self._thought: _Thought | None = None
         self._forecast: Future | None = None
 
     def check_instruction(self, instruction: str) -> None:
-        """Raise :class:`ContractError` naming the first word the model does not know."""
+        """Raise :class:`ContractError` naming the first word the model does not know, or the tasks of which its planner
+        knows the parts."""
         self.checkpoint.model.text.tokenize(instruction)
+        planner = self.checkpoint.preset.planner
+        if planner and planner.tells_parts:
+            sub_instructions(self.checkpoint, instruction)
 
     def warm_up(self) -> None:
         """Compute once, from the blind control's picture, what a chunk and its futures take, and keep nothing of it.
@@ -110,7 +114,8 @@ class Policy:
         """
         c = self.checkpoint
         state = c.statistics["proprioception"].mean
-        scenes = Scenes(c.first_frame[None], {"proprioception": state[None]})
+        first = {name: values[None] for name, values in c.first_channels.items()}
+        scenes = Scenes(c.first_frame[None], {**first, "proprioception": state[None]})
         for _ in range(WARM_UPS):
             world = self._world(0, scenes, state, c.training["instructions"][0], {})
             self._futures(_Thought(0, self.sequence, world, self._choose(world)))
@@ -123,45 +128,33 @@ class Policy:
                 chunk's first step on, and goes on from there.
 
         Raises:
-            ContractError: an image, the proprioception, the instruction or the chunk in progress does not fit.
+            ContractError: an image, a sense, the proprioception, the instruction or the chunk in progress does not fit.
         """
         c = self.checkpoint
         check_finite("observation.proprioception", observation.proprioception)
-        picture = lay_out(c.robot, observation.images, c.preset.layout)
-        scenes = Scenes(picture[None], {"proprioception": observation.proprioception[None]})
+        scenes = self._scenes(observation)
         step_ns = c.robot.step_ns
         start_ns = observation.stamp_ns + step_ns
         known = {} if committed is None else {ACTION: self._known(committed, start_ns, observation.proprioception)}
         stamp_ns, told = observation.stamp_ns, observation.instruction
         world = self._world(stamp_ns, scenes, observation.proprioception, told, known)
         generated = self._choose(world)
-        motion = self._motion(world, generated, observation.proprioception)
-        check_finite("chunk.values", motion.values)
+        values = chunk_values(c.robot, c.statistics["action"], generated[ACTION][0], observation.proprioception)
+        check_finite("chunk.values", values)
         self._memory.keep(stamp_ns, told, world.present())
         self._thought = _Thought(observation.stamp_ns, self.sequence, world, generated)
         chunk = ActionChunk(
             stamp_ns=observation.stamp_ns,
             start_ns=start_ns,
             step_ns=step_ns,
-            names=motion.names,
-            space=motion.space,
-            values=motion.values,
+            names=c.robot.action.names,
+            space=c.robot.action.space,
+            values=values,
             sequence=self.sequence,
             model=self.name,
         )
         self.sequence += 1
         return chunk
-
-    def _motion(self, world: ModelWorld, generated: Mapping[str, Tensor], proprioception: FloatArray) -> Motion:
-        """What was generated as a motion of the arm: the action itself, or what the recovery reads off the future."""
-        c, preset = self.checkpoint, self.checkpoint.preset
-        if preset.recovery is None or self._geometry is None:
-            values = chunk_values(c.robot, c.statistics["action"], generated[ACTION][0], proprioception)
-            return Motion(c.robot.action.space, c.robot.action.names, values)
-        group = next(g for g in preset.groups if g.name == preset.basis)
-        future = world.shown(group, generated[group.name])[0]
-        foreseen = Foreseen(world.scenes, future, self._geometry, c.robot)
-        return smooth_motion(foreseen, preset.recovery.way_points(foreseen), preset.horizon)
 
     def imagine(self) -> tuple[Future, ...]:
         """The futures that belong to the last chunk, one for each generated group that is no action.
@@ -186,11 +179,18 @@ class Policy:
         past = self._memory.past(stamp_ns, instruction, world.present()) if self._memory.length else {}
         return replace(world, observed={**world.observed, **{(n, "past"): x for n, x in past.items()}}, known=known)
 
+    def _scenes(self, observation: Observation) -> Scenes:
+        """One instant, as a row of the training frames has it."""
+        robot, preset = self.checkpoint.robot, self.checkpoint.preset
+        sensed = channels_of(robot, preset.live_channels, observation.senses, preset.layout)
+        channels = {name: values[None] for name, values in sensed.items()}
+        picture = lay_out(robot, observation.images, preset.layout)
+        return Scenes(picture[None], {**channels, "proprioception": observation.proprioception[None]})
+
     def _choose(self, world: ModelWorld) -> Mapping[str, Tensor]:
-        """What the next chunk is made from, and what was generated with it."""
+        """The next chunk's action and what was generated with it."""
         planner, rng = self.checkpoint.preset.planner, self._rng(self.sequence)
-        basis = self.checkpoint.preset.basis
-        return planner.choose(world, basis, rng) if planner else world.generate((basis,), rng)
+        return planner.choose(world, ACTION, rng) if planner else world.generate((ACTION,), rng)
 
     def _rng(self, sequence: int) -> torch.Generator:
         return torch.Generator().manual_seed(self.seed * 1_000_003 + sequence)
@@ -217,8 +217,6 @@ class Policy:
     def _known(self, committed: Committed, start_ns: int, proprioception: FloatArray) -> Known:
         """What the chunk in progress says about a chunk that begins at ``start_ns``, as the model's features."""
         c, chunk = self.checkpoint, committed.chunk
-        if c.preset.recovery:
-            raise ContractError("committed", chunk.sequence, "none: what is recovered begins where the arm is measured")
         if (chunk.space, chunk.names) != (c.robot.action.space, c.robot.action.names):
             expected = f"{c.robot.action.space} of {', '.join(c.robot.action.names)}"
             raise ContractError("committed.chunk", f"{chunk.space} of {', '.join(chunk.names)}", expected)

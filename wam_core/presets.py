@@ -17,10 +17,10 @@ from wam_core.paths import share_path
 from wam_core.planners.planner import PlannerSpec
 from wam_core.planners.table import PLANNERS
 from wam_core.preprocess.images import ImageLayout
+from wam_core.preprocess.senses import needed_senses
 from wam_core.pretrained.conventions import Conventions
-from wam_core.recovery.recovery import RecoverySpec
-from wam_core.recovery.table import RECOVERIES
 from wam_core.robot.contract import RobotContract
+from wam_core.robot.senses import SENSED
 from wam_core.substrates.substrate import Clip, Substrate, SubstrateSpec
 from wam_core.substrates.table import SUBSTRATES
 from wam_core.triggers.table import TRIGGERS
@@ -28,7 +28,7 @@ from wam_core.triggers.trigger import TriggerSpec
 
 Part = TypeVar("Part")
 
-#: The substrate of action chunks, and the group that generates them where no recovery does.
+#: The substrate of action chunks, which every model has.
 ACTION = "action"
 
 
@@ -70,7 +70,6 @@ class Preset:
         memory: observations that are remembered, ``replan_steps`` apart: what groups of the past show.
         planner: how one of several chunks is chosen; None: the model's first is taken.
         trigger: what asks for a new chunk before ``replan_steps`` are over; None: nothing does.
-        recovery: how a chunk is read off a predicted future where no group is an action; None: where one is.
         held_by: tests that fail when what distinguishes the system is taken out of this preset.
         published: how weights that others trained want their inputs, and give their outputs.
     """
@@ -93,7 +92,6 @@ class Preset:
     memory: int = 0
     planner: PlannerSpec | None = None
     trigger: TriggerSpec | None = None
-    recovery: RecoverySpec | None = None
     held_by: tuple[str, ...] = ()
     published: Conventions | None = None
 
@@ -102,14 +100,21 @@ class Preset:
         """Timing and picture of a training window."""
         return Clip(self.layout, self.horizon // self.frame_stride, self.frame_stride)
 
+    @property
+    def live_channels(self) -> tuple[str, ...]:
+        """Channels that must be sensed while it acts, beside proprioception: of what it observes."""
+        observed = dict.fromkeys(g.substrate for g in self.groups if g.source == "observed")
+        named = dict.fromkeys(channel for name in observed for channel in self.substrates[name].channels)
+        return tuple(channel for channel in named if channel != "proprioception")
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Channels that it is trained with, of those that not every recording has."""
+        return tuple(dict.fromkeys(c for spec in self.substrates.values() for c in spec.channels if c in SENSED))
+
     def futures(self) -> tuple[TokenGroup, ...]:
         """The generated groups that are no actions: what the model can imagine."""
         return tuple(g for g in self.groups if g.source == "generated" and g.substrate != ACTION)
-
-    @property
-    def basis(self) -> str:
-        """The generated group that a chunk is made from: the action, or the future that the recovery reads."""
-        return self.recovery.future if self.recovery else ACTION
 
     def to_dict(self) -> dict[str, Any]:
         """The same shape as the parameter file; :func:`from_dict` reads it back."""
@@ -163,17 +168,15 @@ def from_dict(raw: Mapping[str, Any], source: str) -> Preset:
         values["planner"] = _part(PLANNERS, raw["planner"], f"{source}.planner")
     if raw.get("trigger") is not None:
         values["trigger"] = _part(TRIGGERS, raw["trigger"], f"{source}.trigger")
-    if raw.get("recovery") is not None:
-        values["recovery"] = _part(RECOVERIES, raw["recovery"], f"{source}.recovery")
     preset = Preset(**values)
     wiring = Wiring(preset.groups)
     if preset.memory < 0 or bool(preset.memory) != any(g.span == "past" for g in preset.groups):
         raise ContractError(f"{source}.memory", preset.memory, "more than 0 exactly when a group is of the past")
-    _check_basis(preset, wiring, source)
     if preset.planner:
-        preset.planner.check(wiring, preset.basis)
+        preset.planner.check(wiring, ACTION)
+        _check_asked(preset, preset.planner, source)
     pictured = [g for g in preset.futures() if preset.substrates[g.substrate].axis.startswith("Pixel")]
-    if preset.trigger and not any(wiring.depends(preset.basis, g.name) for g in pictured):
+    if preset.trigger and not any(wiring.depends(ACTION, g.name) for g in pictured):
         expected = "none, or a chunk that is made with a future in pictures"
         raise ContractError(f"{source}.trigger", preset.trigger.kind, expected)
     if preset.frame_stride < 1 or preset.horizon % preset.frame_stride:
@@ -189,24 +192,24 @@ def from_dict(raw: Mapping[str, Any], source: str) -> Preset:
     return preset
 
 
-def _check_basis(preset: Preset, wiring: Wiring, source: str) -> None:
-    """A chunk comes from an action group or from a recovery: from one of them, and from one alone."""
-    actions = [g.name for g in preset.groups if g.substrate == ACTION]
-    recovery = preset.recovery
-    if recovery is None:
-        if not any(g.name == ACTION and g.source == "generated" for g in preset.groups):
-            raise ContractError(f"{source}.groups", list(wiring.groups), f"a generated group {ACTION}, or a recovery")
+def _check_asked(preset: Preset, planner: PlannerSpec, source: str) -> None:
+    """Whether the preset can answer what the planner will ask of it."""
+    kind, said = planner.kind, preset.training.sub_instructions
+    if planner.tells_parts and not said:
+        raise ContractError(f"{source}.training.sub_instructions", said, f"true, for {kind} tells the parts of a task")
+    if not planner.goes_on:
         return
-    if actions:
-        raise ContractError(f"{source}.recovery", recovery.kind, f"none beside the action group {actions[0]}")
-    field, group = f"{source}.recovery.future", look_up(wiring.groups, recovery.future, f"{source}.recovery.future")
-    shown = look_up(preset.substrates, group.substrate, f"{source}.groups.{group.name}.substrate").shows
-    if group.source != "generated" or shown != recovery.reads:
-        found = f"{group.name} ({group.source}, shows {shown})"
-        raise ContractError(field, found, f"a generated group that shows {recovery.reads}, which {recovery.kind} reads")
-    if len(preset.layout.cameras) < recovery.cameras:
-        expected = f"at least {recovery.cameras}, which {recovery.kind} needs"
-        raise ContractError(f"{source}.layout.cameras", list(preset.layout.cameras), expected)
+    if preset.memory:
+        raise ContractError(f"{source}.memory", preset.memory, f"0, for {kind} goes on where nothing was measured")
+    for group in preset.groups:
+        unseen = (
+            set(preset.substrates[group.substrate].channels) - {"proprioception"} if group.source == "observed" else ()
+        )
+        if unseen:
+            expected = (
+                f"one of pictures alone, for {kind} goes on from pictures ({', '.join(sorted(unseen))} end there)"
+            )
+            raise ContractError(f"{source}.groups.{group.name}.substrate", group.substrate, expected)
 
 
 def _part(table: Mapping[str, type[Part]], raw: Mapping[str, Any], source: str) -> Part:
@@ -226,18 +229,18 @@ def model_spec(preset: Preset, robot: RobotContract, vocabulary: tuple[str, ...]
     """The model that ``preset`` describes, for ``robot`` and the words of its training instructions.
 
     Raises:
-        ContractError: the preset is for another robot, or looks at a camera the robot does not have.
+        ContractError: the preset is for another robot, or needs a camera or a sense that the robot does not have.
     """
     if preset.robot != robot.name:
         raise ContractError("preset.robot", preset.robot, f"{robot.name!r}, the robot in use")
     for camera in preset.layout.cameras:
         robot.camera(camera)
+    needed_senses(robot, preset.live_channels, preset.layout)
     clip, shapes = preset.clip, {}
     for name, spec in preset.substrates.items():
         shape = spec.shape(clip)
         shapes[name] = replace(shape, past=preset.memory * shape.present)
-    if preset.recovery is None:
-        shapes[ACTION] = TokenShape(0, preset.horizon, (), len(robot.action.names))
+    shapes[ACTION] = TokenShape(0, preset.horizon, (), len(robot.action.names))
     return ModelSpec(
         groups=preset.groups,
         experts=preset.experts,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wam_core.contract import FloatArray
-from wam_core.errors import ContractError
+from wam_core.errors import ContractError, look_up
 from wam_core.model import sampling
 from wam_core.model.groups import TokenGroup
 from wam_core.model.runtimes.runtime import Runtime
@@ -73,6 +73,9 @@ class ModelWorld:
         features, weights = self.known[name]
         return torch.where(weights >= 1.0, features, value)
 
+    def sub_instructions(self) -> tuple[str, ...]:
+        return sub_instructions(self.checkpoint, self.instruction)
+
     def told(self, instruction: str) -> "ModelWorld":
         self.checkpoint.model.text.tokenize(instruction)
         return replace(self, instruction=instruction)
@@ -88,8 +91,9 @@ class ModelWorld:
         if not pictured:
             raise ContractError("made", sorted(made), "a group in pictures among them, which says what is seen then")
         frames = self.shown(pictured[0], made[pictured[0].name])
-        ends = Scenes(np.ascontiguousarray(frames[:, -1], np.uint8))
-        return model_world(c, self.runtime, self.steps, ends, self._reached(made[ACTION]), self.instruction)
+        reached = self._reached(made[ACTION])
+        ends = Scenes(np.ascontiguousarray(frames[:, -1], np.uint8), {"proprioception": reached})
+        return model_world(c, self.runtime, self.steps, ends, reached, self.instruction)
 
     def _reached(self, action: Tensor) -> FloatArray:
         """Proprioception ``[B, D]`` where the last steps of chunks ``[B, N, F]`` lead."""
@@ -108,6 +112,11 @@ class ModelWorld:
         if not present.shape[1] and c.model.spec.shapes[name].tokens("present"):
             present = c.substrates[name].encode(self.scenes, _rows(self.scenes))
         return c.substrates[name].decode(present.expand(len(features), -1, -1), features)
+
+
+def sub_instructions(checkpoint: Checkpoint, task: str) -> tuple[str, ...]:
+    """The parts of ``task``; see :meth:`wam_core.planners.planner.World.sub_instructions`."""
+    return tuple(look_up(checkpoint.training.get("sub_instructions", {}), task, "instruction"))
 
 
 def model_world(

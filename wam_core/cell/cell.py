@@ -1,16 +1,22 @@
-"""The cell as a robot: torques in; joint state, wrench, touch and images out."""
+"""The cell as a robot: torques in; joint state, wrench, touch, images and what else it senses out."""
+
+from collections.abc import Callable, Collection, Mapping
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
+from wam_core.cell.fingertips import Skin
 from wam_core.cell.rendering import RENDERERS, choose_renderer
 from wam_core.cell.rendering.renderer import Renderer
 from wam_core.cell.scene import Scene
+from wam_core.cell.sound import Microphone
 from wam_core.cell.tasks import TASKS, Goal, Task
 from wam_core.contract import FloatArray, RobotState, check_finite
 from wam_core.errors import ContractError, look_up
 from wam_core.robot.contract import RobotContract
+from wam_core.robot.senses import Sense, form
 from wam_core.robot.tool_pose import encode_tool_pose
 
 #: Bounds of the per-episode variation.
@@ -37,6 +43,9 @@ class Cell:
         self.renderer = choose_renderer(renderer)
         self._scenes: dict[str, Scene] = {}
         self._renderers: dict[str, Renderer] = {}
+        self._attended: frozenset[str] = frozenset()
+        self._microphones: dict[str, Microphone] = {}
+        self._skins: dict[str, Skin] = {}
         self._step_ns = round(1e9 / robot.rates.control_hz)
         self._check_ticks = round(CHECK_SECONDS * robot.rates.control_hz)
         self._limit = robot.effort_limit
@@ -87,6 +96,8 @@ class Cell:
         self._effort = np.zeros(len(self.robot.joint_names))
         self._satisfied_ticks = 0
         self._succeeded = False
+        self._seed = seed
+        self._begin_to_feel()
         return self._goal.instruction
 
     def step(self, effort: FloatArray) -> None:
@@ -102,6 +113,10 @@ class Cell:
         check_finite("effort", effort)
         self._effort = np.clip(effort, -self._limit, self._limit)
         self.scene.step(self._effort)
+        if "sound" in self._attended:
+            self._microphones[self._name].tick(self.scene.data)
+        if "touch_image" in self._attended:
+            self._skins[self._name].tick(self.scene.data)
         self._ticks += 1
         if self._ticks % self._check_ticks == 0:
             holds = self._task.satisfied(self.scene, self._goal)
@@ -150,7 +165,88 @@ class Cell:
         view = self.robot.camera(camera)
         return self._renderer().segmentation(self.scene.data, camera, view.width, view.height)
 
+    def attend(self, names: Collection[str]) -> None:
+        """The senses that are asked for from now on. Sound and touch are made in every tick, and of what happens only
+        then; whoever asked before begins anew when they change.
+
+        Raises:
+            ContractError: the contract has no such sense.
+        """
+        attended = frozenset(self.robot.sense(name).kind for name in names)
+        if attended != self._attended:
+            self._attended = attended
+            self._begin_to_feel()
+
+    def sound(self, samples: int) -> NDArray[np.float32]:
+        """The last ``samples`` that the microphone took, -1..1.
+
+        Raises:
+            ContractError: it was not told to :meth:`attend` to sound.
+        """
+        self._check_attended("sound")
+        return self._microphones[self._name].last(samples)
+
+    def touch(self, finger: str, rows: int, columns: int) -> NDArray[np.float32]:
+        """Mean force ``[rows, columns]`` in N on each taxel of a fingertip since the camera's last picture.
+
+        Raises:
+            ContractError: it was not told to :meth:`attend` to touch images.
+        """
+        self._check_attended("touch_image")
+        return self._skins[self._name].image(finger, rows, columns)
+
+    def sense(self, name: str) -> NDArray[np.generic]:
+        """What a sense of the contract says of this instant, as its kind in ``SENSES`` has it.
+
+        Raises:
+            ContractError: the contract has no such sense, or it is made in every tick and was not attended to.
+        """
+        sense = self.robot.sense(name)
+        return SOURCES[sense.kind](self, sense)
+
+    def object_pose(self) -> FloatArray:
+        """``[6]`` of the body that the task is about: x y z (m), rotation vector (rad), base frame."""
+        body = self.scene.data.body(self._goal.subject)
+        return np.concatenate([body.xpos, Rotation.from_matrix(body.xmat.reshape(3, 3)).as_rotvec()])
+
+    def _check_attended(self, kind: str) -> None:
+        if kind not in self._attended:
+            raise ContractError(f"cell.{kind}", sorted(self._attended), "a cell that was told to attend to it")
+
+    def _begin_to_feel(self) -> None:
+        name, model = self._name, self.scene.model
+        if "sound" in self._attended:
+            rate_hz = next(sense.rate_hz for sense in self.robot.senses if sense.kind == "sound")
+            self._microphones.setdefault(name, Microphone(model, rate_hz)).reset(self._seed)
+        if "touch_image" in self._attended:
+            self._skins.setdefault(name, Skin(model, 1.0 / self.robot.rates.camera_hz)).reset()
+
     def _renderer(self) -> Renderer:
         if self._name not in self._renderers:
             self._renderers[self._name] = RENDERERS[self.renderer](self.scene.model)
         return self._renderers[self._name]
+
+
+def object_mask(scene: Scene, goal: Goal, segmentation: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Where a segmentation shows the body that the task is about."""
+    geoms = np.flatnonzero(scene.model.geom_bodyid == scene.model.body(goal.subject).id)
+    return np.isin(segmentation, geoms)
+
+
+def _mask(cell: Cell, sense: Sense) -> NDArray[np.generic]:
+    return object_mask(cell.scene, cell.goal, cell.segmentation(sense.camera))
+
+
+def _sound(cell: Cell, sense: Sense) -> NDArray[np.generic]:
+    (samples,), _ = form(cell.robot, sense)
+    return cell.sound(samples)
+
+
+#: Kind of a sense -> where the cell has it from.
+SOURCES: Mapping[str, Callable[[Cell, Sense], NDArray[np.generic]]] = {
+    "depth": lambda cell, sense: cell.depth(sense.camera),
+    "object_mask": _mask,
+    "object_pose": lambda cell, sense: cell.object_pose(),
+    "sound": _sound,
+    "touch_image": lambda cell, sense: cell.touch(sense.finger, sense.rows, sense.columns),
+}

@@ -95,9 +95,46 @@ def _surprise(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _preprocess_arguments(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--encodings", default="bgr8,yuv422,bayer_rggb8", help="of the images, in turn")
+    group.add_argument("--image", default="480x640", help="height and width of an image")
+    group.add_argument("--tile", default="224x224", help="of its place in the model's picture")
+    group.add_argument("--views", type=int, default=3, help="cameras")
+    group.add_argument("--repeats", type=int, default=200)
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, width = text.split("x")
+    return int(height), int(width)
+
+
+def _preprocess(arguments: argparse.Namespace) -> int:
+    from wam_core.evaluation.preprocess_time import measure
+
+    image, tile = _size(arguments.image), _size(arguments.tile)
+    found = {
+        name: measure(name, image, arguments.views, tile, arguments.repeats, arguments.seed)
+        for name in arguments.encodings.split(",")
+    }
+    if arguments.json:
+        print(json.dumps({name: asdict(row) for name, row in found.items()}, indent=1))
+        return 0
+    cameras = f"{arguments.views} cameras {arguments.image} -> {arguments.tile} each"
+    print(f"{cameras}, medians of {arguments.repeats} paired rounds")
+    for name, row in found.items():
+        line = f"{name:<14} {row.device}: OpenCV and torch {row.reference:7.3f} ms"
+        if row.interval is None:
+            print(f"{line}   fused kernel not measured: {row.missing}")
+            continue
+        ratio = f"x{row.ratio:.1f} [{row.interval[0]:.1f}, {row.interval[1]:.1f}]"
+        print(f"{line}   fused {row.fused:.3f} ms   {ratio}   {row.difference:.1f} of 255 apart")
+    return 0
+
+
 BENCHMARKS: Mapping[str, Benchmark] = {
     "surprise": Benchmark(_surprise_arguments, _surprise),
     "latency": Benchmark(_latency_arguments, _latency),
+    "preprocess": Benchmark(_preprocess_arguments, _preprocess),
     "safety": SAFETY,
     "tick": TICK,
     "seams": SEAM_MODES,

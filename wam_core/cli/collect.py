@@ -37,6 +37,7 @@ class Job:
     folder: str
     renderers: tuple[str, ...]
     cameras: tuple[str, ...]
+    senses: tuple[str, ...]
     keep_failures: bool
 
 
@@ -59,6 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder; finished episodes in it are kept")
     parser.add_argument("--renderer", default="any", help=f"{', '.join(RENDERERS)}; any draws from GL and raycast")
     parser.add_argument("--cameras", default="", help="recorded cameras with commas; default: all of the robot")
+    everything = "also record depth, object mask and pose, sound and touch images: files are several times larger"
+    parser.add_argument("--senses", action="store_true", help=everything)
     parser.add_argument("--jobs", type=_positive, default=1, help="processes")
     parser.add_argument("--keep-failures", action="store_true", help="also keep failures, labelled as such")
     parser.add_argument("--robot", default="panda_cell", help="robot file")
@@ -73,15 +76,17 @@ def run(arguments: argparse.Namespace) -> int:
     cameras = tuple(name for name in arguments.cameras.split(",") if name) or tuple(c.name for c in robot.cameras)
     for camera in cameras:
         robot.camera(camera)
+    senses = tuple(s.name for s in robot.senses if s.camera in ("", *cameras)) if arguments.senses else ()
     named = ("auto", "raycast") if arguments.renderer == "any" else (arguments.renderer,)
     renderers = tuple(dict.fromkeys(choose_renderer(name) for name in named))
     folder: Path = arguments.out
+    keep: bool = arguments.keep_failures
     folder.mkdir(parents=True, exist_ok=True)
     print(f"Rendering with {' and '.join(renderers)}; recording {', '.join(cameras)} into {folder}.", flush=True)
     with multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool:
         done = [
             collect_task(
-                Job(arguments.robot, task, arguments.seed, str(folder), renderers, cameras, arguments.keep_failures),
+                Job(arguments.robot, task, arguments.seed, str(folder), renderers, cameras, senses, keep),
                 arguments.episodes,
                 pool.imap,
             )
@@ -126,7 +131,7 @@ def attempt(job: Job) -> Attempt:
     rng = episode_rng(job.task, job.seed, "renderer")
     cell = _cell(job.robot, str(rng.choice(job.renderers)))
     path = episode_path(Path(job.folder), job.task, job.seed)
-    result = record_demonstration(cell, _executor(job.robot), job.task, job.seed, path, job.cameras)
+    result = record_demonstration(cell, _executor(job.robot), job.task, job.seed, path, job.cameras, job.senses)
     if not result.success and not job.keep_failures:
         path.unlink()
     return Attempt(job.task, job.seed, result.success, result.steps, cell.renderer, time.perf_counter() - began)

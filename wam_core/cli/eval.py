@@ -23,6 +23,7 @@ from wam_core.evaluation.success import Trial, run_trials
 from wam_core.executor.executor import Executor
 from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.policy import checkpoint_folder, load_policy
+from wam_core.preprocess.senses import needed_senses
 from wam_core.robot.contract import load_robot
 from wam_core.training.pictures import save_future_picture
 
@@ -115,14 +116,16 @@ def _futures(arguments: argparse.Namespace, tasks: tuple[str, ...]) -> dict[str,
     robot = load_robot(arguments.robot)
     checkpoint = load_policy(arguments.model, robot).checkpoint
     cell, executor = Cell(robot, arguments.renderer), Executor(robot)
+    preset = checkpoint.preset
+    senses = [sense.name for sense in needed_senses(robot, preset.channels, preset.layout)]
     rows = {}
     for task in tasks:
         with tempfile.TemporaryDirectory() as folder:
             for i in tqdm(range(arguments.episodes), desc=task, unit="episode"):
                 seed = HELD_OUT_SEED + arguments.seed + i
                 path = Path(folder) / f"{seed}.mcap"
-                record_demonstration(cell, executor, task, seed, path, checkpoint.preset.layout.cameras)
-            frames = load_frames(Path(folder), checkpoint.preset.layout, Path(folder) / "cache")
+                record_demonstration(cell, executor, task, seed, path, preset.layout.cameras, senses)
+            frames = load_frames(Path(folder), preset.layout, Path(folder) / "cache", channels=preset.channels)
         if arguments.picture:
             file = arguments.picture.with_name(f"{arguments.picture.stem}_{task}.png")
             save_future_picture(checkpoint, frames, file)

@@ -1,5 +1,6 @@
-"""Train the video VAE (--part vae), then a preset on its latents (--part model), or go on from a checkpoint on other
-recordings (--from, whole or with --lora); an interrupted run goes on."""
+"""Train the video VAE (--part vae), then a preset on its latents (--part model; where its pictures are tokens, their
+--part codebook comes between), or go on from a checkpoint on other recordings (--from, whole or with --lora); an
+interrupted run goes on."""
 
 import argparse
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 from tqdm import tqdm
 
 from wam_core.data.frames import TrainingFrames, load_frames
@@ -20,10 +22,12 @@ from wam_core.policy import checkpoint_folder
 from wam_core.presets import Preset, TrainingSettings, build_substrates, load_preset, model_spec
 from wam_core.substrates.substrate import Substrate
 from wam_core.substrates.video_latent import VideoLatent
+from wam_core.substrates.vq_tokens import VqTokens
 from wam_core.training.augment import augmented
-from wam_core.training.batches import Batches, joined, make_batches, statistics_of, vocabulary_of
+from wam_core.training.batches import Batches, first_scene, joined, make_batches, statistics_of, vocabulary_of
 from wam_core.training.beginning import Beginning, go_on
 from wam_core.training.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
+from wam_core.training.codebook import fit_codebook, save_codebook
 from wam_core.training.fine_tuning import add_adapters, freeze, merged, trained_numbers
 from wam_core.training.pictures import save_future_picture, save_vae_picture
 from wam_core.training.trainer import load_state, save_state, start, train, validate
@@ -36,10 +40,10 @@ HELD_OUT = 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="fast_wam", help="preset: a name in config/wam or a parameter file")
-    parser.add_argument("--part", choices=("model", "vae"), default="model", help="what to train")
+    parser.add_argument("--part", choices=("model", "vae", "codebook"), default="model", help="what to train")
     parser.add_argument("--data", type=Path, required=True, help="folder of recordings")
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint and the training state")
-    parser.add_argument("--vae", type=Path, help="vae.safetensors that --part vae made (for --part model)")
+    parser.add_argument("--vae", type=Path, help="vae.safetensors or codebook.safetensors, as that part made it")
     parser.add_argument("--from", dest="origin", default="", help="checkpoint to fine-tune: a preset's, or a folder")
     parser.add_argument("--lora", type=int, default=0, help="rank of adapters, instead of training the whole trunk")
     parser.add_argument("--freeze", default="", help="parts that stay as they are, e.g. trunk.mixtures.video,text")
@@ -58,10 +62,12 @@ def run(arguments: argparse.Namespace) -> int:
     preset = origin.preset if origin else load_preset(arguments.model)
     arguments.out.mkdir(parents=True, exist_ok=True)
     print(f"Reading {arguments.data} ...", flush=True)
-    frames = load_frames(arguments.data, preset.layout, arguments.data / ".cache")
+    frames = load_frames(arguments.data, preset.layout, arguments.data / ".cache", channels=preset.channels)
     print(f"{len(frames.actions)} steps in {len(frames.bounds)} episodes", flush=True)
     if arguments.part == "vae":
         return _train_vae(arguments, preset, frames)
+    if arguments.part == "codebook":
+        return _fit_codebook(arguments, preset, frames)
     begun = go_on(origin, frames) if origin else _begin(arguments, preset, frames)
     return _train_model(arguments, begun, frames)
 
@@ -92,6 +98,25 @@ def _video_latents(substrates: Mapping[str, Substrate]) -> list[VideoLatent]:
     return [s for s in substrates.values() if isinstance(s, VideoLatent)]
 
 
+def _fit_codebook(arguments: argparse.Namespace, preset: Preset, frames: TrainingFrames) -> int:
+    tokens = next((s for s in build_substrates(preset, frames.robot).values() if isinstance(s, VqTokens)), None)
+    if tokens is None:
+        raise ContractError("model", preset.name, "a preset with a vq_tokens substrate")
+    load_weights(nn.ModuleDict({"vae": tokens.vae}), _made(arguments.vae))
+    left = fit_codebook(tokens, frames, arguments.seed)
+    save_codebook(tokens, arguments.out / "codebook.safetensors")
+    print(f"{100 * left:.1f} % of the latents' variance is in no code\n{arguments.out / 'codebook.safetensors'}")
+    return 0
+
+
+def _made(file: Path | None) -> Path:
+    """What an earlier part made; :class:`ContractError` where it is not named."""
+    if file is None:
+        expected = "--vae <vae.safetensors>, made by wam train --part vae, or of --part codebook what that made"
+        raise ContractError("vae", None, expected)
+    return file
+
+
 def _augmented_batches(
     seed: int,
     copies: int,
@@ -112,9 +137,7 @@ def _augmented_batches(
 def _begin(arguments: argparse.Namespace, preset: Preset, frames: TrainingFrames) -> Beginning:
     substrates = build_substrates(preset, frames.robot)
     for learned in [s for s in substrates.values() if s.state_dict()]:
-        if arguments.vae is None:
-            raise ContractError("vae", None, "--vae <vae.safetensors>, made by wam train --part vae")
-        load_weights(learned, arguments.vae)
+        load_weights(learned, _made(arguments.vae))
     torch.manual_seed(arguments.seed)
     vocabulary = vocabulary_of(frames)
     model = WorldActionModel(model_spec(preset, frames.robot, vocabulary))
@@ -167,7 +190,8 @@ def _train_model(arguments: argparse.Namespace, begun: Beginning, frames: Traini
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         }
-        return Checkpoint(preset, frames.robot, averaged.eval(), substrates, statistics, training, frames.images[0])
+        first = first_scene(preset, frames)
+        return Checkpoint(preset, frames.robot, averaged.eval(), substrates, statistics, training, *first)
 
     def report(step: int, losses: dict[str, float]) -> None:
         recent.append(losses)

@@ -1,7 +1,7 @@
 """What a recording holds once its streams are synchronised."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ class Episode:
         tactile: ``[T, taxels]`` N, or None when not recorded.
         sub_instructions: ``[T]`` the part of the task that is being done, empty before the first is named; None when
             not recorded.
+        senses: name of a sense -> ``[T, ...]``, one instant of it in each row; those that were asked for and recorded.
         gaps: what was left out, and which stream was missing.
         metadata: episode and outcome records of the recording; ``actions`` says ``recorded`` or
             ``derived from the measured pose``, ``complete`` whether the recording was finished.
@@ -46,6 +47,7 @@ class Episode:
     gaps: tuple[Gap, ...]
     metadata: Mapping[str, str]
     sub_instructions: NDArray[np.str_] | None = None
+    senses: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
 
     @property
     def segments(self) -> list[tuple[int, int]]:
@@ -69,6 +71,7 @@ class Episode:
             wrench=None if self.wrench is None else self.wrench[rows],
             tactile=None if self.tactile is None else self.tactile[rows],
             sub_instructions=None if self.sub_instructions is None else self.sub_instructions[rows],
+            senses={name: values[rows] for name, values in self.senses.items()},
             gaps=tuple(g for g in self.gaps if g.end_ns >= first and g.start_ns <= last),
         )
 

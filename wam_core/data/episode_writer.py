@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from wam_core.contract import ActionChunk, RobotState
 from wam_core.data import messages
 from wam_core.data.recorder import Recorder
+from wam_core.data.senses import encode_sense
 from wam_core.robot.contract import RobotContract
 
 
@@ -27,6 +28,11 @@ class EpisodeWriter:
         """uint8 RGB ``[H, W, 3]`` of a camera of the contract."""
         found = self._robot.camera(camera)
         self._write(found.topic, messages.encode_image(found, image, stamp_ns), stamp_ns)
+
+    def sense(self, name: str, values: NDArray[np.generic], stamp_ns: int) -> None:
+        """What a sense of the contract says of the instant; of sound, a block that ends at it."""
+        found = self._robot.sense(name)
+        self._write(found.topic, encode_sense(self._robot, found, values, stamp_ns), stamp_ns)
 
     def state(self, state: RobotState) -> None:
         """Joint state, and wrench and tactile where they were measured."""

@@ -15,8 +15,10 @@ from wam_core.data.episode import Episode
 from wam_core.data.reader import read_episodes
 from wam_core.errors import ContractError
 from wam_core.preprocess.images import ImageLayout, lay_out
+from wam_core.preprocess.senses import channels_of
 from wam_core.robot.binding import differences
 from wam_core.robot.contract import RobotContract, from_dict
+from wam_core.robot.senses import senses_of
 from wam_core.substrates.substrate import Scenes
 
 IntArray = NDArray[np.int64]
@@ -172,6 +174,7 @@ def load_frames(
     cache: Path,
     robot: RobotContract | None = None,
     report: Callable[[int, int], None] | None = None,
+    channels: Sequence[str] = (),
 ) -> TrainingFrames:
     """Read all recordings below ``folder``, or the cached arrays when neither files nor settings changed.
 
@@ -181,6 +184,7 @@ def load_frames(
         cache: folder of ``.npz`` files.
         robot: contract of recordings that embed none.
         report: called with (episodes read, episodes in all).
+        channels: those wanted beside ``contact``; those that not every recording has are left out.
 
     Raises:
         ContractError: no recording, recordings that a model cannot be bound to at once, or one that cannot be read.
@@ -188,20 +192,20 @@ def load_frames(
     paths = recordings_in(folder)
     if not paths:
         raise ContractError("data", str(folder), "a folder with recordings")
-    file = cache / f"frames_{_key(paths, layout, robot)}.npz"
+    file = cache / f"frames_{_key(paths, layout, robot, channels)}.npz"
     if file.exists():
         return _load(file, layout)
     parts: list[_Part] = []
     contract: RobotContract | None = None
     for number, path in enumerate(paths):
-        for episode in read_episodes(path, robot, layout.cameras):
+        for episode in read_episodes(path, robot, layout.cameras, channels):
             contract = contract or episode.robot
             # What a model is bound to must be equal; limits, gains and safety may change between recordings.
-            for difference in differences(contract, episode.robot):
+            for difference in differences(contract, episode.robot, channels):
                 expected = f"the same in all recordings (see {paths[0].name})"
                 raise ContractError(f"{path.name}:{difference.field}", difference.value, expected)
             if episode.success is not False:
-                parts.extend(_parts(episode, layout))
+                parts.extend(_parts(episode, layout, channels))
         if report:
             report(number + 1, len(paths))
     if contract is None or not parts:
@@ -236,12 +240,12 @@ class _Part:
     sub_instructions: NDArray[np.str_] | None
 
 
-def _parts(episode: Episode, layout: ImageLayout) -> list[_Part]:
+def _parts(episode: Episode, layout: ImageLayout, wanted: Sequence[str]) -> list[_Part]:
     height, width = layout.size
     images = np.empty((len(episode.stamps_ns), height, width, 3), np.uint8)
     for row in range(len(images)):
         images[row] = lay_out(episode.robot, {name: episode.images[name][row] for name in layout.cameras}, layout)
-    channels: dict[str, NDArray[np.generic]] = {}
+    channels = _sensed(episode, layout, wanted)
     if episode.wrench is not None:
         channels["contact"] = (np.linalg.norm(episode.wrench[:, :3], axis=1) > CONTACT_N).astype(np.float64)
     return [
@@ -258,6 +262,21 @@ def _parts(episode: Episode, layout: ImageLayout) -> list[_Part]:
     ]
 
 
+def _sensed(episode: Episode, layout: ImageLayout, wanted: Sequence[str]) -> dict[str, NDArray[np.generic]]:
+    """Those of the ``wanted`` channels of which every sense was recorded."""
+    made: dict[str, NDArray[np.generic]] = {}
+    for channel in wanted:
+        try:
+            names = [sense.name for sense in senses_of(episode.robot, channel, layout.cameras)]
+        except ContractError:
+            continue
+        if all(name in episode.senses for name in names):
+            instants = [{n: episode.senses[n][row] for n in names} for row in range(len(episode.stamps_ns))]
+            rows = [channels_of(episode.robot, [channel], values, layout)[channel] for values in instants]
+            made[channel] = np.stack(rows)
+    return made
+
+
 def _channels(parts: Sequence[_Part]) -> dict[str, NDArray[np.generic]]:
     """Those that every recording has: what was not measured was not nothing."""
     shared = [name for name in parts[0].channels if all(name in p.channels for p in parts)]
@@ -269,9 +288,9 @@ def _sub_instructions(parts: Sequence[_Part]) -> NDArray[np.str_] | None:
     return np.concatenate(said) if len(said) == len(parts) else None
 
 
-def _key(paths: Sequence[Path], layout: ImageLayout, robot: RobotContract | None) -> str:
+def _key(paths: Sequence[Path], layout: ImageLayout, robot: RobotContract | None, channels: Sequence[str]) -> str:
     files = [(str(p), *_fingerprint(p)) for p in paths]
-    settings = (FORMAT, asdict(layout), None if robot is None else robot.to_dict())
+    settings = (FORMAT, asdict(layout), None if robot is None else robot.to_dict(), sorted(channels))
     return hashlib.sha256(json.dumps([files, settings]).encode()).hexdigest()[:16]
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-from wam_core.contract import ActionChunk, RobotState
+from wam_core.contract import ActionChunk, FloatArray, RobotState
 from wam_core.paths import share_path
 from wam_core.robot.contract import Camera, RobotContract
 
@@ -32,6 +32,8 @@ WRENCH = "geometry_msgs/msg/WrenchStamped"
 TACTILE = "wam_msgs/msg/TactileArray"
 ACTION_CHUNK = "wam_msgs/msg/ActionChunk"
 MODEL_INPUT = "wam_msgs/msg/ModelInput"
+POSE = "geometry_msgs/msg/PoseStamped"
+SOUND = "wam_msgs/msg/Sound"
 TEXT = "std_msgs/msg/String"
 
 
@@ -63,14 +65,29 @@ def encode_image(camera: Camera, image: NDArray[np.uint8], stamp_ns: int) -> Enc
     """``rgb8`` message of uint8 RGB ``[H, W, 3]``."""
     height, width = image.shape[:2]
     pixels = np.ascontiguousarray(image).reshape(-1)
-    return _encode(IMAGE, _header(stamp_ns, camera.frame), height, width, "rgb8", 0, 3 * width, pixels)
+    return encode(IMAGE, header(stamp_ns, camera.frame), height, width, "rgb8", 0, 3 * width, pixels)
+
+
+def encode_grid(encoding: str, frame: str, values: NDArray[Any], stamp_ns: int) -> Encoded:
+    """One-channel image of ``[H, W]`` values of the type that ``encoding`` names."""
+    height, width = values.shape
+    data = np.ascontiguousarray(values).view(np.uint8).reshape(-1)
+    return encode(IMAGE, header(stamp_ns, frame), height, width, encoding, 0, width * values.itemsize, data)
+
+
+def encode_pose(frame: str, position: FloatArray, quaternion: FloatArray, stamp_ns: int) -> Encoded:
+    """``PoseStamped`` of ``[3]`` m and ``[4]`` x y z w."""
+    types = typestore().types
+    point = types["geometry_msgs/msg/Point"](*position.tolist())
+    turn = types["geometry_msgs/msg/Quaternion"](*quaternion.tolist())
+    return encode(POSE, header(stamp_ns, frame), types["geometry_msgs/msg/Pose"](point, turn))
 
 
 def encode_joint_state(robot: RobotContract, state: RobotState) -> Encoded:
     """Arm joints then the gripper joint; an unmeasured effort is an empty list."""
     effort = np.empty(0) if state.effort is None else state.effort
     names = list(robot.joint_names)
-    return _encode(JOINT_STATE, _header(state.stamp_ns, ""), names, state.position, state.velocity, effort)
+    return encode(JOINT_STATE, header(state.stamp_ns, ""), names, state.position, state.velocity, effort)
 
 
 def encode_wrench(robot: RobotContract, wrench: NDArray[np.float64], stamp_ns: int) -> Encoded:
@@ -78,21 +95,21 @@ def encode_wrench(robot: RobotContract, wrench: NDArray[np.float64], stamp_ns: i
     vector = typestore().types["geometry_msgs/msg/Vector3"]
     pair = typestore().types["geometry_msgs/msg/Wrench"]
     values = [float(v) for v in wrench]
-    return _encode(WRENCH, _header(stamp_ns, robot.tool_frame), pair(vector(*values[:3]), vector(*values[3:])))
+    return encode(WRENCH, header(stamp_ns, robot.tool_frame), pair(vector(*values[:3]), vector(*values[3:])))
 
 
 def encode_tactile(robot: RobotContract, force: NDArray[np.float64], stamp_ns: int) -> Encoded:
     """``[taxels]`` normal force in N, all valid."""
     names = list(robot.tactile)
     valid = np.ones(len(names), dtype=np.bool_)
-    return _encode(TACTILE, _header(stamp_ns, robot.tool_frame), names, np.asarray(force, np.float64), valid)
+    return encode(TACTILE, header(stamp_ns, robot.tool_frame), names, np.asarray(force, np.float64), valid)
 
 
 def encode_chunk(robot: RobotContract, chunk: ActionChunk) -> Encoded:
     """The chunk as ``wam_msgs/ActionChunk`` without spread."""
-    return _encode(
+    return encode(
         ACTION_CHUNK,
-        _header(chunk.stamp_ns, robot.base_frame),
+        header(chunk.stamp_ns, robot.base_frame),
         _time(chunk.start_ns),
         _duration(chunk.step_ns),
         chunk.space,
@@ -116,9 +133,9 @@ def encode_input(
     proprioception: NDArray[np.float64],
 ) -> Encoded:
     """What a chunk was computed from as ``wam_msgs/ModelInput``."""
-    return _encode(
+    return encode(
         MODEL_INPUT,
-        _header(stamp_ns, robot.base_frame),
+        header(stamp_ns, robot.base_frame),
         sequence,
         instruction,
         list(image_digests),
@@ -128,7 +145,7 @@ def encode_input(
 
 
 def encode_text(text: str) -> Encoded:
-    return _encode(TEXT, text)
+    return encode(TEXT, text)
 
 
 def header_stamp_ns(data: bytes) -> int:
@@ -138,12 +155,14 @@ def header_stamp_ns(data: bytes) -> int:
     return int(seconds) * 1_000_000_000 + int(nanoseconds)
 
 
-def _encode(type_name: str, *fields: Any) -> Encoded:
+def encode(type_name: str, *fields: Any) -> Encoded:
+    """A message of a type from its fields in order."""
     store = typestore()
     return Encoded(type_name, bytes(store.serialize_cdr(store.types[type_name](*fields), type_name)))
 
 
-def _header(stamp_ns: int, frame: str) -> Any:
+def header(stamp_ns: int, frame: str) -> Any:
+    """``std_msgs/Header``."""
     return typestore().types["std_msgs/msg/Header"](_time(stamp_ns), frame)
 
 

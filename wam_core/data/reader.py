@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,13 @@ from wam_core.data.decode import RowDecoder, row_streams
 from wam_core.data.episode import Episode
 from wam_core.data.recorder import EPISODE_RECORD, OUTCOME_RECORD
 from wam_core.data.recording import RecordedMessage, Recording, recorded_contract
+from wam_core.data.senses import decode_sense, heard
 from wam_core.data.synchronise import IntArray, Stream, align, newest_not_after
 from wam_core.errors import ContractError
 from wam_core.preprocess.images import decode_image
 from wam_core.robot.contract import Camera, RobotContract
 from wam_core.robot.kinematics import Kinematics, proprioception
+from wam_core.robot.senses import SENSES, Sense, form
 
 JOINTS, ACTIONS = "joint_states", "actions"
 
@@ -25,33 +28,36 @@ JOINTS, ACTIONS = "joint_states", "actions"
 _SMALL = frozenset((messages.JOINT_STATE, messages.WRENCH, messages.TACTILE, messages.ACTION_CHUNK, messages.TEXT))
 
 
-def read_episode(path: Path, robot: RobotContract | None = None, cameras: Sequence[str] | None = None) -> Episode:
+def read_episode(
+    path: Path, robot: RobotContract | None = None, cameras: Sequence[str] | None = None, channels: Sequence[str] = ()
+) -> Episode:
     """:func:`read_episodes` of a recording that has one instruction.
 
     Raises:
         ContractError: the recording has several, or anything that :func:`read_episodes` raises.
     """
-    found = read_episodes(path, robot, cameras)
+    found = read_episodes(path, robot, cameras, channels)
     if len(found) > 1:
         raise ContractError(f"{path.name}:instruction", [e.instruction for e in found], "one episode")
     return found[0]
 
 
 def read_episodes(
-    path: Path, robot: RobotContract | None = None, cameras: Sequence[str] | None = None
+    path: Path, robot: RobotContract | None = None, cameras: Sequence[str] | None = None, channels: Sequence[str] = ()
 ) -> tuple[Episode, ...]:
     """Read and synchronise one recording; a new instruction begins a new episode, none or an empty one ends it.
 
     Args:
         robot: contract of a recording that embeds none (e.g. made by ``ros2 bag record``).
         cameras: which to read; by default those its metadata names, else all of the contract.
+        channels: of the scenes, whose senses are read as far as they were recorded; of cameras, of those that are read.
 
     Raises:
         ContractError: names the file and stream: a camera or joint is missing, stamps go backwards, a value is not
             finite, an image or chunk does not fit the contract, or no instant has an instruction and all streams.
     """
     recording = Recording(path)
-    image_stamps, small = _scan(recording)
+    topics, image_stamps, small = _scan(recording)
     robot = recorded_contract(recording, robot)
     metadata = recording.metadata.get(EPISODE_RECORD, {}) | recording.metadata.get(OUTCOME_RECORD, {})
     wanted = [robot.camera(name) for name in _camera_names(robot, metadata, cameras)]
@@ -65,6 +71,14 @@ def read_episodes(
             # An action belongs to the instant nearest to the observation it answers, however the clock jitters.
             streams[name] = Stream(stamps, half, half) if name == ACTIONS else Stream(stamps, state_age)
 
+    sensed = {
+        sense.name: _sensed(recording, robot, sense)
+        for sense in robot.senses
+        if SENSES[sense.kind].channel in channels
+        and sense.camera in ("", *(c.name for c in wanted))
+        and sense.topic in topics
+    }
+    streams |= {name: Stream(stamps, image_age) for name, (stamps, _) in sensed.items()}
     anchor = streams[ACTIONS if ACTIONS in streams else next(iter(streams))].stamps_ns
     aligned = align(streams, int(anchor[0]) if len(anchor) else 0, robot.step_ns, path.name)
     instructions = np.full(len(aligned.instants_ns), metadata.get("instruction", ""))
@@ -99,6 +113,7 @@ def read_episodes(
         actions=actions,
         wrench=rows["wrench"][index["wrench"]] if "wrench" in rows else None,
         tactile=rows["tactile"][index["tactile"]] if "tactile" in rows else None,
+        senses={name: values[index[name]] for name, (_, values) in sensed.items()},
         gaps=aligned.gaps,
         sub_instructions=_in_force(recording, doing, instants) if doing else None,
         metadata=metadata
@@ -116,16 +131,18 @@ def read_episodes(
     return tuple(replace(whole.between(a, b), instruction=text) for a, b, text in zip(starts, ends, given, strict=True))
 
 
-def _scan(recording: Recording) -> tuple[dict[str, list[int]], dict[str, list[RecordedMessage]]]:
-    """Stamps of the images and the small messages themselves, both by topic; pixels are read only once needed."""
+def _scan(recording: Recording) -> tuple[set[str], dict[str, list[int]], dict[str, list[RecordedMessage]]]:
+    """Topics, and by topic the stamps of images and the small messages themselves; pixels are read once needed."""
+    topics: set[str] = set()
     image_stamps: dict[str, list[int]] = {}
     small: dict[str, list[RecordedMessage]] = {}
     for message in recording.messages():
+        topics.add(message.topic)
         if message.type_name == messages.IMAGE:
             image_stamps.setdefault(message.topic, []).append(messages.header_stamp_ns(message.data))
         elif message.type_name in _SMALL:
             small.setdefault(message.topic, []).append(message)
-    return image_stamps, small
+    return topics, image_stamps, small
 
 
 def _camera_names(robot: RobotContract, metadata: Mapping[str, str], cameras: Sequence[str] | None) -> Sequence[str]:
@@ -148,6 +165,22 @@ def _rows(
             stamps.append(messages.header_stamp_ns(message.data))
             rows.append(row)
     return np.array(stamps, np.int64), np.array(rows)
+
+
+def _sensed(recording: Recording, robot: RobotContract, sense: Sense) -> tuple[IntArray, NDArray[Any]]:
+    """Header stamps ``[N]`` and values ``[N, ...]`` of a sense; of sound, where the blocks before it are all there."""
+    stamps, values = [], []
+    for number, message in enumerate(recording.messages({sense.topic})):
+        stamps.append(messages.header_stamp_ns(message.data))
+        field = f"{recording.path.name}:{sense.topic}[{number}]"
+        values.append(decode_sense(robot, sense, recording.decode(message), field))
+    if sense.rate_hz:
+        blocks = list(zip(stamps, values, strict=True))
+        (samples,), _ = form(robot, sense)
+        whole = [heard(blocks, i, sense.rate_hz, samples) for i in range(len(blocks))]
+        stamps = [stamp for stamp, found in zip(stamps, whole, strict=True) if found is not None]
+        values = [found for found in whole if found is not None]
+    return np.array(stamps, np.int64), np.array(values)
 
 
 def _in_force(recording: Recording, found: Sequence[RecordedMessage], instants_ns: IntArray) -> NDArray[np.str_]:

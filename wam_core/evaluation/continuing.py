@@ -16,6 +16,10 @@ class Continuable(Protocol):
         """Names of the images it looks at."""
 
     @property
+    def senses(self) -> Sequence[str]:
+        """Names of what it needs beside images, joints and taxels."""
+
+    @property
     def replan_steps(self) -> int:
         """Steps between two observations it is asked about."""
 
@@ -33,7 +37,7 @@ class ContinuingPolicy:
 
     def __init__(self, policy: Continuable, continuation: str, delay_ns: int) -> None:
         look_up(CONTINUATIONS, continuation, "continuation")
-        self.cameras, self.replan_steps = policy.cameras, policy.replan_steps
+        self.cameras, self.senses, self.replan_steps = policy.cameras, policy.senses, policy.replan_steps
         self._policy = policy
         self._continuation = continuation
         self._delay_ns = delay_ns

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,21 +11,32 @@ from numpy.typing import NDArray
 from wam_core.contract import ActionChunk, Committed, Observation
 from wam_core.errors import ContractError
 from wam_core.policy import Policy
+from wam_core.preprocess.images import ImageLayout
+from wam_core.robot.contract import RobotContract
+from wam_core.robot.senses import SENSES, Sense
 
 
 class BlindPolicy:
-    """A policy whose cameras are frozen to the first training frame; proprioception and instruction stay live."""
+    """A policy whose cameras are frozen to the first training frame; proprioception and instruction stay live.
+
+    So is what is seen with them: depth, and the object's mask and pose. What is felt and heard stays live.
+    """
 
     #: It looks at nothing, so nothing need be rendered for it.
     cameras: Sequence[str] = ()
 
     def __init__(self, policy: Policy) -> None:
         self.replan_steps = policy.replan_steps
+        robot = policy.checkpoint.robot
+        seen = [s for s in map(robot.sense, policy.senses) if s.camera or s.kind == "object_pose"]
+        self.senses: Sequence[str] = [name for name in policy.senses if name not in [s.name for s in seen]]
         self._policy = policy
         self._frozen = _camera_images(policy)
+        self._frozen_senses = {sense.name: _first(policy, sense) for sense in seen}
 
     def act(self, observation: Observation, committed: Committed | None = None) -> ActionChunk:
-        return self._policy.act(replace(observation, images=self._frozen), committed)
+        senses = {**observation.senses, **self._frozen_senses}
+        return self._policy.act(replace(observation, images=self._frozen, senses=senses), committed)
 
 
 class ShuffledInstruction:
@@ -32,6 +44,7 @@ class ShuffledInstruction:
 
     def __init__(self, policy: Policy, rng: np.random.Generator) -> None:
         self.cameras: Sequence[str] = policy.cameras
+        self.senses: Sequence[str] = policy.senses
         self.replan_steps = policy.replan_steps
         self._policy = policy
         self._rng = rng
@@ -52,10 +65,19 @@ class ShuffledInstruction:
 def _camera_images(policy: Policy) -> Mapping[str, NDArray[np.uint8]]:
     """The first training frame's tiles, enlarged so that preprocessing gives the same tiles back."""
     layout, robot = policy.checkpoint.preset.layout, policy.checkpoint.robot
-    images = {}
-    for name, (top, left, height, width) in layout.regions.items():
-        tile = policy.checkpoint.first_frame[top : top + height, left : left + width]
-        camera = robot.camera(name)
-        enlarged = cv2.resize(tile, (camera.width, camera.height), interpolation=cv2.INTER_NEAREST)
-        images[name] = enlarged.astype(np.uint8)
-    return images
+    return {name: _enlarged(robot, layout, name, policy.checkpoint.first_frame) for name in layout.cameras}
+
+
+def _first(policy: Policy, sense: Sense) -> NDArray[Any]:
+    """What a sense of sight says of the first training frame."""
+    c = policy.checkpoint
+    values = c.first_channels[SENSES[sense.kind].channel]
+    return _enlarged(c.robot, c.preset.layout, sense.camera, values) if sense.camera else values
+
+
+def _enlarged(robot: RobotContract, layout: ImageLayout, camera: str, values: NDArray[Any]) -> NDArray[Any]:
+    """The camera's tile at the camera's size."""
+    top, left, height, width = layout.regions[camera]
+    view, tile = robot.camera(camera), values[top : top + height, left : left + width]
+    plain = tile.astype(np.uint8) if tile.dtype == np.bool_ else tile
+    return cv2.resize(plain, (view.width, view.height), interpolation=cv2.INTER_NEAREST).astype(tile.dtype)

@@ -24,7 +24,13 @@ def episode_rng(task: str, seed: int, purpose: str) -> np.random.Generator:
 
 
 def record_demonstration(
-    cell: Cell, executor: Executor, task: str, seed: int, path: Path, cameras: Sequence[str]
+    cell: Cell,
+    executor: Executor,
+    task: str,
+    seed: int,
+    path: Path,
+    cameras: Sequence[str],
+    senses: Sequence[str] = (),
 ) -> EpisodeResult:
     """Run the task's expert once and write ``path``; the file exists under that name only when it is complete.
 
@@ -52,6 +58,7 @@ def record_demonstration(
             seed,
             writer=writer,
             recorded_cameras=cameras,
+            recorded_senses=senses,
             chunk_topic=DEMONSTRATION_TOPIC,
             perturb=position_noise(rng) if noisy else None,
         )

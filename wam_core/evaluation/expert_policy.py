@@ -17,6 +17,7 @@ class ExpertPolicy:
     """Asks the task's expert at every step. One object per episode; the expert is made at its first observation."""
 
     cameras: tuple[str, ...] = ()
+    senses: tuple[str, ...] = ()
     replan_steps = 1
 
     def __init__(

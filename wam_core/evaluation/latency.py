@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from wam_core.errors import ContractError, look_up
+from wam_core.evaluation.intervals import median_ratio
 from wam_core.memory import Memory
 from wam_core.model import sampling
 from wam_core.model.generators.table import GENERATORS
@@ -19,8 +20,10 @@ from wam_core.model.runtimes.runtime import Runtime
 from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.model.situation import Situation
 from wam_core.model.wam import Content, WorldActionModel
+from wam_core.preprocess.senses import channels_of, needed_senses
 from wam_core.presets import ACTION, Preset, build_substrates, load_preset, model_spec
 from wam_core.robot.contract import load_robot
+from wam_core.robot.senses import form
 from wam_core.substrates.substrate import Scenes
 
 #: Latency does not depend on the words; any vocabulary of the usual size does.
@@ -38,7 +41,7 @@ class Inputs:
     proprioception: Tensor
 
 
-#: From a preset and what is at hand to what its chunk is made from, ``[1, N, F]``: an action, but for a recovery.
+#: From a preset and what is at hand to its action ``[1, N, F]``.
 Way = Callable[[Preset, Runtime, Inputs, torch.Generator], Tensor]
 
 
@@ -98,18 +101,11 @@ def measure(
 
 def _row(name: str, way: str, taken: np.ndarray, own: np.ndarray, first: np.ndarray, seed: int) -> Latency:
     median, p95 = float(np.median(taken)), float(np.quantile(taken, 0.95))
-    return Latency(name, way, median, p95, *_ratio(taken / own, seed), *_ratio(taken / first, seed))
-
-
-def _ratio(ratios: np.ndarray, seed: int) -> tuple[float, tuple[float, float]]:
-    rng = np.random.default_rng(seed)
-    medians = [np.median(rng.choice(ratios, len(ratios))) for _ in range(1000)]
-    low, high = np.quantile(medians, (0.025, 0.975))
-    return float(np.median(ratios)), (float(low), float(high))
+    return Latency(name, way, median, p95, *median_ratio(taken / own, seed), *median_ratio(taken / first, seed))
 
 
 def make_runner(preset: Preset, seed: int, way: str) -> Callable[[], Tensor]:
-    """One image -> what a chunk of ``preset`` is made from, with random weights, to be called as often as one likes."""
+    """One image -> action of ``preset`` with random weights, to be called as often as one likes."""
     torch.manual_seed(seed)
     robot = load_robot(preset.robot)
     seen = {g.substrate for g in preset.groups if g.source == "observed"}
@@ -117,7 +113,10 @@ def make_runner(preset: Preset, seed: int, way: str) -> Callable[[], Tensor]:
     model = WorldActionModel(model_spec(preset, robot, WORDS)).eval()
     runtime = RUNTIMES.get(way, Eager)(model)
     image = np.random.default_rng(seed).integers(0, 256, (1, *preset.layout.size, 3), dtype=np.uint8)
-    scenes, now = Scenes(image), np.zeros((1, 1), np.int64)
+    needed = needed_senses(robot, preset.live_channels, preset.layout)
+    nothing = {s.name: np.zeros(shape, kind) for s in needed for shape, kind in [form(robot, s)]}
+    sensed = channels_of(robot, preset.live_channels, nothing, preset.layout)
+    scenes, now = Scenes(image, {n: values[None] for n, values in sensed.items()}), np.zeros((1, 1), np.int64)
     words = torch.ones(1, preset.text_length, dtype=torch.long)
     proprioception = torch.zeros(1, len(robot.proprioception))
 
@@ -136,13 +135,12 @@ def _fast(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Generator
     prompt = runtime.prompt("", lambda: inputs.words[0])
     context = runtime.model.join(prompt.tokens, inputs.proprioception)
     situation = Situation(runtime, inputs.observed, context, prompt)
-    return sampling.generate(situation, [preset.basis], preset.steps, rng)[preset.basis]
+    return sampling.generate(situation, [ACTION], preset.steps, rng)[ACTION]
 
 
 def _naive(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Generator) -> Tensor:
     context = runtime.model.context(inputs.words, inputs.proprioception)
-    outputs = [preset.basis]
-    return runtime.model.generate(inputs.observed, context, outputs, preset.steps, rng, reuse=False)[preset.basis]
+    return runtime.model.generate(inputs.observed, context, [ACTION], preset.steps, rng, reuse=False)[ACTION]
 
 
 def _published(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Generator) -> Tensor:
@@ -157,7 +155,7 @@ def _published(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Gene
     _, cache = model.run(clean, dict.fromkeys(clean, torch.zeros(1)), model.text_cache(clean, context), {})
     maker, group = GENERATORS[groups[ACTION].generator], groups[ACTION]
     x = maker.start(torch.randn((1, *model.shape_of(ACTION)), generator=sampling.split(rng, groups)[ACTION]))
-    for level, following in pairwise(maker.levels(group.steps or preset.steps, group.shift).tolist()):
+    for level, following in pairwise(maker.levels(model.steps_of(ACTION) or preset.steps, group.shift).tolist()):
         text = model.text_cache([ACTION], context)
         head = model.run({ACTION: x}, {ACTION: torch.full((1,), level)}, text, cache)[0][ACTION]
         x = maker.advance(x, head, level, following)
@@ -166,7 +164,7 @@ def _published(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Gene
 
 def _is_published(preset: Preset) -> bool:
     """Whether an action needs no other generated group, as in Fast-WAM."""
-    return preset.basis == ACTION and Wiring(preset.groups).stages([ACTION]) == ((ACTION,),)
+    return Wiring(preset.groups).stages([ACTION]) == ((ACTION,),)
 
 
 WAYS: Mapping[str, Way] = {**dict.fromkeys(RUNTIMES, _fast), "naive": _naive, "published": _published}

@@ -25,6 +25,10 @@ class Policy(Protocol):
         """Names of the images it looks at."""
 
     @property
+    def senses(self) -> Sequence[str]:
+        """Names of what it needs beside images, joints and taxels."""
+
+    @property
     def replan_steps(self) -> int:
         """Steps between two observations it is asked about."""
 
@@ -65,6 +69,7 @@ def run_episode(
     *,
     writer: EpisodeWriter | None = None,
     recorded_cameras: Sequence[str] = (),
+    recorded_senses: Sequence[str] = (),
     chunk_topic: str = POLICY_TOPIC,
     perturb: Callable[[Observation, ActionChunk], ActionChunk] | None = None,
     delay_ns: int = 0,
@@ -74,13 +79,16 @@ def run_episode(
     """Reset the cell to ``task`` and ``seed`` and run ``policy`` until shortly after success or until time is over.
 
     Args:
-        writer: records states, ``recorded_cameras``, the instruction, and the policy's chunks on ``chunk_topic``.
+        writer: records states, ``recorded_cameras``, ``recorded_senses``, the instruction, and the policy's chunks on
+            ``chunk_topic``.
         perturb: changes the chunk that is executed; the one that is recorded stays as the policy gave it.
         delay_ns: time from an observation to the moment its chunk reaches the executor.
         watch: is shown every command.
         parted: whether an observation asks for a new chunk before the policy's ``replan_steps`` are over.
     """
     robot = cell.robot
+    senses = tuple(dict.fromkeys((*policy.senses, *(recorded_senses if writer else ()))))
+    cell.attend(senses)
     instruction = cell.reset(task, seed)
     executor.clear()
     executor.reset(cell.robot_state())
@@ -94,11 +102,15 @@ def run_episode(
     steps, due, last_step = 0, 0, round(cell.max_seconds * robot.rates.action_hz)
     while steps < last_step:
         now_ns, images = cell.time_ns, {name: cell.image(name) for name in cameras}
+        felt = {name: cell.sense(name) for name in senses}
         if writer:
             for name in recorded_cameras:
                 writer.image(name, images[name], now_ns)
+            for name in recorded_senses:
+                writer.sense(name, felt[name], now_ns)
         seen = {name: images[name] for name in policy.cameras}
-        observation = Observation(now_ns, seen, cell.tool_pose(), instruction, cell.robot_state().tactile)
+        needed = {name: felt[name] for name in policy.senses}
+        observation = Observation(now_ns, seen, cell.tool_pose(), instruction, cell.robot_state().tactile, needed)
         if steps >= due or parted(observation):
             due = steps + policy.replan_steps
             chunk = policy.act(observation)

@@ -61,7 +61,7 @@ class _Watched:
 
     def __init__(self, policy: Policy, executor: Executor) -> None:
         self._policy, self._executor = policy, executor
-        self.cameras, self.replan_steps = policy.cameras, policy.replan_steps
+        self.cameras, self.senses, self.replan_steps = policy.cameras, policy.senses, policy.replan_steps
         self.clean = Clean()
         self._lasting: dict[str, Action] = {}
 

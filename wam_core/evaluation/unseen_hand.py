@@ -11,6 +11,7 @@ import torch
 
 from wam_core.cell.cell import Cell
 from wam_core.contract import ActionChunk, Observation
+from wam_core.evaluation.intervals import median_ratio
 from wam_core.evaluation.rollout import run_episode
 from wam_core.evaluation.surprise import Surprise, Watch
 from wam_core.executor.executor import Executor
@@ -49,6 +50,7 @@ class Watched:
 
     def __init__(self, policy: Policy, watch: Watch, cell: Cell, moment: int | None) -> None:
         self.cameras: Sequence[str] = policy.cameras
+        self.senses: Sequence[str] = policy.senses
         self.surprises: list[Surprise] = []
         self.moved_ns: int | None = None
         self.begin_ns = -1
@@ -88,10 +90,7 @@ def compare(model: str, robot_name: str, task: str, seeds: Sequence[int], render
 
 def ratio_and_interval(pairs: Sequence[tuple[Course, Course]], seed: int) -> tuple[float, tuple[float, float]]:
     """Median over seeds of disturbed by undisturbed peak, with its 95 % bootstrap interval."""
-    ratios = np.array([moved.peak / calm.peak for calm, moved in pairs])
-    rng = np.random.default_rng(seed)
-    low, high = np.quantile([np.median(rng.choice(ratios, len(ratios))) for _ in range(1000)], (0.025, 0.975))
-    return float(np.median(ratios)), (float(low), float(high))
+    return median_ratio(np.array([moved.peak / calm.peak for calm, moved in pairs]), seed)
 
 
 def told_apart(pairs: Sequence[tuple[Course, Course]]) -> float:

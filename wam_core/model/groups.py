@@ -24,8 +24,11 @@ SOURCES = {
 ORDERS = {
     "together": "every token all others",
     "causal": "each frame those before it; it is predicted from the one before",
+    "raster": "each token those before it, row by row; it is predicted from the one before",
     "alone": "each frame itself alone",
 }
+#: Orders in which no token sees a later one.
+SEQUENCES = ("causal", "raster")
 
 #: Sources that carry another group's value.
 CARRIERS = ("copy", "tap")
@@ -48,7 +51,7 @@ class TokenGroup:
         loss_weight: weight of its loss; 0 turns it off (Fast-WAM without co-training).
         draws: noise draws per training sample; they share the clean groups' pass, which costs most.
         share: part of each training batch that this group is trained on; a costly group may be trained on fewer.
-        steps: denoising steps; 0: as many as the call asks for.
+        steps: denoising steps; 0: as many as the call asks for, or in raster order one for each token.
         copy_of: the generated group that a copy or a tap carries.
         copy_noise: probability that a copy is noise-augmented in training.
         masked: whether a copy is seen through a mask that is learned from the action's error and its own size alone

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from wam_core.model.generators.bins import BINS, HIDDEN
+
 #: What is remembered, the observed instant, and the span that is predicted.
 SPANS = ("past", "present", "future")
 
@@ -20,6 +22,8 @@ class TokenShape:
         features: numbers per token.
         past: token frames that are remembered.
         patch: side of the square of cells that one token of a grid covers; its features are channels x patch x patch.
+        discrete: whether features are numbers of codes, as the middles of ``generators.bins``; neighbours have nothing
+            in common.
     """
 
     present: int
@@ -28,6 +32,7 @@ class TokenShape:
     features: int
     patch: int = 1
     past: int = 0
+    discrete: bool = False
 
     @property
     def channels(self) -> int:
@@ -61,6 +66,26 @@ class Modality(nn.Module, ABC):
         """Integer positions ``[N, axes]`` of the tokens of a span."""
 
 
+class CodeEmbedding(nn.Module):
+    """A vector for each code of each feature of a token, summed over its features; one more for what is hidden.
+
+    Between the middles of two bins it goes from one vector to the other, so that gradients tell what sees what.
+    """
+
+    def __init__(self, features: int, width: int) -> None:
+        super().__init__()
+        self.codes = nn.Parameter(0.5 * torch.randn(features, BINS + 1, width) / features**0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features ``[..., F]`` to ``[..., width]``."""
+        place = (BINS * torch.special.ndtr(x.double()) - 0.5).clamp(0, BINS - 1)
+        below = place.detach().long().clamp(max=BINS - 2)
+        feature = torch.arange(x.shape[-1], device=x.device)
+        share = (place - below).to(self.codes.dtype)[..., None]
+        between = torch.lerp(self.codes[feature, below], self.codes[feature, below + 1], share)
+        return torch.where((x == HIDDEN)[..., None], self.codes[:, BINS], between).sum(dim=-2)
+
+
 class FieldModality(Modality):
     """Frames of rows and columns, as patches of video latents; the head is Wan's modulated one.
 
@@ -71,7 +96,8 @@ class FieldModality(Modality):
     def __init__(self, shape: TokenShape, width: int, outputs: int) -> None:
         super().__init__()
         self.shape = shape
-        self.patch_embedding = nn.Linear(shape.features, width)
+        linear = not shape.discrete
+        self.patch_embedding = nn.Linear(shape.features, width) if linear else CodeEmbedding(shape.features, width)
         self.places = nn.Parameter(torch.zeros(shape.grid[0] * shape.grid[1], width))
         self.norm = nn.LayerNorm(width, eps=1e-6, elementwise_affine=False)
         self.modulation = nn.Parameter(torch.randn(1, 2, width) / width**0.5)

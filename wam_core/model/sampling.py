@@ -143,7 +143,8 @@ class _Sampler:
     def _levels(self, name: str, tapped: Sequence[float]) -> list[float]:
         """Noise levels of a group, those of its taps among them; it ends at the last tap when nobody needs more."""
         group = self.wiring.groups[name]
-        levels = GENERATORS[group.generator].levels(group.steps or self.steps, group.shift).tolist()
+        steps = self.model.steps_of(name) or self.steps
+        levels = GENERATORS[group.generator].levels(steps, group.shift).tolist()
         if not tapped:
             return levels
         levels = sorted({*levels, *tapped}, reverse=True)

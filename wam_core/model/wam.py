@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from wam_core.errors import ContractError, look_up
 from wam_core.model import flow, sampling
 from wam_core.model.experts.table import EXPERTS
+from wam_core.model.generators.bins import BINS
 from wam_core.model.generators.table import GENERATORS
-from wam_core.model.groups import TokenGroup, Wiring
+from wam_core.model.groups import SEQUENCES, TokenGroup, Wiring
 from wam_core.model.modalities import Modality, TokenShape, modality_of
 from wam_core.model.runtimes.eager import Eager
 from wam_core.model.sampling import Known
@@ -55,11 +56,10 @@ class WorldActionModel(nn.Module):
             where, substrate = f"groups.{group.name}", group.substrate
             shape = look_up(spec.shapes, substrate, f"{where}.substrate")
             expert = look_up(spec.experts, group.expert, f"{where}.expert")
-            frames = len(shape.frames(group.span))
-            if group.generator and group.order == "causal" and group.steps != frames:
-                raise ContractError(f"{where}.steps", group.steps, f"{frames}, one for each frame")
-            if not frames:
+            if not shape.frames(group.span):
                 raise ContractError(f"{where}.span", group.span, f"a span that {substrate} has")
+            if group.generator:
+                _check_generator(group, shape)
             if carrier.setdefault(substrate, group.expert) != group.expert:
                 expected = f"{carrier[substrate]!r}, which carries {substrate} already"
                 raise ContractError(f"{where}.expert", group.expert, expected)
@@ -88,7 +88,12 @@ class WorldActionModel(nn.Module):
     def _own(self, group: TokenGroup) -> Tensor | None:
         """Which of its own tokens each token of a group sees; None: all."""
         frames = self._modality(group).positions(group.span)[:, 0]
-        orders = {"causal": frames[:, None] >= frames, "alone": frames[:, None] == frames}
+        numbers = torch.arange(len(frames))
+        orders = {
+            "causal": frames[:, None] >= frames,
+            "raster": numbers[:, None] >= numbers,
+            "alone": frames[:, None] == frames,
+        }
         return orders.get(group.order)
 
     def _modality(self, group: TokenGroup) -> Modality:
@@ -115,8 +120,9 @@ class WorldActionModel(nn.Module):
         tokens = self._modality(group).embed(features, group.span)
         if group.masked:
             tokens = tokens * self.mask(group.name, features)
-        if group.order == "causal" and group.source == "generated":
-            frame = tokens.shape[1] // len(self.spec.shapes[group.substrate].frames(group.span))
+        if group.order in SEQUENCES and group.source == "generated":
+            frames = len(self.spec.shapes[group.substrate].frames(group.span))
+            frame = 1 if group.order == "raster" else tokens.shape[1] // frames
             tokens = torch.cat((torch.zeros_like(tokens[:, :frame]), tokens[:, :-frame]), dim=1)
         own = getattr(self, f"own_{group.name}")
         return Stream(group.expert, group.sees, tokens, time, cos, sin, own)
@@ -233,6 +239,11 @@ class WorldActionModel(nn.Module):
         situation = Situation(Eager(self), observed, context)
         return sampling.generate(situation, outputs, steps, rng, given, known, reuse=reuse)
 
+    def steps_of(self, group: str) -> int:
+        """Denoising steps of a group; 0: as many as a call asks for."""
+        raster = self.wiring.groups[group].order == "raster"
+        return self.shape_of(group)[0] if raster else self.wiring.groups[group].steps
+
     def shape_of(self, group: str) -> tuple[int, int]:
         """Tokens N and features F of a group."""
         shape = self.spec.shapes[self.wiring.groups[group].substrate]
@@ -245,6 +256,21 @@ def _batch(cache: Mapping[str, list[KeyValue]], kept: int, times: int) -> dict[s
         name: [(k[:kept].repeat(times, 1, 1, 1), v[:kept].repeat(times, 1, 1, 1)) for k, v in layers]
         for name, layers in cache.items()
     }
+
+
+def _check_generator(group: TokenGroup, shape: TokenShape) -> None:
+    """Raise :class:`ContractError` for a generator that the group's order, steps or substrate do not fit."""
+    where = f"groups.{group.name}"
+    generator, frames = look_up(GENERATORS, group.generator, f"{where}.generator"), len(shape.frames(group.span))
+    if generator.ordered and group.order not in SEQUENCES:
+        expected = f"{' or '.join(SEQUENCES)}: else {group.generator} shows each token itself"
+        raise ContractError(f"{where}.order", group.order, expected)
+    if group.order == "causal" and group.steps != frames:
+        raise ContractError(f"{where}.steps", group.steps, f"{frames}, one for each frame")
+    if group.order == "raster" and group.steps:
+        raise ContractError(f"{where}.steps", group.steps, "0: one for each token")
+    if shape.discrete and generator.outputs != BINS:
+        raise ContractError(f"{where}.generator", group.generator, f"one of discrete tokens, as {group.substrate} is")
 
 
 def _outputs(groups: Iterable[TokenGroup], substrate: str) -> int:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wam_core.errors import ContractError, look_up
+from wam_core.errors import ContractError
 from wam_core.model.groups import Wiring
-from wam_core.planners.planner import PlannerSpec, World
+from wam_core.planners.planner import PlannerSpec, World, check_generated
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,7 @@ class BestOfN(PlannerSpec):
             raise ContractError("planner.candidates", self.candidates, "at least 2")
         for field, name in (("score", self.score), ("when", self.when)):
             if name or field == "score":
-                group = look_up(wiring.groups, name, f"planner.{field}")
-                if group.source != "generated":
-                    raise ContractError(f"planner.{field}", name, "a generated group")
+                check_generated(wiring, f"planner.{field}", name)
         if not wiring.depends(self.score, action):
             raise ContractError("planner.score", self.score, f"a group that depends on {action}")
         if self.when and wiring.depends(self.when, action):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
+from wam_core.errors import ContractError, look_up
 from wam_core.model.groups import Wiring
 
 
@@ -17,6 +18,13 @@ class World(Protocol):
 
     It stands in one situation, or in several side by side: as many as there were futures.
     """
+
+    def sub_instructions(self) -> tuple[str, ...]:
+        """The parts of the task that it was told, as they were recorded under it: what :meth:`told` can be given.
+
+        Raises:
+            ContractError: no parts of this task were recorded; the tasks that have some are listed.
+        """
 
     def generate(
         self,
@@ -50,9 +58,22 @@ class World(Protocol):
         """
 
 
-class PlannerSpec(ABC):
-    """A planner as a preset names it: a frozen dataclass whose field ``kind`` is its name in the table."""
+def check_generated(wiring: Wiring, field: str, name: str) -> None:
+    """Raise :class:`ContractError` unless ``name`` is a generated group."""
+    if look_up(wiring.groups, name, field).source != "generated":
+        raise ContractError(field, name, "a generated group")
 
+
+class PlannerSpec(ABC):
+    """A planner as a preset names it: a frozen dataclass whose field ``kind`` is its name in the table.
+
+    Attributes:
+        goes_on: whether it asks what comes after a future.
+        tells_parts: whether it tells the model parts of a task, which must have been trained on them.
+    """
+
+    goes_on: ClassVar[bool] = False
+    tells_parts: ClassVar[bool] = False
     kind: str
 
     @abstractmethod

@@ -7,7 +7,7 @@ The laid-out uint8 image is exactly what a training cache holds, so live and rec
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -17,13 +17,28 @@ from wam_core.errors import ContractError, look_up
 
 Region = tuple[int, int, int, int]
 
-#: ``sensor_msgs/Image`` encoding -> (channels, OpenCV conversion to RGB or None).
-ENCODINGS: Mapping[str, tuple[int, int | None]] = {
-    "rgb8": (3, None),
-    "bgr8": (3, cv2.COLOR_BGR2RGB),
-    "rgba8": (4, cv2.COLOR_RGBA2RGB),
-    "bgra8": (4, cv2.COLOR_BGRA2RGB),
-    "mono8": (1, cv2.COLOR_GRAY2RGB),
+
+class Encoding(NamedTuple):
+    """A ``sensor_msgs/Image`` encoding: bytes a pixel, OpenCV's conversion to RGB (None: it is RGB), and, where pixels
+    share colours, the numbers that height and width are multiples of."""
+
+    channels: int
+    conversion: int | None
+    multiples: tuple[int, int] = (1, 1)
+
+
+ENCODINGS: Mapping[str, Encoding] = {
+    "rgb8": Encoding(3, None),
+    "bgr8": Encoding(3, cv2.COLOR_BGR2RGB),
+    "rgba8": Encoding(4, cv2.COLOR_RGBA2RGB),
+    "bgra8": Encoding(4, cv2.COLOR_BGRA2RGB),
+    "mono8": Encoding(1, cv2.COLOR_GRAY2RGB),
+    "yuv422": Encoding(2, cv2.COLOR_YUV2RGB_UYVY, (1, 2)),
+    "yuv422_yuy2": Encoding(2, cv2.COLOR_YUV2RGB_YUY2, (1, 2)),
+    "bayer_rggb8": Encoding(1, cv2.COLOR_BayerRGGB2RGB, (2, 2)),
+    "bayer_bggr8": Encoding(1, cv2.COLOR_BayerBGGR2RGB, (2, 2)),
+    "bayer_gbrg8": Encoding(1, cv2.COLOR_BayerGBRG2RGB, (2, 2)),
+    "bayer_grbg8": Encoding(1, cv2.COLOR_BayerGRBG2RGB, (2, 2)),
 }
 
 
@@ -98,13 +113,24 @@ def decode_image(
     Raises:
         ContractError: unknown encoding, or a number of bytes that does not fit the size.
     """
-    channels, conversion = look_up(ENCODINGS, encoding, f"{name}.encoding")
+    check_bytes(data, encoding, height, width, row_bytes, name)
+    channels, conversion, _ = ENCODINGS[encoding]
+    row_bytes = row_bytes or width * channels
+    pixels = data.reshape(height, row_bytes)[:, : width * channels].reshape(height, width, channels)
+    return np.ascontiguousarray(pixels if conversion is None else cv2.cvtColor(pixels, conversion), np.uint8)
+
+
+def check_bytes(data: NDArray[np.uint8], encoding: str, height: int, width: int, row_bytes: int, name: str) -> None:
+    """Raise :class:`ContractError` for an unknown encoding, or bytes that do not fit the size; as
+    :func:`decode_image`."""
+    channels, _, (rows, columns) = look_up(ENCODINGS, encoding, f"{name}.encoding")
+    if height % rows or width % columns:
+        expected = f"a width that is a multiple of {columns} and a height of {rows} for {encoding}"
+        raise ContractError(f"{name}.size", f"{width}x{height}", expected)
     row_bytes = row_bytes or width * channels
     if row_bytes < width * channels or data.size != height * row_bytes:
         expected = f"{height} rows of at least {width * channels} bytes for {encoding} {width}x{height}"
         raise ContractError(f"{name}.data", f"{data.size} bytes in rows of {row_bytes}", expected)
-    pixels = data.reshape(height, row_bytes)[:, : width * channels].reshape(height, width, channels)
-    return np.ascontiguousarray(pixels if conversion is None else cv2.cvtColor(pixels, conversion), np.uint8)
 
 
 class Sized(Protocol):

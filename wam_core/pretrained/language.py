@@ -33,6 +33,8 @@ def decoder_of(expert: ExpertSize, size: TrunkSize) -> Any:
             head_dim=size.head_dim,
             vocab_size=1,
             pad_token_id=None,
+            # The library's own is for widths of thousands.
+            initializer_range=expert.width**-0.5,
         )
         return AutoModel.from_config(config)
 

@@ -1,10 +1,12 @@
 """Whether a robot is the one that a model was made for: every difference is named before anything moves."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from wam_core.data.statistics import ColumnStatistics
 from wam_core.errors import ContractError
 from wam_core.robot.contract import RobotContract
+from wam_core.robot.senses import SENSES
 
 #: What must be equal, cameras apart: field of the robot file -> what is compared.
 BINDING: Mapping[str, Callable[[RobotContract], object]] = {
@@ -23,8 +25,12 @@ BINDING: Mapping[str, Callable[[RobotContract], object]] = {
 }
 
 
-def differences(trained: RobotContract, robot: RobotContract) -> Iterator[ContractError]:
-    """Each field in which ``robot`` differs from the contract a model was trained under."""
+def differences(trained: RobotContract, robot: RobotContract, channels: Sequence[str] = ()) -> Iterator[ContractError]:
+    """Each field in which ``robot`` differs from the contract a model was trained under.
+
+    Args:
+        channels: of the scenes, whose senses must be the same, wherever they come from.
+    """
     for field, read in BINDING.items():
         if read(trained) != read(robot):
             yield _error(field, read(robot), f"{read(trained)!r}")
@@ -38,15 +44,21 @@ def differences(trained: RobotContract, robot: RobotContract) -> Iterator[Contra
                 yield _error(f"cameras.{camera.name}", f"{found} pixels", f"{wanted} pixels")
             if camera.name == other.name and other.lens is not None and camera.lens != other.lens:
                 yield _error(f"cameras.{camera.name}.lens", camera.lens, f"{other.lens}")
+    for channel in channels:
+        has, had = (
+            [replace(s, topic="") for s in r.senses if SENSES[s.kind].channel == channel] for r in (robot, trained)
+        )
+        if has != had:
+            yield _error(f"senses.{channel}", has, f"{had}")
 
 
 def _error(field: str, found: object, expected: str) -> ContractError:
     return ContractError(f"robot.{field}", found, f"{expected}, as the checkpoint was trained with")
 
 
-def check_binding(trained: RobotContract, robot: RobotContract) -> None:
-    """Raise :class:`ContractError` naming the first field in which ``robot`` differs from the training contract."""
-    for error in differences(trained, robot):
+def check_binding(trained: RobotContract, robot: RobotContract, channels: Sequence[str] = ()) -> None:
+    """Raise :class:`ContractError` naming the first of :func:`differences`."""
+    for error in differences(trained, robot, channels):
         raise error
 
 

@@ -16,6 +16,7 @@ from wam_core.paths import share_path
 from wam_core.robot.fingers import HAND_FINGERS, Fingers, Gripper, of_gripper
 from wam_core.robot.lens import Lens, read_lens
 from wam_core.robot.safety import Safety, read_safety
+from wam_core.robot.senses import Sense, read_senses
 
 #: Columns of an ``ee_pose`` vector; proprioception is one too. An arm that carries nothing has no ``gripper``.
 TOOL_POSE_NAMES = ("x", "y", "z", "rx", "ry", "rz", "gripper")
@@ -175,6 +176,7 @@ class RobotContract:
     drive: Drive | None = None
     payload: Payload | None = None
     safety: Safety = Safety()
+    senses: tuple[Sense, ...] = ()
 
     @cached_property
     def fingers(self) -> Fingers:
@@ -203,6 +205,9 @@ class RobotContract:
 
     def camera(self, name: str) -> Camera:
         return look_up({c.name: c for c in self.cameras}, name, "camera")
+
+    def sense(self, name: str) -> Sense:
+        return look_up({s.name: s for s in self.senses}, name, "sense")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, the same shape as the YAML file; ``from_dict`` reads it back."""
@@ -265,6 +270,7 @@ def from_dict(raw: Mapping[str, Any], source: str = "robot") -> RobotContract:
         drive=_drive(raw.get("drive"), arms, source),
         payload=_payload(raw.get("payload"), source),
         safety=read_safety(raw.get("safety", {}), f"{source}.safety"),
+        senses=read_senses(raw.get("senses", ()), [c["name"] for c in raw["cameras"]], f"{source}.senses"),
         **fingers,
     )
 

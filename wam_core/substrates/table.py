@@ -2,23 +2,33 @@
 
 from collections.abc import Mapping
 
+from wam_core.substrates.depth import DepthSpec, RgbdnSpec, RgbdSpec
 from wam_core.substrates.encoded_frame import EncodedFrameSpec
 from wam_core.substrates.motion_region import MotionRegionSpec
 from wam_core.substrates.optical_flow import OpticalFlowSpec
 from wam_core.substrates.pixels import PixelsSpec
+from wam_core.substrates.point_flow import PointFlowSpec
+from wam_core.substrates.point_tracks import PointTracksSpec
 from wam_core.substrates.signal import SignalSpec
 from wam_core.substrates.substrate import SubstrateSpec
 from wam_core.substrates.teacher_features import TeacherFeaturesSpec
 from wam_core.substrates.video_latent import VideoLatentSpec
+from wam_core.substrates.vq_tokens import VqTokensSpec
 from wam_core.substrates.wan_video import WanVideoSpec
 
 SUBSTRATES: Mapping[str, type[SubstrateSpec]] = {
     "pixels": PixelsSpec,
     "video_latent": VideoLatentSpec,
+    "vq_tokens": VqTokensSpec,
     "wan_video": WanVideoSpec,
     "encoded_frame": EncodedFrameSpec,
     "teacher_features": TeacherFeaturesSpec,
     "optical_flow": OpticalFlowSpec,
+    "depth": DepthSpec,
+    "rgbd": RgbdSpec,
+    "rgbdn": RgbdnSpec,
+    "point_flow": PointFlowSpec,
+    "point_tracks": PointTracksSpec,
     "motion_region": MotionRegionSpec,
     "signal": SignalSpec,
 }

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from wam_core.robot.binding import check_statistics
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.contract import from_dict as robot_from_dict
 from wam_core.substrates.substrate import Substrate
-from wam_core.training.batches import statistics_columns
+from wam_core.training.batches import action_columns
 
 FILES = (
     "model.safetensors",
@@ -34,6 +34,8 @@ FILES = (
     "training.json",
     "first_frame.png",
 )
+#: Of presets that need more than pictures.
+FIRST_CHANNELS = "first_channels.npz"
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,10 @@ class Checkpoint:
 
     Attributes:
         substrates: those of the preset, with their weights.
-        statistics: ``proprioception`` columns, and ``action`` columns where the model generates actions.
+        statistics: ``action`` and ``proprioception`` columns.
         training: how it was made: seed, steps, data, vocabulary, instructions and their parts.
         first_frame: uint8 ``[H, W*, 3]``, the first laid-out training image: what the blind control sees.
+        first_channels: what was sensed with it, of the channels that the preset needs live, ``[...]`` each.
     """
 
     preset: Preset
@@ -54,10 +57,12 @@ class Checkpoint:
     statistics: Mapping[str, ColumnStatistics]
     training: Mapping[str, Any]
     first_frame: NDArray[np.uint8]
+    first_channels: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write all of :data:`FILES` and a file for each substrate that has weights; weights are stored as bfloat16."""
+    """Write all of :data:`FILES`, :data:`FIRST_CHANNELS` where it needs any, and a file for each substrate that has
+    weights; weights are stored as bfloat16."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file(_half(checkpoint.model.state_dict()), folder / "model.safetensors")
     for name, substrate in _weighted(checkpoint.substrates).items():
@@ -66,6 +71,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     (folder / "robot.yaml").write_text(yaml.safe_dump(checkpoint.robot.to_dict(), sort_keys=False))
     save_statistics(folder / "statistics.json", checkpoint.statistics)
     (folder / "training.json").write_text(json.dumps(dict(checkpoint.training), indent=1))
+    if checkpoint.preset.live_channels:
+        arrays: dict[str, Any] = {n: checkpoint.first_channels[n] for n in checkpoint.preset.live_channels}
+        np.savez(folder / FIRST_CHANNELS, **arrays)
     cv2.imwrite(str(folder / "first_frame.png"), checkpoint.first_frame[:, :, ::-1])
 
 
@@ -92,12 +100,22 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     for name, substrate in _weighted(substrates).items():
         _check_present(folder, f"{name}.safetensors")
         load_weights(substrate, folder / f"{name}.safetensors")
-    check_statistics(statistics, statistics_columns(preset, robot))
+    columns = {"action": action_columns(preset, robot), "proprioception": robot.proprioception}
+    check_statistics(statistics, columns)
     picture = cv2.imread(str(folder / "first_frame.png"))
     if picture is None or picture.shape != (*preset.layout.size, 3):
         raise ContractError("checkpoint.first_frame.png", str(folder), f"a picture of {preset.layout.size} pixels")
     first_frame = np.ascontiguousarray(picture[:, :, ::-1], dtype=np.uint8)
-    return Checkpoint(preset, robot, model.eval(), substrates, statistics, training, first_frame)
+    first = _first_channels(folder, preset)
+    return Checkpoint(preset, robot, model.eval(), substrates, statistics, training, first_frame, first)
+
+
+def _first_channels(folder: Path, preset: Preset) -> dict[str, NDArray[np.generic]]:
+    if not preset.live_channels:
+        return {}
+    _check_present(folder, FIRST_CHANNELS)
+    with _reading(FIRST_CHANNELS), np.load(folder / FIRST_CHANNELS) as stored:
+        return {name: stored[name] for name in preset.live_channels}
 
 
 def _weighted(substrates: Mapping[str, Substrate]) -> dict[str, Substrate]:

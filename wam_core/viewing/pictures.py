@@ -9,10 +9,15 @@ from numpy.typing import NDArray
 
 from wam_core.contract import Future
 from wam_core.errors import look_up
+from wam_core.substrates.depth import depth_code
 
 Pixels = NDArray[np.uint8]
 #: Flow of this many pixels is drawn in full colour.
 FULL_FLOW = 8.0
+#: Motion of this much (m) is drawn in full colour.
+FULL_MOTION = 0.15
+#: Pixels between tracks that are drawn.
+TRACK_EVERY = 4
 
 
 def as_pictures(future: Future) -> Future:
@@ -24,7 +29,8 @@ def as_pictures(future: Future) -> Future:
     height = max((top + high for top, _, high, _ in future.regions.values()), default=0)
     width = max((left + wide for _, left, _, wide in future.regions.values()), default=0)
     drawn = look_up(PICTURES, future.substrate, "future.substrate")(future.values)
-    if future.regions and drawn.shape[1:3] != (height, width):
+    # What has several layers shows them one below the other; the first is where the cameras are.
+    if future.regions and (drawn.shape[2] != width or drawn.shape[1] % height):
         drawn = np.stack([_enlarged(frame, height, width) for frame in drawn])
     return replace(future, values=drawn)
 
@@ -66,12 +72,54 @@ def _signal(values: NDArray[np.generic]) -> Pixels:
     return (40 + 200 * filled[..., None].repeat(3, axis=-1)).astype(np.uint8)
 
 
+def _depth(values: NDArray[np.generic]) -> Pixels:
+    """Near is red, far is blue, and where nothing is it is black."""
+    depth = np.asarray(values, np.float64)
+    levels = (127.5 * (1.0 + depth_code(depth))).astype(np.uint8)
+    drawn = np.stack([cv2.applyColorMap(frame, cv2.COLORMAP_TURBO)[..., ::-1] for frame in levels])
+    return np.where(np.isfinite(depth)[..., None], drawn, 0).astype(np.uint8)
+
+
+def _layers(values: NDArray[np.generic]) -> Pixels:
+    """Colours where the cameras are, below them depth, and below that the normals: x red, y green, z blue."""
+    layers = np.asarray(values, np.float32)
+    parts = [(255.0 * layers[..., :3]).astype(np.uint8), _depth(layers[..., 3])]
+    if layers.shape[-1] > 4:
+        parts.append((127.5 * (1.0 + layers[..., 4:])).astype(np.uint8))
+    return np.concatenate(parts, axis=1)
+
+
+def _scene_flow(values: NDArray[np.generic]) -> Pixels:
+    """Motion along x, y, z as more or less red, green and blue than grey; black where it is not known."""
+    flow = np.asarray(values, np.float32)
+    drawn = 127.5 * (1.0 + np.clip(flow[..., :3] / FULL_MOTION, -1.0, 1.0))
+    return np.where(flow[..., 3:] > 0.5, drawn, 0.0).astype(np.uint8)
+
+
+def _tracks(values: NDArray[np.generic]) -> Pixels:
+    """A line from where each point was to where it is, green; red where it is not seen any more."""
+    tracks = np.asarray(values, np.float32)
+    drawn = np.zeros((*tracks.shape[:3], 3), np.uint8)
+    for frame, track in zip(drawn, tracks, strict=True):
+        for y in range(TRACK_EVERY // 2, track.shape[0], TRACK_EVERY):
+            for x in range(TRACK_EVERY // 2, track.shape[1], TRACK_EVERY):
+                dx, dy, seen = (float(v) for v in track[y, x])
+                colour = (60, 230, 60) if seen > 0.5 else (200, 40, 40)
+                cv2.line(frame, (x, y), (round(x + dx), round(y + dy)), colour)
+    return drawn
+
+
 PICTURES: Mapping[str, Callable[[NDArray[np.generic]], Pixels]] = {
     "video": _video,
     "flow": _flow,
     "heatmap": _heatmap,
     "features": _features,
     "signal": _signal,
+    "depth": _depth,
+    "rgbd": _layers,
+    "rgbdn": _layers,
+    "scene_flow": _scene_flow,
+    "tracks": _tracks,
 }
 
 

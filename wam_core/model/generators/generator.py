@@ -11,10 +11,12 @@ class Generator(ABC):
     Attributes:
         outputs: numbers that the head gives per feature.
         axis: its value on the survey's backbone axis.
+        ordered: whether it shows each token what comes before it, so that the group must have an order.
     """
 
     outputs = 1
     axis = "Diffusion"
+    ordered = False
 
     @abstractmethod
     def noise_level(self, u: Tensor, shift: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Next tokens: features in bins, frame after frame, each from those before it (WorldVLA's token stream)."""
+"""Next tokens: features in bins, frame after frame or token after token, each from those before it (WorldVLA)."""
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ class NextToken(Generator):
 
     outputs = BINS
     axis = "Autoregressive"
+    ordered = True
 
     def noise_level(self, u: Tensor, shift: float) -> Tensor:
         return u

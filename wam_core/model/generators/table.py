@@ -7,6 +7,7 @@ from wam_core.model.generators.generator import Generator
 from wam_core.model.generators.joint_embedding import JointEmbedding
 from wam_core.model.generators.masked_diffusion import MaskedDiffusion
 from wam_core.model.generators.next_token import NextToken
+from wam_core.model.generators.parallel_tokens import ParallelTokens
 from wam_core.model.generators.regression import Regression
 from wam_core.model.generators.score_diffusion import ScoreDiffusion
 
@@ -16,6 +17,7 @@ GENERATORS: Mapping[str, Generator] = {
     "score_diffusion": ScoreDiffusion(),
     "masked_diffusion": MaskedDiffusion(),
     "next_token": NextToken(),
+    "parallel_tokens": ParallelTokens(),
     "regression": Regression(),
     "joint_embedding": JointEmbedding(),
 }

@@ -1,8 +1,0 @@
-"""The recoveries that a preset can name."""
-
-from collections.abc import Mapping
-
-from wam_core.recovery.recovery import RecoverySpec
-from wam_core.recovery.rigid_motion import RigidMotionSpec
-
-RECOVERIES: Mapping[str, type[RecoverySpec]] = {"rigid_motion": RigidMotionSpec}
