@@ -32,10 +32,12 @@ def classify(preset: Preset) -> Anatomy | None:
     futures = [g for g in preset.futures() if g.loss_weight and preset.substrates[g.substrate].axis]
     if not futures:
         return None
-    joint = [g for g in futures if wiring.depends(g.name, ACTION) or _together(wiring, g)]
-    used = joint or [g for g in futures if wiring.depends(ACTION, g.name)]
+    # A recovery reads the finished future: nothing is generated with an action, or after one.
+    beside = [] if preset.recovery else futures
+    joint = [g for g in beside if wiring.depends(g.name, ACTION) or _together(wiring, g)]
+    used = joint or [g for g in futures if wiring.depends(preset.basis, g.name)]
     return Anatomy(
-        substrate=_substrate(preset, wiring, [g for g in used if _seen(wiring, g.name)] or used),
+        substrate=_substrate(preset, wiring, [g for g in used if _seen(preset, wiring, g.name)] or used),
         backbone=_backbone(preset, used or futures, wiring, joint),
         coupling=_coupling(preset, wiring, joint),
         deployment=_deployment(preset),
@@ -79,9 +81,9 @@ def _deployment(preset: Preset) -> str:
     return "Open-loop" if preset.replan_steps == preset.horizon else "Chunked"
 
 
-def _seen(wiring: Wiring, name: str) -> bool:
-    """Whether the action attends to the group, or to what carries it."""
-    seen = [wiring.groups[n] for n in wiring.groups[ACTION].sees]
+def _seen(preset: Preset, wiring: Wiring, name: str) -> bool:
+    """Whether what the chunk is made from attends to the group, or to what carries it."""
+    seen = [wiring.groups[n] for n in wiring.groups[preset.basis].sees]
     return any(name in (g.name, g.copy_of) for g in seen)
 
 
@@ -89,7 +91,7 @@ def _substrate(preset: Preset, wiring: Wiring, used: list[TokenGroup]) -> str:
     if not used:
         return "Feature (encoder-only)"
     axes = [_axis(preset, g) for g in used]
-    tapped = all(g.name not in wiring.finished([ACTION]) and _tapped(wiring, g.name) for g in used)
+    tapped = all(g.name not in wiring.finished([preset.basis]) and _tapped(wiring, g.name) for g in used)
     if tapped and not all(axis.startswith("Feature") for axis in axes):
         return "Feature (tap)"
     return " + ".join(dict.fromkeys(axes))
@@ -117,8 +119,9 @@ def _backbone(preset: Preset, futures: list[TokenGroup], wiring: Wiring, joint: 
     if axes == {"Autoregressive"}:
         return "Autoregressive"
     if remembers:
-        return "AR / Diffusion" if {g.expert for g in futures} == {wiring.groups[ACTION].expert} else "Hybrid"
+        shared = {g.expert for g in futures} == {wiring.groups[preset.basis].expert}
+        return "AR / Diffusion" if shared else "Hybrid"
     # One set of weights that is policy, world model and inverse dynamics, by which noise level is chosen, is a hybrid.
-    action = wiring.groups[ACTION]
-    decoupled = [g for g in joint if wiring.depends(ACTION, g.name) and (g.schedule or g.name) != action.schedule]
+    schedule = wiring.groups[preset.basis].schedule
+    decoupled = [g for g in joint if wiring.depends(ACTION, g.name) and (g.schedule or g.name) != schedule]
     return "Hybrid" if decoupled else "Diffusion"

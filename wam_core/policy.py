@@ -21,8 +21,11 @@ from wam_core.paths import share_path
 from wam_core.preprocess.images import lay_out
 from wam_core.preprocess.senses import channels_of, needed_senses
 from wam_core.presets import ACTION, preset_names
+from wam_core.recovery.recovery import Foreseen
+from wam_core.recovery.trajectory import Motion, smooth_motion
 from wam_core.robot.binding import check_binding
 from wam_core.robot.contract import RobotContract
+from wam_core.robot.geometry import Geometry
 from wam_core.substrates.substrate import Scenes
 from wam_core.training.batches import chunk_features, chunk_values
 from wam_core.training.checkpoint import Checkpoint, load_checkpoint
@@ -95,6 +98,7 @@ class Policy:
         self.seed = seed
         self.sequence = 0
         self.runtime = runtime or Eager(checkpoint.model)
+        self._geometry = Geometry(checkpoint.robot, preset.layout) if preset.recovery else None
         self._memory = Memory(preset.memory)
         self._thought: _Thought | None = None
         self._forecast: Future | None = None
@@ -139,22 +143,33 @@ class Policy:
         stamp_ns, told = observation.stamp_ns, observation.instruction
         world = self._world(stamp_ns, scenes, observation.proprioception, told, known)
         generated = self._choose(world)
-        values = chunk_values(c.robot, c.statistics["action"], generated[ACTION][0], observation.proprioception)
-        check_finite("chunk.values", values)
+        motion = self._motion(world, generated, observation.proprioception)
+        check_finite("chunk.values", motion.values)
         self._memory.keep(stamp_ns, told, world.present())
         self._thought = _Thought(observation.stamp_ns, self.sequence, world, generated)
         chunk = ActionChunk(
             stamp_ns=observation.stamp_ns,
             start_ns=start_ns,
             step_ns=step_ns,
-            names=c.robot.action.names,
-            space=c.robot.action.space,
-            values=values,
+            names=motion.names,
+            space=motion.space,
+            values=motion.values,
             sequence=self.sequence,
             model=self.name,
         )
         self.sequence += 1
         return chunk
+
+    def _motion(self, world: ModelWorld, generated: Mapping[str, Tensor], proprioception: FloatArray) -> Motion:
+        """What was generated as a motion of the arm: the action itself, or what the recovery reads off the future."""
+        c, preset = self.checkpoint, self.checkpoint.preset
+        if preset.recovery is None or self._geometry is None:
+            values = chunk_values(c.robot, c.statistics["action"], generated[ACTION][0], proprioception)
+            return Motion(c.robot.action.space, c.robot.action.names, values)
+        group = next(g for g in preset.groups if g.name == preset.basis)
+        future = world.shown(group, generated[group.name])[0]
+        foreseen = Foreseen(world.scenes, future, self._geometry, c.robot)
+        return smooth_motion(foreseen, preset.recovery.way_points(foreseen), preset.horizon)
 
     def imagine(self) -> tuple[Future, ...]:
         """The futures that belong to the last chunk, one for each generated group that is no action.
@@ -188,9 +203,10 @@ class Policy:
         return Scenes(picture[None], {**channels, "proprioception": observation.proprioception[None]})
 
     def _choose(self, world: ModelWorld) -> Mapping[str, Tensor]:
-        """The next chunk's action and what was generated with it."""
+        """What the next chunk is made from, and what was generated with it."""
         planner, rng = self.checkpoint.preset.planner, self._rng(self.sequence)
-        return planner.choose(world, ACTION, rng) if planner else world.generate((ACTION,), rng)
+        basis = self.checkpoint.preset.basis
+        return planner.choose(world, basis, rng) if planner else world.generate((basis,), rng)
 
     def _rng(self, sequence: int) -> torch.Generator:
         return torch.Generator().manual_seed(self.seed * 1_000_003 + sequence)
@@ -217,6 +233,8 @@ class Policy:
     def _known(self, committed: Committed, start_ns: int, proprioception: FloatArray) -> Known:
         """What the chunk in progress says about a chunk that begins at ``start_ns``, as the model's features."""
         c, chunk = self.checkpoint, committed.chunk
+        if c.preset.recovery:
+            raise ContractError("committed", chunk.sequence, "none: what is recovered begins where the arm is measured")
         if (chunk.space, chunk.names) != (c.robot.action.space, c.robot.action.names):
             expected = f"{c.robot.action.space} of {', '.join(c.robot.action.names)}"
             raise ContractError("committed.chunk", f"{chunk.space} of {', '.join(chunk.names)}", expected)

@@ -19,6 +19,8 @@ from wam_core.planners.table import PLANNERS
 from wam_core.preprocess.images import ImageLayout
 from wam_core.preprocess.senses import needed_senses
 from wam_core.pretrained.conventions import Conventions
+from wam_core.recovery.recovery import RecoverySpec
+from wam_core.recovery.table import RECOVERIES
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.senses import SENSED
 from wam_core.substrates.substrate import Clip, Substrate, SubstrateSpec
@@ -28,7 +30,7 @@ from wam_core.triggers.trigger import TriggerSpec
 
 Part = TypeVar("Part")
 
-#: The substrate of action chunks, which every model has.
+#: The substrate of action chunks, and the group that generates them where no recovery does.
 ACTION = "action"
 
 
@@ -70,6 +72,7 @@ class Preset:
         memory: observations that are remembered, ``replan_steps`` apart: what groups of the past show.
         planner: how one of several chunks is chosen; None: the model's first is taken.
         trigger: what asks for a new chunk before ``replan_steps`` are over; None: nothing does.
+        recovery: how a chunk is read off a predicted future where no group is an action; None: where one is.
         held_by: tests that fail when what distinguishes the system is taken out of this preset.
         published: how weights that others trained want their inputs, and give their outputs.
     """
@@ -92,6 +95,7 @@ class Preset:
     memory: int = 0
     planner: PlannerSpec | None = None
     trigger: TriggerSpec | None = None
+    recovery: RecoverySpec | None = None
     held_by: tuple[str, ...] = ()
     published: Conventions | None = None
 
@@ -115,6 +119,11 @@ class Preset:
     def futures(self) -> tuple[TokenGroup, ...]:
         """The generated groups that are no actions: what the model can imagine."""
         return tuple(g for g in self.groups if g.source == "generated" and g.substrate != ACTION)
+
+    @property
+    def basis(self) -> str:
+        """The generated group that a chunk is made from: the action, or the future that the recovery reads."""
+        return self.recovery.future if self.recovery else ACTION
 
     def to_dict(self) -> dict[str, Any]:
         """The same shape as the parameter file; :func:`from_dict` reads it back."""
@@ -168,15 +177,18 @@ def from_dict(raw: Mapping[str, Any], source: str) -> Preset:
         values["planner"] = _part(PLANNERS, raw["planner"], f"{source}.planner")
     if raw.get("trigger") is not None:
         values["trigger"] = _part(TRIGGERS, raw["trigger"], f"{source}.trigger")
+    if raw.get("recovery") is not None:
+        values["recovery"] = _part(RECOVERIES, raw["recovery"], f"{source}.recovery")
     preset = Preset(**values)
     wiring = Wiring(preset.groups)
     if preset.memory < 0 or bool(preset.memory) != any(g.span == "past" for g in preset.groups):
         raise ContractError(f"{source}.memory", preset.memory, "more than 0 exactly when a group is of the past")
+    _check_basis(preset, wiring, source)
     if preset.planner:
-        preset.planner.check(wiring, ACTION)
+        preset.planner.check(wiring, preset.basis)
         _check_asked(preset, preset.planner, source)
     pictured = [g for g in preset.futures() if preset.substrates[g.substrate].axis.startswith("Pixel")]
-    if preset.trigger and not any(wiring.depends(ACTION, g.name) for g in pictured):
+    if preset.trigger and not any(wiring.depends(preset.basis, g.name) for g in pictured):
         expected = "none, or a chunk that is made with a future in pictures"
         raise ContractError(f"{source}.trigger", preset.trigger.kind, expected)
     if preset.frame_stride < 1 or preset.horizon % preset.frame_stride:
@@ -212,6 +224,26 @@ def _check_asked(preset: Preset, planner: PlannerSpec, source: str) -> None:
             raise ContractError(f"{source}.groups.{group.name}.substrate", group.substrate, expected)
 
 
+def _check_basis(preset: Preset, wiring: Wiring, source: str) -> None:
+    """A chunk comes from an action group or from a recovery: from one of them, and from one alone."""
+    actions = [g.name for g in preset.groups if g.substrate == ACTION]
+    recovery = preset.recovery
+    if recovery is None:
+        if not any(g.name == ACTION and g.source == "generated" for g in preset.groups):
+            raise ContractError(f"{source}.groups", list(wiring.groups), f"a generated group {ACTION}, or a recovery")
+        return
+    if actions:
+        raise ContractError(f"{source}.recovery", recovery.kind, f"none beside the action group {actions[0]}")
+    field, group = f"{source}.recovery.future", look_up(wiring.groups, recovery.future, f"{source}.recovery.future")
+    shown = look_up(preset.substrates, group.substrate, f"{source}.groups.{group.name}.substrate").shows
+    if group.source != "generated" or shown != recovery.reads:
+        found = f"{group.name} ({group.source}, shows {shown})"
+        raise ContractError(field, found, f"a generated group that shows {recovery.reads}, which {recovery.kind} reads")
+    if len(preset.layout.cameras) < recovery.cameras:
+        expected = f"at least {recovery.cameras}, which {recovery.kind} needs"
+        raise ContractError(f"{source}.layout.cameras", list(preset.layout.cameras), expected)
+
+
 def _part(table: Mapping[str, type[Part]], raw: Mapping[str, Any], source: str) -> Part:
     """A part by its ``kind`` in a table."""
     if not isinstance(raw, Mapping) or "kind" not in raw:
@@ -240,7 +272,8 @@ def model_spec(preset: Preset, robot: RobotContract, vocabulary: tuple[str, ...]
     for name, spec in preset.substrates.items():
         shape = spec.shape(clip)
         shapes[name] = replace(shape, past=preset.memory * shape.present)
-    shapes[ACTION] = TokenShape(0, preset.horizon, (), len(robot.action.names))
+    if preset.recovery is None:
+        shapes[ACTION] = TokenShape(0, preset.horizon, (), len(robot.action.names))
     return ModelSpec(
         groups=preset.groups,
         experts=preset.experts,

@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{row['name']:<24} {trained:<10} {row['summary']}")
         if place := row["anatomy"]:
             print(f"{'':<24} {', '.join(place.values())}")  # type: ignore[attr-defined]
-        print(f"{'':<24} an action needs {', '.join(row['action_needs'])}; stages {row['stages']}")  # type: ignore[arg-type]
+        print(f"{'':<24} a chunk needs {', '.join(row['action_needs'])}; stages {row['stages']}")  # type: ignore[arg-type]
     return 0
 
 
@@ -44,11 +44,12 @@ def describe(preset: Preset) -> dict[str, object]:
         "substrates": {name: spec.kind for name, spec in preset.substrates.items()},
         "generators": {g.name: g.generator for g in preset.groups if g.generator},
         "planner": preset.planner.kind if preset.planner else None,
+        "recovery": preset.recovery.kind if preset.recovery else None,
         "robot": preset.robot,
         "cameras": list(preset.layout.cameras),
         "horizon": preset.horizon,
-        "action_needs": list(wiring.needed(["action"])),
-        "stages": [list(stage) for stage in wiring.stages(["action"])],
+        "action_needs": list(wiring.needed([preset.basis])),
+        "stages": [list(stage) for stage in wiring.stages([preset.basis])],
         "published": preset.published is not None,
         "checkpoint": _checkpoint(preset.name),
     }

@@ -41,7 +41,7 @@ class Inputs:
     proprioception: Tensor
 
 
-#: From a preset and what is at hand to its action ``[1, N, F]``.
+#: From a preset and what is at hand to what its chunk is made from, ``[1, N, F]``: an action, but for a recovery.
 Way = Callable[[Preset, Runtime, Inputs, torch.Generator], Tensor]
 
 
@@ -105,7 +105,7 @@ def _row(name: str, way: str, taken: np.ndarray, own: np.ndarray, first: np.ndar
 
 
 def make_runner(preset: Preset, seed: int, way: str) -> Callable[[], Tensor]:
-    """One image -> action of ``preset`` with random weights, to be called as often as one likes."""
+    """One image -> action (or future, where a recovery reads it) of ``preset`` with random weights, to be called as often as one likes."""
     torch.manual_seed(seed)
     robot = load_robot(preset.robot)
     seen = {g.substrate for g in preset.groups if g.source == "observed"}
@@ -135,12 +135,13 @@ def _fast(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Generator
     prompt = runtime.prompt("", lambda: inputs.words[0])
     context = runtime.model.join(prompt.tokens, inputs.proprioception)
     situation = Situation(runtime, inputs.observed, context, prompt)
-    return sampling.generate(situation, [ACTION], preset.steps, rng)[ACTION]
+    return sampling.generate(situation, [preset.basis], preset.steps, rng)[preset.basis]
 
 
 def _naive(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Generator) -> Tensor:
     context = runtime.model.context(inputs.words, inputs.proprioception)
-    return runtime.model.generate(inputs.observed, context, [ACTION], preset.steps, rng, reuse=False)[ACTION]
+    outputs = [preset.basis]
+    return runtime.model.generate(inputs.observed, context, outputs, preset.steps, rng, reuse=False)[preset.basis]
 
 
 def _published(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Generator) -> Tensor:
@@ -164,7 +165,7 @@ def _published(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Gene
 
 def _is_published(preset: Preset) -> bool:
     """Whether an action needs no other generated group, as in Fast-WAM."""
-    return Wiring(preset.groups).stages([ACTION]) == ((ACTION,),)
+    return preset.basis == ACTION and Wiring(preset.groups).stages([ACTION]) == ((ACTION,),)
 
 
 WAYS: Mapping[str, Way] = {**dict.fromkeys(RUNTIMES, _fast), "naive": _naive, "published": _published}

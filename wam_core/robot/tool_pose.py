@@ -35,3 +35,10 @@ def tool_frames(robot: RobotContract, poses: FloatArray) -> tuple[FloatArray, Fl
     vectors = poses[..., 3:6]
     rotations = (reference * Rotation.from_rotvec(vectors.reshape(-1, 3))).as_matrix()
     return rotations.reshape(*vectors.shape[:-1], 3, 3), poses[..., :3].copy()
+
+
+def tool_vectors(robot: RobotContract, rotations: FloatArray, positions: FloatArray) -> FloatArray:
+    """``[N, 6]`` ``ee_pose`` columns of the tool at ``rotations [N, 3, 3]``, ``positions [N, 3]`` m; see
+    :func:`tool_frames`."""
+    reference = Rotation.from_euler("xyz", robot.tool_reference_rpy)
+    return np.hstack([positions, (reference.inv() * Rotation.from_matrix(rotations)).as_rotvec()])

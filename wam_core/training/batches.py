@@ -61,12 +61,21 @@ def vocabulary_of(frames: TrainingFrames) -> tuple[str, ...]:
 
 
 def statistics_of(preset: Preset, frames: TrainingFrames) -> dict[str, ColumnStatistics]:
-    """Statistics of proprioception by column, and of actions by column and chunk step (``x@0`` ... ``gripper@15``)."""
+    """Statistics of proprioception by column, and of actions by column and chunk step (``x@0`` ... ``gripper@15``).
+
+    A preset with a recovery has none of actions: nothing looks at them.
+    """
+    seen = {"proprioception": column_statistics(frames.robot.proprioception, frames.proprioception)}
+    if preset.recovery:
+        return seen
     chunks = _chunks(preset, frames).reshape(len(frames.actions), -1)
-    return {
-        "action": column_statistics(action_columns(preset, frames.robot), chunks),
-        "proprioception": column_statistics(frames.robot.proprioception, frames.proprioception),
-    }
+    return {"action": column_statistics(action_columns(preset, frames.robot), chunks), **seen}
+
+
+def statistics_columns(preset: Preset, robot: RobotContract) -> dict[str, tuple[str, ...]]:
+    """Names of the columns of each table of :func:`statistics_of`."""
+    action = {} if preset.recovery else {"action": action_columns(preset, robot)}
+    return {**action, "proprioception": robot.proprioception}
 
 
 def first_scene(preset: Preset, frames: TrainingFrames) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.generic]]]:
@@ -142,11 +151,13 @@ def make_batches(
         if (name, "past") in used:
             features[name, "past"] = _past(preset, substrate, frames, windows.start).half()
         features |= {(name, span): part for span, part in spans.items() if (name, span) in used}
-    chunks = _chunks(preset, frames)
-    actions = normalised(statistics["action"], chunks.reshape(len(chunks), -1)).reshape(chunks.shape)
+    if (ACTION, "future") in used:
+        chunks = _chunks(preset, frames)
+        flat = normalised(statistics["action"], chunks.reshape(len(chunks), -1))
+        features[ACTION, "future"] = flat.reshape(chunks.shape)
     ids = torch.stack([text.tokenize(t) for t in frames.instructions])
     return Batches(
-        features={**features, (ACTION, "future"): actions},
+        features=features,
         words=ids[torch.from_numpy(frames.stretch)],
         proprioception=normalised(statistics["proprioception"], frames.proprioception),
     )

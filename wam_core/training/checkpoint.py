@@ -24,7 +24,7 @@ from wam_core.robot.binding import check_statistics
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.contract import from_dict as robot_from_dict
 from wam_core.substrates.substrate import Substrate
-from wam_core.training.batches import action_columns
+from wam_core.training.batches import statistics_columns
 
 FILES = (
     "model.safetensors",
@@ -44,8 +44,13 @@ class Checkpoint:
 
     Attributes:
         substrates: those of the preset, with their weights.
+<<<<<<< HEAD
         statistics: ``action`` and ``proprioception`` columns.
         training: how it was made: seed, steps, data, vocabulary, instructions and their parts.
+=======
+        statistics: ``proprioception`` columns, and ``action`` columns where the model generates actions.
+        training: how it was made: seed, steps, data, vocabulary, instructions.
+>>>>>>> 086b29a (Recoveries: a chunk is read off a predicted future without an action group; the rigid motion of what moves with the tool, and a smooth chunk within the workspace through its way points)
         first_frame: uint8 ``[H, W*, 3]``, the first laid-out training image: what the blind control sees.
         first_channels: what was sensed with it, of the channels that the preset needs live, ``[...]`` each.
     """
@@ -100,8 +105,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     for name, substrate in _weighted(substrates).items():
         _check_present(folder, f"{name}.safetensors")
         load_weights(substrate, folder / f"{name}.safetensors")
-    columns = {"action": action_columns(preset, robot), "proprioception": robot.proprioception}
-    check_statistics(statistics, columns)
+    check_statistics(statistics, statistics_columns(preset, robot))
     picture = cv2.imread(str(folder / "first_frame.png"))
     if picture is None or picture.shape != (*preset.layout.size, 3):
         raise ContractError("checkpoint.first_frame.png", str(folder), f"a picture of {preset.layout.size} pixels")

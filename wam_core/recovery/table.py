@@ -1,0 +1,8 @@
+"""The recoveries that a preset can name."""
+
+from collections.abc import Mapping
+
+from wam_core.recovery.recovery import RecoverySpec
+from wam_core.recovery.rigid_motion import RigidMotionSpec
+
+RECOVERIES: Mapping[str, type[RecoverySpec]] = {"rigid_motion": RigidMotionSpec}
