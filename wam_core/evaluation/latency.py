@@ -105,7 +105,7 @@ def _row(name: str, way: str, taken: np.ndarray, own: np.ndarray, first: np.ndar
 
 
 def make_runner(preset: Preset, seed: int, way: str) -> Callable[[], Tensor]:
-    """One image -> action (or future, where a recovery reads it) of ``preset`` with random weights, to be called as often as one likes."""
+    """One image -> what a chunk of ``preset`` is made from, with random weights, to be called as often as one likes."""
     torch.manual_seed(seed)
     robot = load_robot(preset.robot)
     seen = {g.substrate for g in preset.groups if g.source == "observed"}

@@ -22,7 +22,7 @@ POINTS = 400
 FAINT = 0.15
 #: Flow and fit are made this often for a picture, each from the motion that the last one found.
 ROUNDS = 2
-#: Misses of more than this count less and less (Cauchy's loss); one of more than the second number, not at all (pixels).
+#: Misses of more than this count less and less (Cauchy's loss), of more than the second number not as found (pixels).
 MISS, OFF = 0.3, 1.5
 #: Fewer points than this say nothing of a motion.
 FEWEST = 8
@@ -45,7 +45,12 @@ class Sight:
     """What one camera sees of a motion, from picture to picture."""
 
     def __init__(
-        self, view: View, pose: tuple[FloatArray, FloatArray], picture: Grey, points: FloatArray, moving: NDArray[np.bool_]
+        self,
+        view: View,
+        pose: tuple[FloatArray, FloatArray],
+        picture: Grey,
+        points: FloatArray,
+        moving: NDArray[np.bool_],
     ) -> None:
         """
         Args:

@@ -58,8 +58,8 @@ def texture(picture: Grey) -> FloatArray:
     The symmetric square root of the structure tensor (Harris and Stephens 1988), its roots saturated: an edge tells the
     shift across it, and nothing of that along it.
     """
-    x, y = (cv2.Scharr(picture, cv2.CV_32F, 1 - axis, axis) / 32.0 for axis in (0, 1))
-    xx, xy, yy = (cv2.boxFilter(product, -1, (5, 5)) for product in (x * x, x * y, y * y))
+    x, y = (np.asarray(cv2.Scharr(picture, cv2.CV_32F, 1 - axis, axis) / 32.0, np.float32) for axis in (0, 1))
+    xx, xy, yy = (cv2.boxFilter(np.asarray(p, np.float32), -1, (5, 5)) for p in (x * x, x * y, y * y))
     tensors = np.stack((xx, xy, xy, yy), axis=-1).reshape(*picture.shape, 2, 2).astype(np.float64)
     values, vectors = np.linalg.eigh(tensors)
     roots = np.sqrt(np.maximum(values, 0.0))

@@ -44,13 +44,8 @@ class Checkpoint:
 
     Attributes:
         substrates: those of the preset, with their weights.
-<<<<<<< HEAD
-        statistics: ``action`` and ``proprioception`` columns.
-        training: how it was made: seed, steps, data, vocabulary, instructions and their parts.
-=======
         statistics: ``proprioception`` columns, and ``action`` columns where the model generates actions.
-        training: how it was made: seed, steps, data, vocabulary, instructions.
->>>>>>> 086b29a (Recoveries: a chunk is read off a predicted future without an action group; the rigid motion of what moves with the tool, and a smooth chunk within the workspace through its way points)
+        training: how it was made: seed, steps, data, vocabulary, instructions and their parts.
         first_frame: uint8 ``[H, W*, 3]``, the first laid-out training image: what the blind control sees.
         first_channels: what was sensed with it, of the channels that the preset needs live, ``[...]`` each.
     """
