@@ -19,7 +19,7 @@ from wam_core.presets import Preset, build_substrates, from_dict, load_preset, m
 from wam_core.recovery.recovery import Foreseen, WayPoints
 from wam_core.recovery.trajectory import smooth_motion, smooth_poses
 from wam_core.substrates.substrate import Scenes
-from wam_core.training.batches import make_batches, statistics_of, vocabulary_of
+from wam_core.training.batches import first_scene, make_batches, statistics_of, vocabulary_of
 from wam_core.training.checkpoint import Checkpoint
 
 RIGID = {"kind": "rigid_motion", "future": "future", "radius": 0.12, "behind": 0.2, "beyond": 0.03}
@@ -86,9 +86,11 @@ def test_without_what_the_recovery_needs_there_is_no_chunk() -> None:
     model = WorldActionModel(model_spec(preset, frames.robot, vocabulary_of(frames))).eval()
     training = {"vocabulary": vocabulary_of(frames), "instructions": sorted(set(frames.instructions)), "seed": 0}
     statistics, substrates = statistics_of(preset, frames), build_substrates(preset, frames.robot)
-    policy = Policy(Checkpoint(preset, frames.robot, model, substrates, statistics, training, frames.images[0]), 0)
+    first = first_scene(preset, frames)
+    policy = Policy(Checkpoint(preset, frames.robot, model, substrates, statistics, training, *first), 0)
+    assert policy.senses == ("front_depth", "wrist_depth")
     images = {c: np.full((128, 128, 3), 90, np.uint8) for c in ("front", "wrist")}
-    with pytest.raises(ContractError, match="depth"):
+    with pytest.raises(ContractError, match=r"senses\.front_depth"):
         policy.act(Observation(0, images, np.append(START, 1.0), "reach the red ball"))
 
 

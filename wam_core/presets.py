@@ -106,15 +106,17 @@ class Preset:
 
     @property
     def live_channels(self) -> tuple[str, ...]:
-        """Channels that must be sensed while it acts, beside proprioception: of what it observes."""
+        """Channels that must be sensed while it acts, beside proprioception: of what it observes, and of its recovery."""
         observed = dict.fromkeys(g.substrate for g in self.groups if g.source == "observed")
-        named = dict.fromkeys(channel for name in observed for channel in self.substrates[name].channels)
+        parts = (*(self.substrates[name] for name in observed), *([self.recovery] if self.recovery else []))
+        named = dict.fromkeys(channel for part in parts for channel in part.channels)
         return tuple(channel for channel in named if channel != "proprioception")
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """Channels that it is trained with, of those that not every recording has."""
-        return tuple(dict.fromkeys(c for spec in self.substrates.values() for c in spec.channels if c in SENSED))
+        """Channels that its recordings must have, of those that not every recording has."""
+        trained = (c for spec in self.substrates.values() for c in spec.channels if c in SENSED)
+        return tuple(dict.fromkeys((*trained, *self.live_channels)))
 
     def futures(self) -> tuple[TokenGroup, ...]:
         """The generated groups that are no actions: what the model can imagine."""
