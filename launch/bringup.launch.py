@@ -1,7 +1,7 @@
 """Start the graph: every node of wam_ros.node_table that the arguments ask for, lifecycle nodes up to active.
 
-ros2 launch wam bringup.launch.py model:=fast_wam rviz:=true
-ros2 launch wam bringup.launch.py --show-args
+    ros2 launch wam bringup.launch.py model:=fast_wam rviz:=true
+    ros2 launch wam bringup.launch.py --show-args
 """
 
 import os

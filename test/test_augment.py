@@ -57,7 +57,7 @@ def test_picture_words_and_motion_agree() -> None:
 
 
 def test_words_are_exchanged_however_they_are_written() -> None:
-    """ "the Red ball." kept its word while the ball changed its colour."""
+    """"the Red ball." kept its word while the ball changed its colour."""
     frames = tiny_frames(episodes=24, length=4)
     plain = augmented(replace(frames, instructions=("reach the red ball",) * 24), np.random.default_rng(0))
     shouted = augmented(replace(frames, instructions=("Reach the RED ball.",) * 24), np.random.default_rng(0))

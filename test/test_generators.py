@@ -50,7 +50,9 @@ def test_bins_are_fine_where_values_are_frequent(value: float) -> None:
 
 
 @given(st.integers(0, 500), st.integers(1, 10))
-def test_masked_tokens_are_uncovered_by_the_schedule_and_never_change_again(seed: int, steps: int) -> None:
+def test_masked_tokens_are_uncovered_by_the_schedule_and_never_change_again(
+    seed: int, steps: int
+) -> None:
     """Tokens that had been decided were decided anew, or all at once in the first step."""
     rng = torch.Generator().manual_seed(seed)
     bins = torch.randint(BINS, (2, 7, 3), generator=rng)

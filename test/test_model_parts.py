@@ -88,7 +88,7 @@ def test_words_the_model_never_saw_are_named() -> None:
 
 
 def test_word_order_matters() -> None:
-    """ "Red block to blue zone" and "blue block to red zone" were the same bag of words."""
+    """"Red block to blue zone" and "blue block to red zone" were the same bag of words."""
     encoder = TextEncoder(WORDS, 8, 16).eval()
     texts = ("push red block to blue zone", "push blue block to red zone")
     ids = torch.stack([encoder.tokenize(t) for t in texts])
@@ -118,7 +118,9 @@ def test_grouped_attention_equals_one_masked_attention() -> None:
     block, size = model.trunk.mixtures["video"].blocks[0], model.trunk.size
     counts = {"first_frame": 3, "future": 4, "action": 2}
     sees = {n: model.wiring.groups[n].sees for n in counts}
-    q, k, v = ({n: torch.randn(1, c, size.heads, size.head_dim) for n, c in counts.items()} for _ in range(3))
+    q, k, v = (
+        {n: torch.randn(1, c, size.heads, size.head_dim) for n, c in counts.items()} for _ in range(3)
+    )
     owner = [n for n, c in counts.items() for _ in range(c)]
     mask = torch.tensor([[key in sees[query] for key in owner] for query in owner])
     joined = (torch.cat(list(x.values()), dim=1).transpose(1, 2) for x in (q, k, v))

@@ -235,3 +235,4 @@ def test_what_we_added_is_all_that_no_file_holds() -> None:
     state = tiny().state_dict()
     covered = {k for k in state if published_state(LAYOUTS["fast_wam"], {k: state[k]}, SPEC.shapes["video"])}
     assert {k for k in state if not k.startswith("text.")} - covered == set(ADDED)
+

@@ -97,7 +97,9 @@ def test_the_sampler_is_fast_wam(variant: str, outputs: tuple[str, ...]) -> None
     noise, made = generate(0), generate(10)
     as_latents = {n: case.as_video(v) if n == "future" else v for n, v in noise.items()}
     with torch.no_grad():
-        expected = reference.sample(case.weights, case.shape, variant, case.context, case.first, as_latents, 10, SHIFT)
+        expected = reference.sample(
+            case.weights, case.shape, variant, case.context, case.first, as_latents, 10, SHIFT
+        )
     assert set(made) == set(expected) >= set(outputs)
     for name, value in made.items():
         got = case.as_video(value) if name == "future" else value

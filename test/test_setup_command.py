@@ -117,7 +117,9 @@ def test_the_doctor_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert "panda_cell" in CHECKS["robot"]("fast_wam", "panda").detail
 
 
-def test_the_doctor_notices_a_profile_too_small_for_images(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_doctor_notices_a_profile_too_small_for_images(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A profile of another project loses nearly every camera image without an error."""
     profile = tmp_path / "small.xml"
     profile.write_text("<dds><segment_size>524288</segment_size></dds>")

@@ -106,11 +106,11 @@ class Preset:
 
     @property
     def live_channels(self) -> tuple[str, ...]:
-        """Channels that must be sensed while it acts, beside proprioception: of what it observes, and of its recovery."""
+        """Channels that must be sensed while it acts, beside proprioception: of what it observes, of its recovery."""
         observed = dict.fromkeys(g.substrate for g in self.groups if g.source == "observed")
-        parts = (*(self.substrates[name] for name in observed), *([self.recovery] if self.recovery else []))
-        named = dict.fromkeys(channel for part in parts for channel in part.channels)
-        return tuple(channel for channel in named if channel != "proprioception")
+        named = dict.fromkeys(channel for name in observed for channel in self.substrates[name].channels)
+        recovered = self.recovery.channels if self.recovery else ()
+        return tuple(channel for channel in dict.fromkeys((*named, *recovered)) if channel != "proprioception")
 
     @property
     def channels(self) -> tuple[str, ...]:
