@@ -10,6 +10,7 @@ from wam_core.errors import ContractError
 from wam_core.model.generators.bins import BINS, HIDDEN, from_bins, to_bins
 from wam_core.model.generators.table import GENERATORS
 from wam_core.model.groups import Wiring
+from wam_core.model.token_diffuser import TokenDiffuser
 from wam_core.presets import load_preset
 
 MASKED, SCORE, EMBEDDING = (GENERATORS[n] for n in ("masked_diffusion", "score_diffusion", "joint_embedding"))
@@ -110,3 +111,34 @@ def test_groups_that_share_a_head_need_generators_of_equal_outputs() -> None:
     Wiring(mixed.groups)
     with pytest.raises(ContractError, match=r"groups\.other\.generator"):
         WorldActionModel(model_spec(mixed, load_robot("panda_cell"), ("the",)))
+
+
+def test_tokens_are_learned_where_they_are_hidden_and_some_samples_hide_all_or_none() -> None:
+    """Tokens that were shown were asked for too, and copied; or nothing was ever given whole."""
+    torch.manual_seed(0)
+    maker, x, noise = GENERATORS["token_diffusion"], torch.randn(4, 10, 3), torch.randn(4, 10, 3)
+    shown, target, _ = maker.show(x, noise, torch.tensor([0.0, 0.3, 0.8, 1.0]))
+    hidden = (shown == HIDDEN).all(dim=-1)
+    assert hidden.sum(dim=1).tolist() == [0, 3, 8, 10] and torch.equal(hidden, target.isnan().logical_not().all(dim=-1))
+    assert torch.equal(shown[~hidden], x[~hidden]) and torch.equal(target[hidden], x[hidden])
+    diffuser, condition = TokenDiffuser(3, 16), torch.randn(4, 10, 16, requires_grad=True)
+    errors = diffuser.error(condition, target, torch.Generator().manual_seed(0))
+    assert float(errors[0].detach()) == 0.0 and bool((errors[1:] > 0).all())
+    gradient = torch.autograd.grad(errors.sum(), condition)[0].abs().sum(dim=-1)
+    assert torch.equal(gradient > 0, hidden)
+
+
+def test_a_token_is_drawn_from_the_distribution_that_the_trunk_speaks_of() -> None:
+    """The head gave the mean of two ways round an obstacle, as regression does."""
+    torch.manual_seed(0)
+    diffuser, rng = TokenDiffuser(1, 32), torch.Generator().manual_seed(0)
+    optimiser = torch.optim.Adam(diffuser.parameters(), 5e-3)
+    condition = torch.zeros(64, 4, 32)
+    for _ in range(150):
+        sides = torch.randint(2, (64, 4, 1), generator=rng) * 2.0 - 1.0
+        optimiser.zero_grad()
+        diffuser.error(condition, sides, rng).mean().backward()
+        optimiser.step()
+    with torch.no_grad():
+        drawn = diffuser.draw(condition, torch.randn(64, 4, 1, generator=rng))
+    assert float((drawn.abs() - 1.0).abs().mean()) < 0.15 and 0.3 < float((drawn > 0).float().mean()) < 0.7

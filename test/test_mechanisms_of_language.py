@@ -5,12 +5,15 @@ import pytest
 import torch
 from test_anatomy import sampled
 from test_mechanisms import future_of, passes
-from tiny import tiny_model
+from tiny import WORDS, tiny_model
 
 from wam_core.model.experts.decoder import Decoder
-from wam_core.model.generators.bins import BINS, from_bins
+from wam_core.model.generators.bins import BINS, HIDDEN, from_bins
+from wam_core.model.generators.table import GENERATORS
+from wam_core.model.token_diffuser import TokenDiffuser
 from wam_core.model.wam import WorldActionModel
-from wam_core.presets import ACTION
+from wam_core.presets import ACTION, load_preset, model_spec
+from wam_core.robot.contract import load_robot
 
 
 def seen_by(model: WorldActionModel, group: str) -> list[list[int]]:
@@ -44,3 +47,33 @@ def test_cot_vla_acts_on_the_picture_that_it_wrote() -> None:
     assert not torch.equal(*chunks)
     made = sampled("cot_vla", (ACTION,))
     assert all(bool(torch.isin(made[n], values).all()) for n in ("future", ACTION))
+
+
+def test_uva_draws_the_chunk_without_its_video_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    """UVA: in control video tokens stay hidden, one pass gives the joint latent, and the action head alone draws."""
+    drawn: list[int] = []
+    draw = TokenDiffuser.draw
+
+    def watched(self, condition, noise):  # type: ignore[no-untyped-def]
+        drawn.append(noise.shape[-1])
+        return draw(self, condition, noise)
+
+    monkeypatch.setattr(TokenDiffuser, "draw", watched)
+    levels = passes("uva", monkeypatch)
+    assert levels[ACTION] == [1.0] and levels["future"] == [1.0] and drawn == [7]
+    with torch.device("meta"):
+        model = WorldActionModel(model_spec(load_preset("uva"), load_robot("panda_cell"), WORDS))
+    assert set(model.diffusers) == {"video", ACTION} and set(model.trunk.mixtures) == {"joint"}
+    trunk = sum(p.numel() for p in model.trunk.parameters())
+    assert sum(p.numel() for p in model.diffusers.parameters()) < 0.5 * trunk
+
+
+def test_uva_is_policy_and_either_dynamics_by_what_is_masked() -> None:
+    """UVA: what is given is not masked, and conditions what is."""
+    chunks = [sampled("uva", (ACTION,), given=future_of("uva", v))[ACTION] for v in (-1.0, 1.0)]
+    videos = [sampled("uva", ("future",), given=future_of("uva", v, ACTION))["future"] for v in (-1.0, 1.0)]
+    assert not torch.equal(*chunks) and not torch.equal(*videos)
+    made = sampled("uva", (ACTION, "future"))
+    assert not bool((made["future"] == HIDDEN).all(dim=-1).any()), "a token that was never drawn"
+    levels = GENERATORS["token_diffusion"].noise_level(torch.linspace(0.0, 1.0, 101), 1.0)
+    assert int((levels == 1.0).sum()) > 10 and int((levels < 1e-6).sum()) > 10

@@ -69,7 +69,7 @@ def test_patches_come_back(channels: int, frames: int, patch: int) -> None:
 
 def test_equal_patches_are_told_apart_by_place_not_by_frame() -> None:
     """The places of a frame's patches were added across frames, so that the same corner had another place in each."""
-    modality = FieldModality(TokenShape(1, 3, (2, 4), 8, 2), width=16, outputs=1)
+    modality = FieldModality(TokenShape(1, 3, (2, 4), 8, 2), width=16, outputs=8)
     torch.nn.init.normal_(modality.places)
     first, second, _ = modality.embed(torch.ones(1, 3 * 8, 8), "future").unflatten(1, (3, 8))[0]
     assert torch.equal(first, second)

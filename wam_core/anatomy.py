@@ -116,8 +116,8 @@ def _backbone(preset: Preset, futures: list[TokenGroup], wiring: Wiring, joint: 
     axes = {GENERATORS[g.generator].axis for g in futures}
     if axes == {"Joint-embedding"}:
         return "Autoregressive" if remembers else "Joint-embedding"
-    if axes == {"Autoregressive"}:
-        return "Autoregressive"
+    if axes in ({"Autoregressive"}, {"Hybrid"}):
+        return axes.pop()
     if remembers:
         shared = {g.expert for g in futures} == {wiring.groups[preset.basis].expert}
         return "AR / Diffusion" if shared else "Hybrid"

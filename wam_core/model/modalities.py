@@ -101,7 +101,7 @@ class FieldModality(Modality):
         self.places = nn.Parameter(torch.zeros(shape.grid[0] * shape.grid[1], width))
         self.norm = nn.LayerNorm(width, eps=1e-6, elementwise_affine=False)
         self.modulation = nn.Parameter(torch.randn(1, 2, width) / width**0.5)
-        self.out = nn.Linear(width, shape.features * outputs)
+        self.out = nn.Linear(width, outputs)
 
     def embed(self, features: Tensor, span: str) -> Tensor:
         frames = features.unflatten(1, (-1, len(self.places)))
@@ -124,7 +124,7 @@ class SequenceModality(Modality):
         self.shape = shape
         self.encoder = nn.Linear(shape.features, width)
         self.places = nn.Parameter(torch.zeros(shape.past + shape.present + shape.future, width))
-        self.out = nn.Linear(width, shape.features * outputs)
+        self.out = nn.Linear(width, outputs)
 
     def embed(self, features: Tensor, span: str) -> Tensor:
         frames = self.shape.frames(span)
@@ -139,6 +139,6 @@ class SequenceModality(Modality):
 
 
 def modality_of(shape: TokenShape, width: int, outputs: int) -> Modality:
-    """What turns features of this shape into tokens of an expert's ``width``, and those into ``outputs`` numbers per
-    feature."""
+    """What turns features of this shape into tokens of an expert's ``width``, and those into ``outputs`` numbers
+    each."""
     return FieldModality(shape, width, outputs) if shape.grid else SequenceModality(shape, width, outputs)

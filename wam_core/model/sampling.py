@@ -116,18 +116,23 @@ class _Sampler:
         levels = {n: self._levels(n, [self.wiring.groups[t].level for t in taps[n]]) for n in groups}
         x = {n: makers[n].start(self.noise[n]) for n in groups}
         wanted = [n for n in groups if n in self.wanted] or list(groups)
-        for i in range(max(len(levels[n]) for n in wanted)):
+        longest = max(len(levels[n]) for n in wanted)
+        ended = {n for n in groups if n in self.wanted or (len(levels[n]) <= longest and not taps[n])}
+        for i in range(longest):
             for n in groups:
                 for tap in taps[n]:
                     if i < len(levels[n]) and levels[n][i] == self.wiring.groups[tap].level:
                         self.values[tap] = x[n]
-            active = [n for n in groups if i < len(levels[n]) - 1]
+            # After the last pass nobody reads what is not finished.
+            read = groups if i + 2 < longest else [n for n in groups if n in ended or taps[n]]
+            active = [n for n in read if i < len(levels[n]) - 1]
             if not active:
                 break
             noisy = {n: levels[n][min(i, len(levels[n]) - 1)] for n in groups}
             heads = self._heads({**x, **given}, {**noisy, **dict.fromkeys(given, 0.0)})
             for n in active:
                 now, following = levels[n][i], levels[n][i + 1]
+                heads[n] = self.model.said(n, heads[n], self.noise[n])
                 # The correction is not by the gradient of the error (real-time chunking as published): a head that is
                 # sure of what it says has next to none, and the known tokens come out otherwise than they are known.
                 if n in self.known:
@@ -136,8 +141,6 @@ class _Sampler:
                 x[n] = makers[n].advance(x[n], heads[n], now, following)
             if all(i + 1 >= len(levels[n]) - 1 for n in wanted) and not any(taps.values()):
                 break
-        longest = max(len(levels[n]) for n in wanted)
-        ended = {n for n in groups if n in self.wanted or (len(levels[n]) <= longest and not taps[n])}
         return {**given, **{n: x[n] for n in ended}}
 
     def _levels(self, name: str, tapped: Sequence[float]) -> list[float]:

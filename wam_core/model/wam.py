@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from wam_core.errors import ContractError, look_up
 from wam_core.model import flow, sampling
 from wam_core.model.experts.table import EXPERTS
-from wam_core.model.generators.bins import BINS
+from wam_core.model.generators.fitting import check_generator, head_of
 from wam_core.model.generators.table import GENERATORS
 from wam_core.model.groups import SEQUENCES, TokenGroup, Wiring
 from wam_core.model.modalities import Modality, TokenShape, modality_of
@@ -19,6 +19,7 @@ from wam_core.model.runtimes.eager import Eager
 from wam_core.model.sampling import Known
 from wam_core.model.situation import Situation
 from wam_core.model.text import GivenText, Text, TextEncoder
+from wam_core.model.token_diffuser import TokenDiffuser
 from wam_core.model.trunk import Expert, ExpertSize, KeyValue, Stream, Time, Trunk, TrunkSize
 from wam_core.pretrained.language import load_words
 
@@ -51,6 +52,7 @@ class WorldActionModel(nn.Module):
         self.text = _text(spec)
         self.proprio_encoder = nn.Linear(spec.proprio_dim, spec.trunk.text_dim)
         self.modalities = nn.ModuleDict()
+        self.diffusers = nn.ModuleDict()
         carrier: dict[str, str] = {}
         for group in spec.groups:
             where, substrate = f"groups.{group.name}", group.substrate
@@ -59,12 +61,17 @@ class WorldActionModel(nn.Module):
             if not shape.frames(group.span):
                 raise ContractError(f"{where}.span", group.span, f"a span that {substrate} has")
             if group.generator:
-                _check_generator(group, shape)
+                check_generator(group, shape)
             if carrier.setdefault(substrate, group.expert) != group.expert:
                 expected = f"{carrier[substrate]!r}, which carries {substrate} already"
                 raise ContractError(f"{where}.expert", group.expert, expected)
             if substrate not in self.modalities:
-                self.modalities[substrate] = modality_of(shape, expert.width, _outputs(spec.groups, substrate))
+                maker = head_of(spec.groups, substrate)
+                drawn = maker is not None and maker.drawn
+                outputs = expert.width if drawn else shape.features * (maker.outputs if maker else 1)
+                self.modalities[substrate] = modality_of(shape, expert.width, outputs)
+                if drawn:
+                    self.diffusers[substrate] = TokenDiffuser(shape.features, expert.width)
         self.masks = nn.ModuleDict(
             {g.name: nn.Linear(spec.shapes[g.substrate].features, 1) for g in spec.groups if g.masked}
         )
@@ -207,9 +214,22 @@ class WorldActionModel(nn.Module):
             features[name], *targets[name] = maker.show(x, noise, sigmas[name])
         heads, _ = self.run(features, sigmas, _batch(text, kept, draws), _batch(cache, kept, draws))
         return {
-            name: (GENERATORS[groups[name].generator].error(heads[name], target) * weight).mean()
+            name: (self._error(groups[name], heads[name], target, rng) * weight).mean()
             for name, (target, weight) in targets.items()
         }
+
+    def _error(self, group: TokenGroup, head: Tensor, target: Tensor, rng: torch.Generator) -> Tensor:
+        """``[B]`` as the group's generator measures it, or what draws its tokens."""
+        if group.substrate in self.diffusers:
+            return cast(TokenDiffuser, self.diffusers[group.substrate]).error(head, target, rng)
+        return GENERATORS[group.generator].error(head, target)
+
+    def said(self, group: str, head: Tensor, noise: Tensor) -> Tensor:
+        """What a head says of a group: itself, or the tokens ``[B, N, F]`` that are drawn from noise as it says."""
+        substrate = self.wiring.groups[group].substrate
+        if substrate not in self.diffusers:
+            return head
+        return cast(TokenDiffuser, self.diffusers[substrate]).draw(head, noise)
 
     def generate(
         self,
@@ -256,37 +276,6 @@ def _batch(cache: Mapping[str, list[KeyValue]], kept: int, times: int) -> dict[s
         name: [(k[:kept].repeat(times, 1, 1, 1), v[:kept].repeat(times, 1, 1, 1)) for k, v in layers]
         for name, layers in cache.items()
     }
-
-
-def _check_generator(group: TokenGroup, shape: TokenShape) -> None:
-    """Raise :class:`ContractError` for a generator that the group's order, steps or substrate do not fit."""
-    where = f"groups.{group.name}"
-    generator, frames = look_up(GENERATORS, group.generator, f"{where}.generator"), len(shape.frames(group.span))
-    if generator.ordered and group.order not in SEQUENCES:
-        expected = f"{' or '.join(SEQUENCES)}: else {group.generator} shows each token itself"
-        raise ContractError(f"{where}.order", group.order, expected)
-    if group.order == "causal" and group.steps != frames:
-        raise ContractError(f"{where}.steps", group.steps, f"{frames}, one for each frame")
-    if group.order == "raster" and group.steps:
-        raise ContractError(f"{where}.steps", group.steps, "0: one for each token")
-    if shape.discrete and generator.outputs != BINS:
-        raise ContractError(f"{where}.generator", group.generator, f"one of discrete tokens, as {group.substrate} is")
-
-
-def _outputs(groups: Iterable[TokenGroup], substrate: str) -> int:
-    """Numbers that the head of a substrate gives per feature; its generated groups share the head."""
-    found = {
-        g.name: look_up(GENERATORS, g.generator, f"groups.{g.name}.generator").outputs
-        for g in groups
-        if g.substrate == substrate and g.generator
-    }
-    if len(set(found.values())) > 1:
-        last = list(found)[-1]
-        expected = (
-            f"a generator with as many outputs as that of {next(iter(found))}: they share the substrate {substrate}"
-        )
-        raise ContractError(f"groups.{last}.generator", found[last], expected)
-    return next(iter(found.values()), 1)
 
 
 def _text(spec: ModelSpec) -> Text:

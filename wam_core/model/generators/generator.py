@@ -10,6 +10,8 @@ class Generator(ABC):
 
     Attributes:
         outputs: numbers that the head gives per feature.
+        drawn: whether the head says, in the expert's width, how a :class:`TokenDiffuser` is to draw each token, instead
+            of giving numbers per feature; the error is that network's, too.
         axis: its value on the survey's backbone axis.
         ordered: whether it shows each token what comes before it, so that the group must have an order.
     """
@@ -17,6 +19,7 @@ class Generator(ABC):
     outputs = 1
     axis = "Diffusion"
     ordered = False
+    drawn = False
 
     @abstractmethod
     def noise_level(self, u: Tensor, shift: float) -> Tensor:

@@ -10,6 +10,7 @@ from wam_core.model.generators.next_token import NextToken
 from wam_core.model.generators.parallel_tokens import ParallelTokens
 from wam_core.model.generators.regression import Regression
 from wam_core.model.generators.score_diffusion import ScoreDiffusion
+from wam_core.model.generators.token_diffusion import TokenDiffusion
 
 GENERATORS: Mapping[str, Generator] = {
     "flow_matching": FlowMatching(),
@@ -18,6 +19,7 @@ GENERATORS: Mapping[str, Generator] = {
     "masked_diffusion": MaskedDiffusion(),
     "next_token": NextToken(),
     "parallel_tokens": ParallelTokens(),
+    "token_diffusion": TokenDiffusion(),
     "regression": Regression(),
     "joint_embedding": JointEmbedding(),
 }
