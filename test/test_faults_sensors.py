@@ -15,6 +15,8 @@ from sensor_msgs.msg import Image, JointState
 from tiny_checkpoint import make_tiny_checkpoint
 
 from wam_core.contract import RobotState
+from wam_core.data.senses import encode_sense
+from wam_core.robot.senses import form
 from wam_msgs.msg import ExecutorStatus
 from wam_msgs.srv import LoadModel
 from wam_ros import conversion
@@ -26,13 +28,17 @@ STATES_PER_IMAGE = 5
 
 
 class Sensors(threading.Thread):
-    """A robot's streams at the contract's camera rate; ``image`` and ``state`` may be replaced to break them."""
+    """A robot's streams at the contract's camera rate; ``image`` and ``state`` may be replaced to break them.
+
+    Nothing is felt or heard, and before the cameras is a wall; of that only what somebody asks for is sent.
+    """
 
     def __init__(self, live: Live) -> None:
         super().__init__(daemon=True)
         node = live.client.node
         self._cameras = {n: node.create_publisher(Image, ROBOT.camera(n).topic, SENSOR) for n in CAMERAS}
         self._states = node.create_publisher(JointState, ROBOT.topics.joint_states, SENSOR)
+        self._senses = {s: node.create_publisher(conversion.sense_type(s), s.topic, SENSOR) for s in ROBOT.senses}
         self.running = True
         self.mend()
 
@@ -63,6 +69,10 @@ class Sensors(threading.Thread):
                     for name, image in images.items():
                         if image is not None:
                             self._cameras[name].publish(image)
+                    for sense in [s for s, p in self._senses.items() if p.get_subscription_count()]:
+                        shape, kind = form(ROBOT, sense)
+                        values = np.full(shape, sense.kind == "depth", kind)
+                        self._senses[sense].publish(encode_sense(ROBOT, sense, values, stamp_ns).data)
                 time.sleep(1.0 / ROBOT.rates.camera_hz / STATES_PER_IMAGE)
 
 

@@ -4,11 +4,13 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import WrenchStamped
 from numpy.typing import NDArray
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Bool, String
@@ -16,12 +18,14 @@ from std_msgs.msg import Bool, String
 from wam_core.cell.cell import Cell
 from wam_core.contract import FloatArray, Observation, RobotState
 from wam_core.data.messages import DEMONSTRATION_TOPIC, INSTRUCTION_TOPIC
+from wam_core.data.senses import encode_sense
 from wam_core.errors import ContractError
 from wam_core.evaluation.expert_policy import ExpertPolicy
 from wam_core.executor.shaping import Motion
 from wam_core.executor.torque import computed_torque
 from wam_core.robot.contract import Camera, load_robot
 from wam_core.robot.dynamics import Dynamics
+from wam_core.robot.senses import Sense
 from wam_msgs.msg import ActionChunk, TactileArray
 from wam_msgs.srv import Reset
 from wam_ros import conversion, diagnostics
@@ -84,6 +88,11 @@ class CellNode(Node):
         self._wrench = self.create_publisher(WrenchStamped, topics.wrench, SENSOR)
         self._tactile = self.create_publisher(TactileArray, topics.tactile, SENSOR)
         self._images = {c.name: self.create_publisher(Image, c.topic, SENSOR) for c in self.robot.cameras}
+        self._senses: dict[Sense, Publisher[Any]] = {
+            sense: self.create_publisher(conversion.sense_type(sense), sense.topic, SENSOR)
+            for sense in self.robot.senses
+        }
+        self._wanted: list[Sense] = []
         self._success = self.create_publisher(Bool, "~/success", LATCHED)
         self._instruction = self.create_publisher(String, "~/instruction", LATCHED)
         self._demonstration = self.create_publisher(ActionChunk, DEMONSTRATION_TOPIC, RELIABLE)
@@ -95,7 +104,7 @@ class CellNode(Node):
         self.create_service(Reset, "~/reset", self._on_reset)
         self._diagnostics = Diagnostics(self, self.robot.name)
         self.create_timer(1.0, self._publish_diagnostics)
-        self._cameras = CameraThread(self.cell, self._publish_image)
+        self._cameras = CameraThread(self.cell, self._publish_image, self._publish_sense)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="physics", daemon=True)
 
@@ -136,8 +145,10 @@ class CellNode(Node):
         if self._is_due(TOUCH_HZ):
             self._wrench.publish(conversion.wrench_message(self.robot, state, stamp_ns))
             self._tactile.publish(conversion.tactile_message(self.robot, state, stamp_ns))
+        if self._is_due(TOUCH_HZ):
+            self._publish_sound(stamp_ns)
         if self._is_due(self.robot.rates.camera_hz):
-            self._cameras.shoot(stamp_ns)
+            self._sense(stamp_ns)
         if self._is_due(self.robot.rates.action_hz):
             self._demonstrate(stamp_ns, cell.goal.instruction if self.get_parameter("demonstrate").value else "")
         if self._is_due(SUCCESS_HZ):
@@ -146,6 +157,20 @@ class CellNode(Node):
             self._take(command)
         cell.step(self._effort(state))
         self._ticks += 1
+
+    def _sense(self, stamp_ns: int) -> None:
+        """Pictures, and what somebody subscribes to of what goes with them or is as slow."""
+        self._wanted = [sense for sense, publisher in self._senses.items() if publisher.get_subscription_count()]
+        self.cell.attend([sense.name for sense in self._wanted])
+        self._cameras.shoot(stamp_ns, [sense for sense in self._wanted if sense.camera])
+        for sense in self._wanted:
+            if sense.kind in ("object_pose", "touch_image"):
+                self._publish_sense(sense, self.cell.sense(sense.name), stamp_ns)
+
+    def _publish_sound(self, stamp_ns: int) -> None:
+        for sense in self._wanted:
+            if sense.kind == "sound":
+                self._publish_sense(sense, self.cell.sound(round(sense.rate_hz / TOUCH_HZ)), stamp_ns)
 
     def _demonstrate(self, stamp_ns: int, instruction: str) -> None:
         """Publish the expert's next target, where there is an instruction; no model says then what is being done."""
@@ -207,6 +232,9 @@ class CellNode(Node):
             "frames skipped": self._cameras.skipped,
         }
         self._diagnostics.publish(diagnostics.OK, "braking: no joint command" if self._braking else "running", values)
+
+    def _publish_sense(self, sense: Sense, values: NDArray[np.generic], stamp_ns: int) -> None:
+        self._senses[sense].publish(encode_sense(self.robot, sense, values, stamp_ns).data)
 
     def _publish_image(self, camera: Camera, image: NDArray[np.uint8], stamp_ns: int) -> None:
         self._images[camera.name].publish(conversion.image_message(image, camera.frame, stamp_ns))

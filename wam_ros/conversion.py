@@ -4,7 +4,7 @@ from array import array
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
-from geometry_msgs.msg import WrenchStamped
+from geometry_msgs.msg import PoseStamped, WrenchStamped
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Header
@@ -15,12 +15,20 @@ from wam_core.evaluation.surprise import Surprise
 from wam_core.preprocess.images import decode_image
 from wam_core.provenance import InputRecord, ModelRecord
 from wam_core.robot.contract import Camera, RobotContract
+from wam_core.robot.senses import SENSES, Sense
 from wam_core.viewing.pictures import as_pictures
 from wam_msgs.msg import ActionChunk as ActionChunkMessage
-from wam_msgs.msg import ModelInfo, ModelInput, PredictedFuture, TactileArray, Tensor
+from wam_msgs.msg import ModelInfo, ModelInput, PredictedFuture, Sound, TactileArray, Tensor
 from wam_msgs.msg import Surprise as SurpriseMessage
 
 SECOND = 1_000_000_000
+
+#: Types of :data:`wam_core.robot.senses.SENSES`.
+SENSE_TYPES = {
+    "sensor_msgs/msg/Image": Image,
+    "geometry_msgs/msg/PoseStamped": PoseStamped,
+    "wam_msgs/msg/Sound": Sound,
+}
 
 
 def time_message(stamp_ns: int) -> Time:
@@ -151,6 +159,11 @@ def image_pixels(camera: Camera, message: Image) -> NDArray[np.uint8]:
         raise ContractError(f"{camera.name}.size", found, f"{camera.width}x{camera.height} as in the robot file")
     data = np.frombuffer(message.data, dtype=np.uint8)
     return decode_image(data, message.encoding, message.height, message.width, message.step, camera.name)
+
+
+def sense_type(sense: Sense) -> type:
+    """The message that a sense of the robot file is sent as."""
+    return SENSE_TYPES[SENSES[sense.kind].message]
 
 
 def chunk_message(robot: RobotContract, chunk: ActionChunk) -> ActionChunkMessage:

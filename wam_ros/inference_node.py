@@ -141,7 +141,7 @@ class InferenceNode(LifecycleNode):
         self._progress = Progress()
         self._problem = ""
         self._imagined_s = float("-inf")
-        self._sensors = Sensors(self, self._robot, policy.cameras, self._notify)
+        self._sensors = Sensors(self, self._robot, policy.cameras, policy.senses, self._notify)
         self._model.publish(conversion.model_message(self._record, self.get_clock().now().nanoseconds))
 
     def _notify(self) -> None:
@@ -155,9 +155,7 @@ class InferenceNode(LifecycleNode):
         self._record = model_record(policy, checkpoint_folder(model), threads)
         policy.warm_up()
         took = time.monotonic() - begin
-        self.get_logger().info(
-            f"{policy.name}: cameras {', '.join(policy.cameras)}; {threads} threads; {took:.1f} s to load and warm up"
-        )
+        self.get_logger().info(f"{_attends_to(policy)}; {threads} threads; {took:.1f} s to load and warm up")
         return policy
 
     # ---- inference thread -----------------------------------------------------------------------------------------
@@ -252,7 +250,10 @@ class InferenceNode(LifecycleNode):
         with self._model_lock:
             self._sensors.destroy()
             self._attend(policy)
-        response.success, response.message = True, f"{policy.name}: cameras {', '.join(policy.cameras)}"
+        response.success, response.message = (
+            True,
+            f"{policy.name}: looks at {', '.join((*policy.cameras, *policy.senses))}",
+        )
         return response
 
     def _on_set_instruction(
@@ -313,6 +314,10 @@ class InferenceNode(LifecycleNode):
             self._diagnostics.publish(level, problems[0], values)
         else:
             self._diagnostics.publish(diagnostics.OK, "running" if self._instruction else "no instruction", values)
+
+
+def _attends_to(policy: Policy) -> str:
+    return f"{policy.name}: looks at {', '.join((*policy.cameras, *policy.senses))}"
 
 
 def main(args: list[str] | None = None) -> None:

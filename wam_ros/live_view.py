@@ -32,7 +32,7 @@ def watch(robot_name: str, begin: Callable[[View], None], seconds: float) -> int
             count += 1
 
     with GraphClient("wam_view") as client:
-        for topic, kind, qos in recorded_topics(robot):
+        for topic, kind, qos in recorded_topics(robot, senses=False):
             if topic in table:
                 client.listen(kind, topic, partial(heard, table[topic]), qos)
         try:

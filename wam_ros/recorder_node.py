@@ -70,8 +70,10 @@ class Tap:
         self.sequence = sequence
 
 
-def recorded_topics(robot: RobotContract) -> Iterator[tuple[str, type, QoSProfile]]:
+def recorded_topics(robot: RobotContract, senses: bool) -> Iterator[tuple[str, type, QoSProfile]]:
     """Topic, type and quality of service of everything that a recording holds."""
+    for sense in robot.senses if senses else ():
+        yield sense.topic, conversion.sense_type(sense), _shortened(RECORDED_SENSOR, 128)
     yield robot.topics.joint_states, JointState, RECORDED_SENSOR
     yield robot.topics.joint_command, OUTPUTS[robot.command].message, RECORDED_SENSOR
     yield robot.topics.wrench, WrenchStamped, RECORDED_SENSOR
@@ -98,6 +100,9 @@ class RecorderNode(Node):
         declare(self, "folder", "runs/recordings", "Where recordings are put")
         kinds = tuple(COMPRESSIONS)
         declare(self, "compression", "zstd", "Compression of the next recording", choices=kinds)
+        declare(
+            self, "senses", False, "Record depth, masks, poses, sound and touch images as well"
+        )
         declare(self, "part_seconds", 600.0, "Longest part of a recording; a new file follows", (1.0, 86_400.0))
         declare(self, "part_megabytes", 2000, "Largest part of a recording; a new file follows", (1, 1_000_000))
         self.robot = load_robot(name)
@@ -143,7 +148,7 @@ class RecorderNode(Node):
                 PolledSubscription(self, kind, topic, qos, raw=True),
                 qos.durability == DurabilityPolicy.TRANSIENT_LOCAL,
             )
-            for topic, kind, qos in recorded_topics(self.robot)
+            for topic, kind, qos in recorded_topics(self.robot, value["senses"])
             if not (request.instruction and topic == messages.INSTRUCTION_TOPIC)
         ]
         response.success, response.path = True, str(self._series.paths[0])

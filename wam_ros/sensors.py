@@ -9,7 +9,9 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image, JointState
 
 from wam_core.contract import Observation
+from wam_core.data.senses import decode_sense
 from wam_core.robot.contract import RobotContract
+from wam_core.robot.senses import Sense
 from wam_msgs.msg import TactileArray
 from wam_ros import conversion
 from wam_ros.polled import PolledSubscription
@@ -20,14 +22,31 @@ from wam_ros.streams import Stream, StreamError, Streams, receive
 class Sensors:
     """Subscriptions to what a model looks at. Messages that are wrong are logged and remembered by their stream."""
 
-    def __init__(self, node: Node, robot: RobotContract, cameras: Sequence[str], complete: Callable[[], None]) -> None:
-        """``complete`` is called in the spin thread whenever every camera has sent its newest image."""
+    def __init__(
+        self,
+        node: Node,
+        robot: RobotContract,
+        cameras: Sequence[str],
+        senses: Sequence[str],
+        complete: Callable[[], None],
+    ) -> None:
+        """``complete`` is called in the spin thread whenever every camera has sent its newest picture."""
         self._node, self._robot, self._complete = node, robot, complete
         self._lock = threading.Lock()
-        self._streams = Streams(robot, cameras)
+        self._streams = Streams(robot, cameras, senses)
         self._images = [
             node.create_subscription(Image, stream.topic, partial(self._on_image, name), SENSOR)
             for name, stream in self._streams.images.items()
+        ]
+        self._images += [
+            node.create_subscription(conversion.sense_type(sense), sense.topic, partial(self._on_sense, sense), SENSOR)
+            for sense in map(robot.sense, senses)
+            if sense.camera
+        ]
+        self._senses = [
+            (sense, PolledSubscription(node, conversion.sense_type(sense), sense.topic, HISTORY))
+            for sense in map(robot.sense, senses)
+            if not sense.camera
         ]
         self._joint_states = PolledSubscription(node, JointState, self._streams.states.topic, HISTORY)
         self._touch = PolledSubscription(node, TactileArray, self._streams.tactile.topic, HISTORY)
@@ -37,6 +56,8 @@ class Sensors:
             self._node.destroy_subscription(subscription)
         self._joint_states.destroy()
         self._touch.destroy()
+        for _, queue in self._senses:
+            queue.destroy()
 
     def read_queues(self) -> None:
         """Receive what came since the last call, on the topics without callbacks; from one thread."""
@@ -46,6 +67,10 @@ class Sensors:
                 self._receive(streams.states, message, partial(conversion.robot_state, robot, message))
             while (message := self._touch.take()) is not None:
                 self._receive(streams.tactile, message, partial(conversion.tactile_force, robot, message))
+            for sense, queue in self._senses:
+                while (message := queue.take()) is not None:
+                    read = partial(decode_sense, robot, sense, message, sense.name)
+                    self._receive(streams.senses[sense.name], message, read)
 
     def observe(self, instruction: str) -> Observation:
         """The newest observation.
@@ -73,8 +98,15 @@ class Sensors:
 
     def _on_image(self, name: str, message: Image) -> None:
         read = partial(conversion.image_pixels, self._robot.camera(name), message)
+        self._on_picture(self._streams.images[name], message, read)
+
+    def _on_sense(self, sense: Sense, message: Any) -> None:
+        read = partial(decode_sense, self._robot, sense, message, sense.name)
+        self._on_picture(self._streams.senses[sense.name], message, read)
+
+    def _on_picture(self, stream: Stream[Any], message: Any, read: Callable[[], Any]) -> None:
         with self._lock:
-            self._receive(self._streams.images[name], message, read)
+            self._receive(stream, message, read)
             complete = self._streams.complete()
         if complete:
             self._complete()

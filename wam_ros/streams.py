@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wam_core.contract import FloatArray, Observation, RobotState
+from wam_core.data.senses import heard
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.kinematics import Kinematics, proprioception
+from wam_core.robot.senses import form
 
 T = TypeVar("T")
 
@@ -28,6 +30,7 @@ class Fault(StrEnum):
     UNFIT = "does not fit the robot file"
     NOT_FINITE = "not finite"
     APART = "cameras not taken together"
+    BROKEN = "a block is missing"
 
 
 class StreamError(ValueError):
@@ -110,12 +113,15 @@ class Stream(Generic[T]):
 class Streams:
     """The streams a model looks at, and the observation they make together."""
 
-    def __init__(self, robot: RobotContract, cameras: Sequence[str]) -> None:
+    def __init__(self, robot: RobotContract, cameras: Sequence[str], senses: Sequence[str] = ()) -> None:
         self._robot = robot
         self._kinematics = Kinematics(robot)
         image_ns, state_ns = round(robot.staleness.image_s * 1e9), round(robot.staleness.state_s * 1e9)
         self.images: Mapping[str, Stream[NDArray[np.uint8]]] = {
             name: Stream(name, robot.camera(name).topic, image_ns) for name in cameras
+        }
+        self.senses: Mapping[str, Stream[NDArray[Any]]] = {
+            name: Stream(name, robot.sense(name).topic, image_ns) for name in senses
         }
         self.states: Stream[RobotState] = Stream("joint_states", robot.topics.joint_states, state_ns)
         self.tactile: Stream[FloatArray] = Stream("tactile", robot.topics.tactile, image_ns)
@@ -123,22 +129,27 @@ class Streams:
 
     def all(self) -> list[Stream[Any]]:
         """Every stream that must be there."""
-        return [*self.images.values(), self.states]
+        return [*self.images.values(), *self.senses.values(), self.states]
+
+    def _pictures(self) -> list[Stream[Any]]:
+        """What comes from cameras: images, and the senses that go with them pixel by pixel."""
+        return [*self.images.values(), *(s for n, s in self.senses.items() if self._robot.sense(n).camera)]
 
     def complete(self) -> bool:
-        """Whether each camera's newest image was taken together with the newest of all."""
-        stamps = [stream.values[-1][0] for stream in self.images.values() if stream.values]
-        return len(stamps) == len(self.images) and max(stamps) - min(stamps) <= self._apart_ns
+        """Whether each camera's newest picture was taken together with the newest of all."""
+        pictures = self._pictures()
+        stamps = [stream.values[-1][0] for stream in pictures if stream.values]
+        return len(stamps) == len(pictures) and max(stamps) - min(stamps) <= self._apart_ns
 
     def observe(self, instruction: str, now_ns: int) -> Observation:
-        """The newest images, taken together, and the joint state of that instant.
+        """The newest pictures, taken together, and the joint state and what else is sensed at that instant.
 
         Raises:
             StreamError: a stream is missing, stale or broken.
         """
-        for stream in self.images.values():
+        for stream in self._pictures():
             stream.at(now_ns)
-        newest = {name: stream.values[-1] for name, stream in self.images.items()}
+        newest = {stream.name: stream.values[-1] for stream in self._pictures()}
         stamp_ns = max(stamp for stamp, _ in newest.values())
         for name, (own_ns, _) in newest.items():
             if stamp_ns - own_ns > self._apart_ns:
@@ -153,11 +164,26 @@ class Streams:
                 )
         return Observation(
             stamp_ns=stamp_ns,
-            images={name: image for name, (_, image) in newest.items()},
+            images={name: newest[name][1] for name in self.images},
             proprioception=proprioception(self._kinematics, state),
             instruction=instruction,
             tactile=self._touch(stamp_ns),
+            senses={name: self._sensed(name, stamp_ns) for name in self.senses},
         )
+
+    def _sensed(self, name: str, stamp_ns: int) -> NDArray[Any]:
+        """What a sense says of an instant; of sound, all of the action step that ends there."""
+        stream, sense = self.senses[name], self._robot.sense(name)
+        _, value = stream.at(stamp_ns)
+        if not sense.rate_hz:
+            return value
+        (samples,), _ = form(self._robot, sense)
+        blocks = [entry for entry in stream.values if entry[0] <= stamp_ns]
+        found = heard(blocks, len(blocks) - 1, sense.rate_hz, samples) if blocks else None
+        if found is None:
+            detail = f"no {samples} samples without a break on {stream.topic}"
+            raise stream.problem or StreamError(name, Fault.BROKEN, detail)
+        return found
 
     def _touch(self, stamp_ns: int) -> FloatArray | None:
         try:
