@@ -36,7 +36,7 @@ class Imagined:
         self._texts = {
             topic: node.create_publisher(String, topic, LATCHED) for topic in ("/instruction", "/wam_cell/instruction")
         }
-        listen(Image, "/wam_futures/comparison", lambda m: self.compared.append(stamp_ns(m)))
+        listen(Image, "/wam_futures/video/comparison", lambda m: self.compared.append(stamp_ns(m)))
         listen(SurpriseMessage, "/wam_futures/surprise", lambda m: self.surprises.append(stamp_ns(m)))
         self._pixels = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
         node.create_timer(1.0 / ROBOT.rates.camera_hz, self._see)

@@ -12,7 +12,7 @@ from wam_core.policy import Policy
 from wam_core.presets import preset_names
 from wam_core.robot.contract import load_robot
 from wam_core.substrates.table import SUBSTRATES
-from wam_core.viewing.pictures import PICTURES, as_pictures
+from wam_core.viewing.pictures import OF_NO_CAMERA, PICTURES, as_pictures, parts
 from wam_ros.conversion import future_message
 
 ROBOT = load_robot("panda_cell")
@@ -35,9 +35,26 @@ def test_every_kind_says_what_it_shows_before_it_is_built(kind: str) -> None:
 def test_every_substrate_is_drawn_where_its_cameras_are(kind: str) -> None:
     """A future that was no video was published, and nobody could see it."""
     drawn = as_pictures(future(kind))
-    assert drawn.values.shape[2:] == (64, 3) and drawn.values.shape[1] % 32 == 0 and drawn.values.dtype == np.uint8
-    assert drawn.regions == LAYOUT.regions
+    assert drawn.values.shape[-1] == 3 and drawn.values.dtype == np.uint8
+    if TINY[kind].shows in OF_NO_CAMERA:
+        assert not drawn.regions, "half of a bar would be shown as a camera's"
+    else:
+        assert drawn.values.shape[2] == 64 and drawn.values.shape[1] % 32 == 0
+        assert drawn.regions == LAYOUT.regions
     assert float(drawn.values.std()) > 2.0, "nothing to see"
+
+
+@pytest.mark.parametrize("kind", TINY)
+def test_each_layer_is_shown_where_its_cameras_are(kind: str) -> None:
+    """Depth and normals stood below the picture, where no camera is, and no display of a camera showed them."""
+    whole = future(kind)
+    for part in parts(whole):
+        drawn = as_pictures(part)
+        assert drawn.values.shape[1:] == (32, 64, 3) or part.substrate in OF_NO_CAMERA
+    if "rgbdn" in whole.substrate:
+        video, depth, normals = parts(whole)
+        assert (video.substrate, depth.substrate, normals.substrate) == ("video", "depth", "normals")
+        assert np.array_equal(depth.values, whole.values[..., 3]) and video.values.dtype == np.uint8
 
 
 @pytest.mark.parametrize("kind", TINY)

@@ -1,7 +1,8 @@
-"""Every RViz configuration against the graph it is meant for: topic, type, quality of service, frame."""
+"""The RViz configuration of every preset: against what RViz reads, and against the running graph."""
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path as File
 from typing import Any
 from xml.etree import ElementTree
@@ -19,33 +20,55 @@ from rclpy.qos import (
     ReliabilityPolicy,
     qos_check_compatible,
 )
+from rviz_properties import DISPLAY, DISPLAYS, GLOBAL, ORBIT, PANELS, TOOLS, TRANSFORMATIONS, unread
+from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import String
+from test_pictures import future
+from tiny import TINY
+from visualization_msgs.msg import Marker, MarkerArray
 
-from wam_core.contract import ActionChunk
+from wam_core.contract import ActionChunk, Future
+from wam_core.paths import share_path
+from wam_core.presets import load_preset, preset_names
+from wam_core.robot.contract import load_robot
+from wam_core.viewing.displays import kinds_shown
+from wam_core.viewing.pictures import LAYERS, OF_NO_CAMERA
 from wam_msgs.msg import ActionChunk as ActionChunkMessage
+from wam_msgs.msg import PredictedFuture
 from wam_ros import conversion
-from wam_ros.node_table import Options, arguments, nodes_for
+from wam_ros.node_table import Options, arguments, nodes_for, rviz_configuration
 from wam_ros.qos import LATCHED, RELIABLE
 
-CONFIGS = sorted((File(__file__).parent.parent / "config" / "rviz").glob("*.rviz"))
+#: One preset of each kind: what it looks at, what it imagines.
+KINDS = {(p.layout.cameras, kinds_shown(p)): p.name for p in map(load_preset, preset_names())}
 #: What each display draws. Images are shown as they are; the others are placed in the fixed frame.
 TYPES = {
     "rviz_default_plugins/Image": "sensor_msgs/msg/Image",
     "rviz_default_plugins/Path": "nav_msgs/msg/Path",
+    "rviz_default_plugins/MarkerArray": "visualization_msgs/msg/MarkerArray",
+    "rviz_default_plugins/PointCloud2": "sensor_msgs/msg/PointCloud2",
     "rviz_default_plugins/RobotModel": "std_msgs/msg/String",
 }
-PLACED = {"/wam_futures/path": Path}
+PLACED = {
+    "nav_msgs/msg/Path": Path,
+    "sensor_msgs/msg/PointCloud2": PointCloud2,
+    "visualization_msgs/msg/MarkerArray": MarkerArray,
+}
 
 
 @dataclass(frozen=True)
-class Display:
+class Shown:
     name: str
     topic: str
     type_name: str
     qos: QoSProfile
 
 
-def displays(manager: dict[str, Any]) -> Iterator[Display]:
+def manager_of(preset: str, robot: str = "panda_cell") -> dict[str, Any]:
+    return yaml.safe_load(rviz_configuration(Options(robot=robot, model=preset)))["Visualization Manager"]
+
+
+def shown_by(manager: dict[str, Any]) -> Iterator[Shown]:
     for display in manager["Displays"]:
         topic = display.get("Topic") or display.get("Description Topic")
         if topic is not None:
@@ -55,61 +78,124 @@ def displays(manager: dict[str, Any]) -> Iterator[Display]:
                 liveliness=LivelinessPolicy.AUTOMATIC,
                 durability=DurabilityPolicy[topic["Durability Policy"].upper().replace(" ", "_")],
             )
-            yield Display(display["Name"], topic["Value"], TYPES[display["Class"]], qos)
-
-
-def manager_of(config: File) -> dict[str, Any]:
-    return yaml.safe_load(config.read_text())["Visualization Manager"]
+            yield Shown(display["Name"], topic["Value"], TYPES[display["Class"]], qos)
 
 
 @pytest.mark.parametrize("robot", ["panda_cell", "ur5e"])
-def test_rviz_is_started_with_a_config_and_in_the_base_frame_of_the_robot(robot: str) -> None:
-    """Prevents: another arm in the frame of this one, which RViz cannot place."""
+def test_rviz_is_started_in_the_base_frame_and_with_the_cameras_of_the_robot(
+    robot: str, monkeypatch: pytest.MonkeyPatch, tmp_path: File
+) -> None:
+    """Prevents: another arm in the frame of this one, which RViz cannot place; the cell's cameras on another robot."""
+    monkeypatch.setenv("ROS_HOME", str(tmp_path))
     options = Options(robot=robot, rviz=True)
     (rviz,) = [node for node in nodes_for(options) if node.name == "rviz2"]
-    words = arguments(rviz, options)
-    assert File(words[words.index("-d") + 1]) in CONFIGS
-    assert words[words.index("-f") + 1] == {"panda_cell": "panda_link0", "ur5e": "base_link"}[robot]
+    flag, file = arguments(rviz, options)
+    manager = yaml.safe_load(File(file).read_text())["Visualization Manager"]
+    assert flag == "-d" and file.endswith(".rviz")
+    assert manager["Global Options"]["Fixed Frame"] == load_robot(robot).base_frame
+    cameras = {camera.topic for camera in load_robot(robot).cameras}
+    assert cameras == {shown.topic for shown in shown_by(manager) if shown.name.startswith("Camera")}
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
-def test_every_camera_and_every_picture_has_a_display(config: File) -> None:
-    """Prevents: a picture that is published and that nobody sees; one that is shown twice."""
-    topics = [display.topic for display in displays(manager_of(config))]
-    pictures = {f"/wam_futures/{name}" for name in ("film_strip", "comparison", "surprise_overlay", "path")}
+@pytest.mark.parametrize("preset", KINDS.values())
+def test_rviz_reads_all_that_its_configuration_says(preset: str) -> None:
+    """Prevents: a property misspelt, of another class or with a value that RViz drops without a word."""
+    whole = yaml.safe_load(rviz_configuration(Options(model=preset)))
+    manager = whole["Visualization Manager"]
+    assert set(whole) == {"Panels", "Visualization Manager", "Window Geometry"}
+    assert {panel["Class"] for panel in whole["Panels"]} <= PANELS
+    for display in manager["Displays"]:
+        assert not unread(display, DISPLAY | DISPLAYS[display["Class"]]), display["Name"]
+    names = [display["Name"] for display in manager["Displays"]]
+    assert len(names) == len(set(names))
+    assert not unread(manager["Global Options"], GLOBAL) and not unread(manager["Views"]["Current"], ORBIT)
+    assert {tool["Class"] for tool in manager["Tools"]} <= TOOLS
+    assert manager["Transformation"]["Current"]["Class"] in TRANSFORMATIONS
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_kind_of_future_has_its_displays(name: str) -> None:
+    """Prevents: a future that is published and that nobody sees; one that is shown twice."""
+    preset, topics = load_preset(name), [shown.topic for shown in shown_by(manager_of(name))]
     assert len(topics) == len(set(topics))
-    assert set(topics) == {camera.topic for camera in ROBOT.cameras} | pictures | {"/robot_description"}
+    for group in preset.futures():
+        shows = preset.substrates[group.substrate].shows
+        for kind in LAYERS.get(shows, (shows,)):
+            assert f"/wam_futures/{kind}/film_strip" in topics
+            for camera in preset.layout.cameras if kind not in OF_NO_CAMERA else ():
+                assert f"/wam_futures/{kind}/{camera}/imagined" in topics
+    assert {camera.topic for camera in ROBOT.cameras} <= set(topics)
+
+
+def futures(stamp_ns: int) -> Iterator[Future]:
+    """One of every kind that any preset shows."""
+    for kind in TINY:
+        yield replace(future(kind), stamp_ns=stamp_ns)
+    video = future("pixels")
+    yield replace(video, stamp_ns=stamp_ns, substrate="nearest", values=video.values[:1])
+
+
+def chunk(stamp_ns: int, rise: float) -> ActionChunk:
+    home = np.append([0.45, 0.0, 0.35, 0.0, 0.0, 0.0], 1.0)
+    rows = home + np.linspace(0.0, 0.1, 8)[:, None] * (1, 0, rise, 0, 0, 0, 0)
+    return ActionChunk(stamp_ns, stamp_ns + ROBOT.step_ns, ROBOT.step_ns, ROBOT.action.names, "ee_pose", rows, 1, "m")
+
+
+def check_markers(markers: list[Marker]) -> None:
+    """What RViz warns of: a side of length 0, two of one name, a quaternion that is none, numbers that are none."""
+    drawn = [marker for marker in markers if marker.action == Marker.ADD]
+    assert len({(marker.ns, marker.id) for marker in drawn}) == len(drawn)
+    for marker in drawn:
+        scale, turn, place = marker.scale, marker.pose.orientation, marker.pose.position
+        sides = [scale.x] if marker.type == Marker.LINE_LIST else [scale.x, scale.y, scale.z]
+        assert marker.type == Marker.TEXT_VIEW_FACING or min(sides) > 0.0, marker.ns
+        assert math.hypot(turn.x, turn.y, turn.z, turn.w) == pytest.approx(1.0, abs=1e-3)
+        points = [place, *marker.points]
+        assert all(math.isfinite(p.x + p.y + p.z) for p in points)
+        assert len(marker.colors) in (0, len(marker.points)) and marker.color.a > 0.0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
-def test_the_running_graph_publishes_what_rviz_shows(config: File) -> None:
+def test_the_running_graph_publishes_what_rviz_shows() -> None:
     """Prevents: a display that stays black silently: no publisher, another type, incompatible QoS, no such frame."""
-    manager = manager_of(config)
-    step_ns = ROBOT.step_ns
-    chunk = ActionChunk(
-        0, step_ns, step_ns, (*ROBOT.joints, "gripper"), "joint_position", np.array([[*ROBOT.home, 1.0]]), 1, "m", 0
-    )
+    managers = {preset: manager_of(preset) for preset in KINDS.values()}
+    every = {shown.topic: shown for manager in managers.values() for shown in shown_by(manager)}
     with live_graph("wam_cell", "wam_futures") as live:
         client = live.client
         told: list[String] = []
-        placed: dict[str, str] = {}
+        placed: dict[str, Any] = {}
         client.listen(String, "/robot_description", told.append, LATCHED)
-        for topic, kind in PLACED.items():
-            client.listen(kind, topic, lambda m, topic=topic: placed.update({topic: m.header.frame_id}))
+        for topic, shown in every.items():
+            if shown.type_name in PLACED:
+                kind = PLACED[shown.type_name]
+                client.listen(kind, topic, lambda m, topic=topic: placed.update({topic: m}))
         chunks = client.node.create_publisher(ActionChunkMessage, "/wam_inference/action_chunk", RELIABLE)
+        imagined = client.node.create_publisher(PredictedFuture, "/wam_inference/future", RELIABLE)
+        client.wait_until(lambda: bool(live.states), "a joint state")
 
-        def shown() -> bool:
-            chunks.publish(conversion.chunk_message(ROBOT, chunk))
-            client.spin(0.2)
-            return bool(told) and placed.keys() == PLACED.keys()
+        def all_shown() -> bool:
+            now_ns = conversion.nanoseconds(live.states[-1].header.stamp)
+            for k, rise in enumerate((0.0, 0.2)):
+                chunks.publish(conversion.chunk_message(ROBOT, chunk(now_ns + k * ROBOT.step_ns, rise)))
+            for one in futures(now_ns):
+                imagined.publish(conversion.future_message(ROBOT, one, "m"))
+            client.spin(0.5)
+            drawn = {m.ns for m in placed["/wam_futures/plan"].markers} if "/wam_futures/plan" in placed else set()
+            wanted = {topic for topic, shown in every.items() if shown.type_name in PLACED}
+            return bool(told) and placed.keys() == wanted and {"disagreement", "seams", "arm at the end"} <= drawn
 
-        client.wait_until(shown, "the description and a path")
-        for display in displays(manager):
-            client.wait_until(lambda at=display.topic: client.node.count_publishers(at) > 0, display.topic, 20.0)
-            for publisher in client.node.get_publishers_info_by_topic(display.topic):
-                assert publisher.topic_type == display.type_name, display.name
-                verdict, reason = qos_check_compatible(publisher.qos_profile, display.qos)
-                assert verdict == QoSCompatibility.OK, f"{display.name}: {reason}"
-        links = {link.get("name") for link in ElementTree.fromstring(told[-1].data).iter("link")}
-        assert {manager["Global Options"]["Fixed Frame"], *placed.values()} <= links
+        client.wait_until(all_shown, "the description, a path, a plan and tracks", 60.0)
+        for topic, shown in every.items():
+            client.wait_until(lambda at=topic: client.node.count_publishers(at) > 0, topic, 20.0)
+            for publisher in client.node.get_publishers_info_by_topic(topic):
+                assert publisher.topic_type == shown.type_name, shown.name
+                verdict, reason = qos_check_compatible(publisher.qos_profile, shown.qos)
+                assert verdict == QoSCompatibility.OK, f"{shown.name}: {reason}"
+    frames = {link.get("name") for link in ElementTree.fromstring(told[-1].data).iter("link")}
+    for topic, message in placed.items():
+        parts = message.markers if isinstance(message, MarkerArray) else [message]
+        assert {part.header.frame_id for part in parts} <= frames, topic
+        if isinstance(message, MarkerArray):
+            check_markers(message.markers)
+    assert told[-1].data == share_path(ROBOT.urdf).read_text()
+    assert all(manager["Global Options"]["Fixed Frame"] in frames for manager in managers.values())

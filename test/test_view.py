@@ -86,7 +86,7 @@ def test_images_lie_at_the_instants_they_show(seen: Path) -> None:
         measured = pixels(seen, f"/cameras/{camera}/measured")
         assert list(measured) == [START_NS, START_NS + STEP]
         assert np.array_equal(measured[START_NS + STEP], known_image(camera, 1))
-        imagined = pixels(seen, f"/cameras/{camera}/imagined")
+        imagined = pixels(seen, f"/cameras/{camera}/imagined/video")
         assert list(imagined) == [START_NS + STEP, START_NS + 2 * STEP]
         assert np.array_equal(imagined[START_NS + 2 * STEP], IMAGINED[1, :, 16 * k : 16 * (k + 1)])
 
@@ -126,7 +126,7 @@ def test_the_layout_travels_with_the_file(seen: Path) -> None:
     batches = [chunk.to_record_batch() for chunk in reader.stream(store=layout).to_chunks()]
     text = str([batch[name].to_pylist() for batch in batches for name in batch.schema.names if ":" in name])
     for camera in ROBOT.cameras:
-        assert f"{camera.name}, measured" in text and f"{camera.name}, imagined" in text
+        assert f"{camera.name}, measured" in text and f"{camera.name}, imagined: video" in text
     for name in ("robot, plan, workspace", "surprise", "joints in their range", "timing", "safety events"):
         assert name in text
 
@@ -162,5 +162,5 @@ def test_the_running_graph_is_seen(tmp_path: Path) -> None:
     measured = [t for t, _ in rows(out, "/cameras/front/measured", "Image:buffer")]
     told = [t for t, text in rows(out, "/log", "TextLog:text") if "reach the red ball" in text[0]]
     assert len(measured) > 1 and len(told) == 1 and abs(told[0] - measured[0]) < 10e9
-    for entity, component in (("/cameras/wrist/imagined", "Image:buffer"), ("/plan", "LineStrips3D:strips")):
+    for entity, component in (("/cameras/wrist/imagined/video", "Image:buffer"), ("/plan", "LineStrips3D:strips")):
         assert list(rows(out, entity, component)), entity

@@ -1,6 +1,6 @@
 """A trained preset as something that answers observations: the one entry that nodes and evaluation use."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from wam_core.paths import share_path
 from wam_core.preprocess.images import lay_out
 from wam_core.preprocess.senses import channels_of, needed_senses
 from wam_core.presets import ACTION, preset_names
+from wam_core.recollection import Recollection
 from wam_core.recovery.recovery import Foreseen
 from wam_core.recovery.trajectory import Motion, smooth_motion
 from wam_core.robot.binding import check_binding
@@ -100,6 +101,8 @@ class Policy:
         self.runtime = runtime or Eager(checkpoint.model)
         self._geometry = Geometry(checkpoint.robot, preset.layout) if preset.recovery else None
         self._memory = Memory(preset.memory)
+        features = {g.substrate for g in preset.futures() if preset.substrates[g.substrate].shows == "features"}
+        self._recollections = {name: Recollection(checkpoint.substrates[name]) for name in sorted(features)}
         self._thought: _Thought | None = None
         self._forecast: Future | None = None
 
@@ -146,6 +149,8 @@ class Policy:
         motion = self._motion(world, generated, observation.proprioception)
         check_finite("chunk.values", motion.values)
         self._memory.keep(stamp_ns, told, world.present())
+        for recollection in self._recollections.values():
+            recollection.keep(picture)
         self._thought = _Thought(observation.stamp_ns, self.sequence, world, generated)
         chunk = ActionChunk(
             stamp_ns=observation.stamp_ns,
@@ -174,7 +179,8 @@ class Policy:
     def imagine(self) -> tuple[Future, ...]:
         """The futures that belong to the last chunk, one for each generated group that is no action.
 
-        Those that the chunk was made from are shown as they were; the others are generated now.
+        Those that the chunk was made from are shown as they were; the others are generated now. Features come with a
+        second future, ``nearest``: the picture seen so far that they are most like.
         """
         return self._futures(self._thought) if self._thought else ()
 
@@ -184,7 +190,8 @@ class Policy:
         # What the chunk did not need, from what it was made of, so that these are the futures of this chunk.
         late = thought.world.generate(missing, self._rng(thought.sequence), given=thought.generated) if missing else {}
         made = {**late, **thought.generated}
-        return tuple(self._future(thought, group, made[group.name]) for group in groups)
+        futures = [self._future(thought, group, made[group.name]) for group in groups]
+        return (*futures, *(f for group in groups for f in self._recalled(thought, group, made[group.name])))
 
     def _world(
         self, stamp_ns: int, scenes: Scenes, proprioception: FloatArray, instruction: str, known: Mapping[str, Known]
@@ -250,3 +257,12 @@ class Policy:
         step_ns = c.preset.horizon * c.robot.step_ns // len(values)
         shows = c.preset.substrates[group.substrate].shows
         return Future(thought.stamp_ns, shows, step_ns, values, c.preset.layout.regions, thought.sequence)
+
+    def _recalled(self, thought: _Thought, group: TokenGroup, features: Tensor) -> Iterator[Future]:
+        """What predicted features are most like, if any were predicted and anything was seen."""
+        c = self.checkpoint
+        if group.substrate in self._recollections:
+            seen = self._recollections[group.substrate].nearest(features)
+            if seen is not None:
+                span_ns, regions = c.preset.horizon * c.robot.step_ns, c.preset.layout.regions
+                yield Future(thought.stamp_ns, "nearest", span_ns, seen[None], regions, thought.sequence)

@@ -6,7 +6,7 @@ import numpy as np
 from builtin_interfaces.msg import Duration, Time
 from geometry_msgs.msg import PoseStamped, WrenchStamped
 from numpy.typing import NDArray
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import Image, JointState, PointCloud2, PointField
 from std_msgs.msg import Header
 
 from wam_core.contract import ActionChunk, FloatArray, Future, JointCommand, RobotState
@@ -145,6 +145,22 @@ def image_message(pixels: NDArray[np.uint8], frame: str, stamp_ns: int) -> Image
     message = Image(header=header(stamp_ns, frame), height=height, width=width, encoding="rgb8", step=3 * width)
     # Filling the fresh array is 50 times faster than assigning bytes and 2000 times faster than assigning an ndarray.
     message.data.frombytes(np.ascontiguousarray(pixels).data.cast("B"))
+    return message
+
+
+def cloud_message(points: FloatArray, colours: NDArray[np.uint8], frame: str, stamp_ns: int) -> PointCloud2:
+    """``[K, 3]`` m with RGB ``[K, 3]``; the colour is packed as RViz and PCL read it."""
+    rows = np.zeros(len(points), [("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("rgb", "<u4")])
+    for axis, column in zip("xyz", points.T, strict=True):
+        rows[axis] = column
+    red, green, blue = colours.astype(np.uint32).T
+    rows["rgb"] = red << 16 | green << 8 | blue
+    fields = [PointField(name=name, offset=4 * k, datatype=PointField.FLOAT32, count=1) for k, name in enumerate("xyz")]
+    fields.append(PointField(name="rgb", offset=12, datatype=PointField.UINT32, count=1))
+    size = rows.dtype.itemsize
+    message = PointCloud2(header=header(stamp_ns, frame), height=1, width=len(rows), fields=fields, is_dense=True)
+    message.point_step, message.row_step = size, size * len(rows)
+    message.data.frombytes(rows.tobytes())
     return message
 
 

@@ -88,7 +88,7 @@ class Heard:
         client.listen(ActionChunk, "/wam_inference/action_chunk", on_chunk)
         client.listen(SafetyEvent, "/wam_executor/safety_events", on_event)
         client.listen(ExecutorStatus, "/wam_executor/status", on_status)
-        client.listen(Image, "/wam_futures/comparison", on_comparison)
+        client.listen(Image, "/wam_futures/video/comparison", on_comparison)
 
     def keep_timing(self) -> None:
         """Keep the tick lateness of the episode that ends."""
@@ -143,7 +143,7 @@ def _prepare(client: GraphClient, checkpoint: str, options: Options, meanwhile: 
         if not client.change_state(name, CONFIGURE):
             raise RuntimeError(f"{name} could not be configured; graph.log says why")
     robot = load_robot(options.robot)
-    needed = {"/wam_inference/action_chunk": 3, robot.topics.joint_command: 1, "/wam_futures/comparison": 1}
+    needed = {"/wam_inference/action_chunk": 3, robot.topics.joint_command: 1, "/wam_inference/future": 1}
     needed |= {camera.topic: 1 for camera in robot.cameras} | {robot.topics.joint_states: 2}
 
     def connected() -> bool:

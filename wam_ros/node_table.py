@@ -1,5 +1,6 @@
 """The graph as one table, read by launch/bringup.launch.py and by `wam up`."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ class GraphNode:
         when: options that must all be on for it to run.
         parameter_files: relative to the package's share folder, ``{model}`` and ``{robot}`` filled in.
         parameters: names in :data:`PARAMETERS`.
-        arguments: command line before the ROS arguments, ``{share}`` and ``{base_frame}`` (the robot's) filled in.
+        arguments: command line before the ROS arguments; the words of :data:`WORDS` are filled in.
     """
 
     name: str
@@ -74,7 +75,7 @@ NODES: tuple[GraphNode, ...] = (
         package="rviz2",
         when=("rviz",),
         parameters=("use_sim_time",),
-        arguments=("-d", "{share}/config/rviz/wam.rviz", "-f", "{base_frame}"),
+        arguments=("-d", "{rviz}"),
     ),
 )
 
@@ -85,6 +86,9 @@ PARAMETERS: Mapping[str, Callable[[Options], Any]] = {
     "robot_description": lambda options: share_path(load_robot(options.robot).urdf).read_text(),
 }
 
+#: Word of a command line -> what it stands for under the chosen options.
+WORDS: Mapping[str, Callable[[Options], str]] = {"{rviz}": lambda options: _rviz_file(options)}
+
 
 def launch_arguments() -> tuple[Argument, ...]:
     """The launch arguments with every value they accept, read from the parameter files that exist."""
@@ -93,7 +97,7 @@ def launch_arguments() -> tuple[Argument, ...]:
         Argument("robot", "panda_cell", "robot contract, a file in config/robots", _presets("config/robots")),
         Argument("model", "fast_wam", "World Action Model, a file in config/wam", _presets("config/wam")),
         Argument("sim", "true", "the embedded MuJoCo cell stands in for the robot and gives the time", switch),
-        Argument("rviz", "false", "show cameras, imagined future, planned path and robot in RViz", switch),
+        Argument("rviz", "false", "show in RViz what the model imagines, the cameras, the plan and the robot", switch),
         Argument("record", "false", "record episodes as MCAP", switch),
     )
 
@@ -134,8 +138,32 @@ def parameters(node: GraphNode, options: Options) -> dict[str, Any]:
 
 def arguments(node: GraphNode, options: Options) -> Sequence[str]:
     """The node's command line before the ROS arguments."""
-    base_frame = load_robot(options.robot).base_frame
-    return [word.format(share=share_path("config").parent, base_frame=base_frame) for word in node.arguments]
+    return [WORDS[word](options) if word in WORDS else word for word in node.arguments]
+
+
+def rviz_configuration(options: Options) -> str:
+    """What RViz is to show of the model on the robot.
+
+    Raises:
+        ContractError: unknown model or robot.
+    """
+    # Presets know PyTorch, which takes seconds to load and which no other node's start needs.
+    from wam_core.presets import load_preset
+    from wam_core.viewing.displays import kinds_shown
+    from wam_core.viewing.rviz import configuration
+
+    robot, preset = load_robot(options.robot), load_preset(options.model)
+    known = {camera.name for camera in robot.cameras}
+    return configuration(robot, [c for c in preset.layout.cameras if c in known], kinds_shown(preset))
+
+
+def _rviz_file(options: Options) -> str:
+    """The configuration in a file of its own, written anew at each start."""
+    home = Path(os.environ.get("ROS_HOME") or Path.home() / ".ros")
+    file = home / "wam" / f"{options.robot}_{options.model}.rviz"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(rviz_configuration(options))
+    return str(file)
 
 
 def _presets(folder: str) -> tuple[str, ...]:

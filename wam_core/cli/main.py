@@ -30,6 +30,7 @@ VERBS: dict[str, Verb] = {
     "import": Verb("wam_core.cli.import_weights", "published weights into a folder of ours"),
     "memory": Verb("wam_core.cli.memory", "memory that published weights take on a card"),
     "film": Verb("wam_core.cli.film", "pictures of an episode"),
+    "rviz": Verb("wam_ros.cli.rviz", "the RViz configuration for a preset on a robot"),
     "view": Verb("wam_ros.cli.view", "see a recording or the running graph in Rerun, or send it as a file"),
     "replay": Verb("wam_core.cli.replay", "a recording through the same model again: equal, or where they part"),
     "data": Verb("wam_core.cli.data", "what is in a set of recordings"),

@@ -25,6 +25,7 @@ MODEL_TOPIC = "/wam_inference/model"
 INPUT_TOPIC = "/wam_inference/input"
 FUTURE_TOPIC = "/wam_inference/future"
 SURPRISE_TOPIC = "/wam_futures/surprise"
+DESCRIPTION_TOPIC = "/robot_description"
 
 IMAGE = "sensor_msgs/msg/Image"
 JOINT_STATE = "sensor_msgs/msg/JointState"

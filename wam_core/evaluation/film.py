@@ -13,7 +13,7 @@ from wam_core.data.recording import Recording, recorded_contract
 from wam_core.errors import ContractError
 from wam_core.evaluation.film_strip import Image, Row, compare, draw, stack
 from wam_core.preprocess.images import decode_image
-from wam_core.viewing.pictures import as_pictures
+from wam_core.viewing.pictures import as_pictures, parts
 
 COLUMNS, COMPARISONS = 8, 3
 
@@ -38,7 +38,7 @@ class Film:
 
 
 def read_film(path: Path) -> Film:
-    """Read images, instruction and video futures of a recording.
+    """Read images, instruction and futures of a recording.
 
     Raises:
         ContractError: no recording, no contract in it, or no images.
@@ -63,7 +63,7 @@ def read_film(path: Path) -> Film:
         raise ContractError(path.name, "no images", f"images on one of {', '.join(cameras)}")
     # What was imagined before the first image continues another scene, which a reset has ended.
     begin_ns = min(found[0][0] for found in images.values())
-    shown = [as_pictures(f) for f in futures if f.stamp_ns >= begin_ns]
+    shown = [as_pictures(part) for f in futures if f.stamp_ns >= begin_ns for part in parts(f)]
     return Film(instruction, images, shown, round(0.6e9 / robot.rates.camera_hz))
 
 
@@ -89,19 +89,21 @@ def compared(film: Film, future: Future) -> Image:
 
 def frames(film: Film) -> Iterator[Image]:
     """One picture per image of the first camera: all cameras, below each what was imagined for that instant."""
+    kinds = dict.fromkeys(future.substrate for future in film.futures if future.regions)
     for instant_ns, _ in next(iter(film.images.values())):
-        measured, imagined = film.at(instant_ns), _imagined(film, instant_ns)
+        measured = film.at(instant_ns)
         rows = [Row("measured", [measured.get(camera) for camera in film.images])]
-        if film.futures:
-            rows.append(Row("imagined", [imagined.get(camera) for camera in film.images]))
+        for kind in kinds:
+            imagined = _imagined(film, kind, instant_ns)
+            rows.append(Row(f"imagined|{kind}", [imagined.get(camera) for camera in film.images]))
         yield draw(list(film.images), rows, zoom=1)
 
 
-def _imagined(film: Film, instant_ns: int) -> dict[str, Image]:
-    """The frame nearest to the instant of the newest future that covers it."""
+def _imagined(film: Film, kind: str, instant_ns: int) -> dict[str, Image]:
+    """The frame nearest to the instant of the newest future of a kind that covers it."""
     for future in reversed(film.futures):
         steps = (instant_ns - future.stamp_ns) / future.step_ns
-        if 0.0 < steps <= len(future.values):
+        if future.substrate == kind and 0.0 < steps <= len(future.values):
             frame = future.values[max(round(steps) - 1, 0)]
             return {name: frame[t : t + h, left : left + w] for name, (t, left, h, w) in future.regions.items()}
     return {}

@@ -24,7 +24,9 @@ class Row:
 
 
 def compare(future: Future, measured: Sequence[Mapping[str, Image]]) -> tuple[list[str], list[Row]]:
-    """Column titles and rows of a video future: for each camera what was measured, and what was imagined below it.
+    """Column titles and rows of a future in pictures: for each camera what was measured, below it what was imagined.
+
+    One of no camera has a single row.
 
     Args:
         measured: camera name -> uint8 RGB, of the observed instant, then of each predicted one; any may be absent.
@@ -35,7 +37,7 @@ def compare(future: Future, measured: Sequence[Mapping[str, Image]]) -> tuple[li
         tiles = [_fit(images.get(camera), height, width) for images in measured]
         imagined = [frame[top : top + height, left : left + width] for frame in future.values]
         rows += [Row(f"{camera}|measured", tiles), Row("|imagined", [None, *imagined])]
-    return titles, rows
+    return titles, rows or [Row(f"{future.substrate}|imagined", [None, *future.values])]
 
 
 def draw(titles: Sequence[str], rows: Sequence[Row], zoom: int = 2) -> Image:

@@ -12,6 +12,7 @@ from wam_core.data.predictions import action_chunk, predicted_future, stamp_ns
 from wam_core.data.recording import Recording, recorded_contract
 from wam_core.preprocess.images import decode_image
 from wam_core.robot.contract import RobotContract
+from wam_core.viewing.pictures import LAYERS
 from wam_core.viewing.view import View
 
 #: (view, message, time of arrival in ns) -> None.
@@ -44,8 +45,9 @@ def play(path: Path, begin: Callable[[View], None]) -> int:
         ContractError: no recording, or none with an embedded contract.
     """
     recording = Recording(path)
-    next(recording.messages(), None)  # the contract comes before the first message
-    view = View(recorded_contract(recording, None), path.name)
+    futures = (recording.decode(m).substrate for m in recording.messages((messages.FUTURE_TOPIC,)))
+    kinds = tuple(dict.fromkeys(layer for kind in futures for layer in LAYERS.get(kind, (kind,)))) or ("video",)
+    view = View(recorded_contract(recording, None), path.name, kinds)
     begin(view)
     table, count = shows(view.robot), 0
     for message in recording.messages(table):

@@ -1,4 +1,7 @@
-"""Futures of every substrate as RGB pictures: one table, by what a substrate says that it shows."""
+"""Futures of every substrate as RGB pictures: one table, by what a substrate says that it shows.
+
+``nearest`` stands beside ``features``: of the pictures that were seen, the one whose features are the most similar.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,21 +21,48 @@ FULL_FLOW = 8.0
 FULL_MOTION = 0.15
 #: Pixels between tracks that are drawn.
 TRACK_EVERY = 4
+#: So much of a live image is covered where a map is 1.
+MOST_OPAQUE = 0.75
+#: Kinds that are laid out as no camera sees them.
+OF_NO_CAMERA = frozenset({"signal"})
+#: Kinds with values of 0 .. 1 for each place, which say most when they lie over the live image.
+MAPS = frozenset({"heatmap"})
 
 
 def as_pictures(future: Future) -> Future:
     """The same future with uint8 RGB ``[T, H, W, 3]`` for values, in which its regions are where they were.
 
+    One that is no picture of what cameras see has no regions.
+
     Raises:
         ContractError: a kind of future that nothing here draws; the known kinds are listed.
     """
-    height = max((top + high for top, _, high, _ in future.regions.values()), default=0)
-    width = max((left + wide for _, left, _, wide in future.regions.values()), default=0)
     drawn = look_up(PICTURES, future.substrate, "future.substrate")(future.values)
+    if future.substrate in OF_NO_CAMERA or not future.regions:
+        return replace(future, values=drawn, regions={})
+    height = max(top + high for top, _, high, _ in future.regions.values())
+    width = max(left + wide for _, left, _, wide in future.regions.values())
     # What has several layers shows them one below the other; the first is where the cameras are.
-    if future.regions and (drawn.shape[2] != width or drawn.shape[1] % height):
+    if drawn.shape[2] != width or drawn.shape[1] % height:
         drawn = np.stack([_enlarged(frame, height, width) for frame in drawn])
     return replace(future, values=drawn)
+
+
+def parts(future: Future) -> tuple[Future, ...]:
+    """What is made of several layers as a future of each layer, for those who show or compare them one by one."""
+    return tuple(
+        replace(future, substrate=kind, values=layer(future.values))
+        for kind, layer in LAYERS.get(future.substrate, {future.substrate: lambda values: values}).items()
+    )
+
+
+def over_live(image: Pixels, picture: Pixels, level: NDArray[np.floating]) -> Pixels:
+    """A camera's ``image [H, W, 3]`` with a ``picture [h, w, 3]`` of the same view over it, as opaque as ``level
+    [h, w]`` (0 .. 1) says."""
+    height, width = image.shape[:2]
+    share = cv2.resize(np.asarray(level, np.float32), (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
+    above = _enlarged(picture, height, width)
+    return ((1.0 - MOST_OPAQUE * share) * image + MOST_OPAQUE * share * above).astype(np.uint8)
 
 
 def _video(values: NDArray[np.generic]) -> Pixels:
@@ -66,7 +96,7 @@ def _features(values: NDArray[np.generic]) -> Pixels:
 
 def _signal(values: NDArray[np.generic]) -> Pixels:
     """A bar for each number, as high as it is."""
-    height, width = 16, 8
+    height, width = 64, 32
     levels = np.clip(np.asarray(values, np.float32).reshape(len(values), -1), 0.0, 1.0)
     filled = np.arange(height)[::-1, None] < height * levels.repeat(width, axis=1)[:, None, :]
     return (40 + 200 * filled[..., None].repeat(3, axis=-1)).astype(np.uint8)
@@ -83,10 +113,19 @@ def _depth(values: NDArray[np.generic]) -> Pixels:
 def _layers(values: NDArray[np.generic]) -> Pixels:
     """Colours where the cameras are, below them depth, and below that the normals: x red, y green, z blue."""
     layers = np.asarray(values, np.float32)
-    parts = [(255.0 * layers[..., :3]).astype(np.uint8), _depth(layers[..., 3])]
+    drawn = [_colours(layers), _depth(layers[..., 3])]
     if layers.shape[-1] > 4:
-        parts.append((127.5 * (1.0 + layers[..., 4:])).astype(np.uint8))
-    return np.concatenate(parts, axis=1)
+        drawn.append(_normals(layers[..., 4:]))
+    return np.concatenate(drawn, axis=1)
+
+
+def _colours(layers: NDArray[np.generic]) -> Pixels:
+    return (255.0 * np.asarray(layers, np.float32)[..., :3]).astype(np.uint8)
+
+
+def _normals(values: NDArray[np.generic]) -> Pixels:
+    """x as red, y as green, z as blue; grey is 0."""
+    return (127.5 * (1.0 + np.asarray(values, np.float32))).astype(np.uint8)
 
 
 def _scene_flow(values: NDArray[np.generic]) -> Pixels:
@@ -111,15 +150,23 @@ def _tracks(values: NDArray[np.generic]) -> Pixels:
 
 PICTURES: Mapping[str, Callable[[NDArray[np.generic]], Pixels]] = {
     "video": _video,
+    "nearest": _video,
     "flow": _flow,
     "heatmap": _heatmap,
     "features": _features,
     "signal": _signal,
     "depth": _depth,
+    "normals": _normals,
     "rgbd": _layers,
     "rgbdn": _layers,
     "scene_flow": _scene_flow,
     "tracks": _tracks,
+}
+
+#: Kinds of several layers -> the kind of each layer, and where in the values it is.
+LAYERS: Mapping[str, Mapping[str, Callable[[NDArray[np.generic]], NDArray[np.generic]]]] = {
+    "rgbd": {"video": _colours, "depth": lambda values: values[..., 3]},
+    "rgbdn": {"video": _colours, "depth": lambda values: values[..., 3], "normals": lambda values: values[..., 4:]},
 }
 
 

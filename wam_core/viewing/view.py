@@ -1,5 +1,6 @@
 """The robot, what it sees and what was imagined, as a Rerun recording with a layout made for the task."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from wam_core.errors import ContractError
 from wam_core.paths import share_path
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.kinematics import Kinematics
-from wam_core.viewing.pictures import as_pictures
+from wam_core.viewing.pictures import OF_NO_CAMERA, PICTURES, as_pictures, parts
 
 try:
     import rerun as rr
@@ -31,8 +32,9 @@ STATE_HZ = 50.0
 class View:
     """Everything is placed at its own stamp on the timeline ``ros_time``, imagined frames at the instant they show."""
 
-    def __init__(self, robot: RobotContract, name: str) -> None:
-        self.robot = robot
+    def __init__(self, robot: RobotContract, name: str, kinds: Collection[str] = tuple(PICTURES)) -> None:
+        """``kinds`` of futures have a place in the layout."""
+        self.robot, self._kinds = robot, kinds
         self.stream = rr.RecordingStream(f"wam {robot.name}")
         self.stream.send_recording_name(name)
         self._kinematics = Kinematics(robot)
@@ -43,12 +45,12 @@ class View:
     def save(self, file: Path) -> None:
         """Everything goes to an ``.rrd`` file. Call this, or :meth:`open`, before showing anything."""
         file.parent.mkdir(parents=True, exist_ok=True)
-        self.stream.save(file, default_blueprint=layout(self.robot))
+        self.stream.save(file, default_blueprint=layout(self.robot, self._kinds))
         self._place()
 
     def open(self) -> None:
         """Everything goes to the viewer, which is started where it does not run."""
-        self.stream.spawn(default_blueprint=layout(self.robot))
+        self.stream.spawn(default_blueprint=layout(self.robot, self._kinds))
         self._place()
 
     def close(self) -> None:
@@ -80,11 +82,17 @@ class View:
 
     def future(self, future: Future) -> None:
         """Pictures of what is imagined, each at the instant it is imagined for."""
-        for k, frame in enumerate(as_pictures(future).values):
-            self._at(future.stamp_ns + (k + 1) * future.step_ns)
-            for camera, (top, left, height, width) in future.regions.items():
+        for layer in parts(future):
+            self._show(as_pictures(layer))
+
+    def _show(self, shown: Future) -> None:
+        for k, frame in enumerate(shown.values):
+            self._at(shown.stamp_ns + (k + 1) * shown.step_ns)
+            if not shown.regions:
+                self.stream.log(f"imagined/{shown.substrate}", rr.Image(frame))
+            for camera, (top, left, height, width) in shown.regions.items():
                 tile = np.ascontiguousarray(frame[top : top + height, left : left + width])
-                self.stream.log(f"cameras/{camera}/imagined", rr.Image(tile))
+                self.stream.log(f"cameras/{camera}/imagined/{shown.substrate}", rr.Image(tile))
 
     def chunk(self, chunk: ActionChunk) -> None:
         """The tool's path, where the chunk's values are this arm's joints or tool poses; and what it took."""
@@ -124,20 +132,26 @@ class View:
             self.stream.log(["range", name], rr.Scalars(value), static=True)
 
 
-def layout(robot: RobotContract) -> Any:
-    """The blueprint: cameras with what was imagined below, the robot, then curves and the log."""
+def _imagined(camera: str, kind: str) -> Any:
+    return rrb.Spatial2DView(origin=f"cameras/{camera}/imagined/{kind}", name=f"{camera}, imagined: {kind}")
+
+
+def layout(robot: RobotContract, kinds: Collection[str]) -> Any:
+    """The blueprint: cameras with what was imagined below, the robot, then curves, what no camera sees, and the log."""
     cameras = [
         rrb.Vertical(
             rrb.Spatial2DView(origin=f"cameras/{camera.name}/measured", name=f"{camera.name}, measured"),
-            rrb.Spatial2DView(origin=f"cameras/{camera.name}/imagined", name=f"{camera.name}, imagined"),
+            rrb.Tabs(*(_imagined(camera.name, kind) for kind in kinds if kind not in OF_NO_CAMERA)),
         )
         for camera in robot.cameras
     ]
-    scene = rrb.Spatial3DView(origin="/", contents=["/**", "- /cameras/**"], name="robot, plan, workspace")
+    placed = ["/**", "- /cameras/**", "- /imagined/**"]
+    scene = rrb.Spatial3DView(origin="/", contents=placed, name="robot, plan, workspace")
     curves = rrb.Tabs(
         rrb.TimeSeriesView(origin="surprise", name="surprise"),
         rrb.TimeSeriesView(origin="range", name="joints in their range"),
         rrb.TimeSeriesView(origin="timing", name="timing"),
+        rrb.Spatial2DView(origin="imagined", name="imagined, of no camera"),
     )
     return rrb.Blueprint(
         rrb.Vertical(
