@@ -42,6 +42,14 @@ def test_light_and_small_shifts_are_no_surprise_and_a_moved_thing_is(column: int
     assert found.max() > 0.2 and np.array_equal(found, error_map(scene(away), there))
 
 
+def test_two_futures_of_one_instant_are_both_compared() -> None:
+    """Prevents: wam_futures ending with an error where a preset imagines pictures twice, or sends a future again."""
+    watch = Watch(ROBOT)
+    for _ in range(2):
+        watch.expect(future(STAMP))
+    assert [s.stamp_ns for s in show(watch, STAMP, 8)] == [STAMP + STEP] * 2
+
+
 def test_an_instant_is_compared_once_all_cameras_have_shown_it() -> None:
     """Prevents: frames compared with images of another instant, or half an instant taken for the whole."""
     watch = Watch(ROBOT)

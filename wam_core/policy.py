@@ -150,7 +150,7 @@ class Policy:
         check_finite("chunk.values", motion.values)
         self._memory.keep(stamp_ns, told, world.present())
         for recollection in self._recollections.values():
-            recollection.keep(picture)
+            recollection.keep(scenes.images[0])
         self._thought = _Thought(observation.stamp_ns, self.sequence, world, generated)
         chunk = ActionChunk(
             stamp_ns=observation.stamp_ns,

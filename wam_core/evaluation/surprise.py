@@ -43,7 +43,7 @@ class Surprise:
     measured: Mapping[str, Image]
 
 
-@dataclass
+@dataclass(eq=False)
 class _Instant:
     """One frame of a future, until every camera has shown it."""
 
