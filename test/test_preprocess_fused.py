@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 from kernel_on_cpu import picture_of
 from synthetic_recording import small_robot
+from tiny import INSTRUCTIONS, tiny_checkpoint
 
 from wam_core.cell.cell import Cell
+from wam_core.contract import Observation
 from wam_core.errors import ContractError
+from wam_core.policy import Policy
 from wam_core.preprocess.fused import FusedPictures, placements
 from wam_core.preprocess.images import ENCODINGS, ImageLayout, lay_out, to_model_range
 from wam_core.preprocess.raw import RawImage, RawImages, raw_image
+from wam_core.preprocess.table import PREPROCESSORS
 from wam_core.robot.contract import RobotContract, load_robot
 
 #: Height and width of the tile: smaller, not by a whole number, by one on one side alone, equal, larger, mixed.
@@ -101,3 +105,16 @@ def test_without_a_gpu_it_says_what_is_missing() -> None:
         FusedPictures(robot_of(48, 64), ImageLayout(("front",), 24, 32))
     except ContractError as error:
         assert error.field == "preprocess" and ("wam[gpu]" in str(error) or "opencv" in str(error))
+
+
+def test_a_policy_sees_what_the_chosen_preprocessing_makes() -> None:
+    """The parameter was read and OpenCV went on doing the work."""
+    checkpoint = tiny_checkpoint()
+    size = checkpoint.preset.layout.size
+    images = {name: np.full((128, 128, 3), 90, np.uint8) for name in checkpoint.preset.layout.cameras}
+    observation = Observation(10**9, images, np.zeros(7), INSTRUCTIONS[0])
+    plain = Policy(checkpoint, 0).act(observation).values
+    same = Policy(checkpoint, 0, pictures=lambda images: np.full((*size, 3), 90, np.uint8)).act(observation).values
+    other = Policy(checkpoint, 0, pictures=lambda images: np.full((*size, 3), 200, np.uint8)).act(observation).values
+    assert np.array_equal(plain, same) and not np.array_equal(plain, other)
+    assert tuple(PREPROCESSORS) == ("opencv", "cupy")

@@ -18,8 +18,8 @@ from wam_core.model.runtimes.runtime import Runtime
 from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.model.sampling import Known
 from wam_core.paths import share_path
-from wam_core.preprocess.images import lay_out
 from wam_core.preprocess.senses import channels_of, needed_senses
+from wam_core.preprocess.table import PREPROCESSORS, Pictures
 from wam_core.presets import ACTION, preset_names
 from wam_core.recollection import Recollection
 from wam_core.recovery.recovery import Foreseen
@@ -53,16 +53,23 @@ def checkpoint_folder(model: str) -> Path:
         raise ContractError("model", model, f"a trained checkpoint; train it with `wam train model:={model}`") from None
 
 
-def load_policy(model: str, robot: RobotContract, seed: int = 0, runtime: str = "eager") -> "Policy":
-    """Load a preset's checkpoint for ``robot``, to be computed by ``runtime``, a key of :data:`RUNTIMES`.
+def load_policy(
+    model: str, robot: RobotContract, seed: int = 0, runtime: str = "eager", preprocess: str = "opencv"
+) -> "Policy":
+    """Load a preset's checkpoint for ``robot``.
+
+    Args:
+        runtime: what computes it, a key of :data:`RUNTIMES`. preprocess: what makes its picture of the cameras' images,
+            a key of :data:`PREPROCESSORS`.
 
     Raises:
-        ContractError: unknown model or runtime, missing or corrupt checkpoint, or a robot other than it was trained
-            for.
+        ContractError: unknown model, runtime or preprocessing, one that this machine cannot have, missing or corrupt
+            checkpoint, or a robot other than it was trained for.
     """
     checkpoint = load_checkpoint(checkpoint_folder(model))
     check_binding(checkpoint.robot, robot, checkpoint.preset.live_channels)
-    return Policy(checkpoint, seed, look_up(RUNTIMES, runtime, "runtime")(checkpoint.model))
+    pictures = look_up(PREPROCESSORS, preprocess, "preprocess")(checkpoint.robot, checkpoint.preset.layout)
+    return Policy(checkpoint, seed, look_up(RUNTIMES, runtime, "runtime")(checkpoint.model), pictures)
 
 
 @dataclass(frozen=True)
@@ -85,8 +92,11 @@ class Policy:
         seed, sequence: the number of the next chunk; the two together decide its noise.
     """
 
-    def __init__(self, checkpoint: Checkpoint, seed: int, runtime: Runtime | None = None) -> None:
-        """``runtime``: of the checkpoint's model, eager if none is given; policies may share it."""
+    def __init__(
+        self, checkpoint: Checkpoint, seed: int, runtime: Runtime | None = None, pictures: Pictures | None = None
+    ) -> None:
+        """``runtime``: of the checkpoint's model, eager if none is given; policies may share it. ``pictures``: lays out
+        images, as OpenCV does if none is given."""
         preset = checkpoint.preset
         self.checkpoint = checkpoint
         self.name = preset.name
@@ -100,6 +110,7 @@ class Policy:
         self.sequence = 0
         self.runtime = runtime or Eager(checkpoint.model)
         self._geometry = Geometry(checkpoint.robot, preset.layout) if preset.recovery else None
+        self._pictures = pictures or PREPROCESSORS["opencv"](checkpoint.robot, preset.layout)
         self._memory = Memory(preset.memory)
         features = {g.substrate for g in preset.futures() if preset.substrates[g.substrate].shows == "features"}
         self._recollections = {name: Recollection(checkpoint.substrates[name]) for name in sorted(features)}
@@ -206,7 +217,7 @@ class Policy:
         robot, preset = self.checkpoint.robot, self.checkpoint.preset
         sensed = channels_of(robot, preset.live_channels, observation.senses, preset.layout)
         channels = {name: values[None] for name, values in sensed.items()}
-        picture = lay_out(robot, observation.images, preset.layout)
+        picture = self._pictures(observation.images)
         return Scenes(picture[None], {**channels, "proprioception": observation.proprioception[None]})
 
     def _choose(self, world: ModelWorld) -> Mapping[str, Tensor]:
@@ -234,7 +245,7 @@ class Policy:
         k = round(instant) - 1
         if not 0 <= k < len(self._forecast.values) or abs(instant - round(instant)) > 0.1:
             return False
-        seen = lay_out(self.checkpoint.robot, observation.images, self.checkpoint.preset.layout)
+        seen = self._pictures(observation.images)
         return trigger.parted(thought.world.scenes.images[0], np.asarray(self._forecast.values[k], np.uint8), seen)
 
     def _known(self, committed: Committed, start_ns: int, proprioception: FloatArray) -> Known:

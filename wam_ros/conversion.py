@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 from wam_core.contract import ActionChunk, FloatArray, Future, JointCommand, RobotState
 from wam_core.errors import ContractError
 from wam_core.evaluation.surprise import Surprise
-from wam_core.preprocess.images import decode_image
+from wam_core.preprocess.raw import RawImage
 from wam_core.provenance import InputRecord, ModelRecord
 from wam_core.robot.contract import Camera, RobotContract
 from wam_core.robot.senses import SENSES, Sense
@@ -164,8 +164,8 @@ def cloud_message(points: FloatArray, colours: NDArray[np.uint8], frame: str, st
     return message
 
 
-def image_pixels(camera: Camera, message: Image) -> NDArray[np.uint8]:
-    """uint8 RGB ``[H, W, 3]``, converted from the message's encoding.
+def raw_image(camera: Camera, message: Image) -> RawImage:
+    """The image as it was sent.
 
     Raises:
         ContractError: unknown encoding, a size other than the contract's, or bytes that do not fit the size.
@@ -174,7 +174,7 @@ def image_pixels(camera: Camera, message: Image) -> NDArray[np.uint8]:
         found = f"{message.width}x{message.height}"
         raise ContractError(f"{camera.name}.size", found, f"{camera.width}x{camera.height} as in the robot file")
     data = np.frombuffer(message.data, dtype=np.uint8)
-    return decode_image(data, message.encoding, message.height, message.width, message.step, camera.name)
+    return RawImage(data, message.encoding, message.height, message.width, message.step, camera.name)
 
 
 def sense_type(sense: Sense) -> type:

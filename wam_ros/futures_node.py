@@ -74,7 +74,7 @@ class FuturesNode(Node):
 
     def _on_image(self, camera: str, message: Image) -> None:
         try:
-            pixels = conversion.image_pixels(self.robot.camera(camera), message)
+            pixels = conversion.raw_image(self.robot.camera(camera), message).rgb()
         except ContractError as error:
             self.get_logger().error(str(error), throttle_duration_sec=5.0)
             return

@@ -13,6 +13,7 @@ from wam_core.contract import ActionChunk, Observation
 from wam_core.errors import ContractError
 from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.policy import Policy, checkpoint_folder, load_policy
+from wam_core.preprocess.table import PREPROCESSORS
 from wam_core.provenance import input_record, model_record
 from wam_core.robot.contract import load_robot
 from wam_msgs.msg import ActionChunk as ActionChunkMessage
@@ -49,9 +50,10 @@ class InferenceNode(LifecycleNode):
         declare(self, "seam", "none", seam, choices=tuple(CONTINUATIONS))
         declare(self, "threads", 1, "CPU threads of the model, 0: as torch chooses", (0, 256))
         declare(self, "runtime", "eager", "How the model is computed", choices=tuple(RUNTIMES))
+        declare(self, "preprocess", "opencv", "What makes the model's picture of images", choices=tuple(PREPROCESSORS))
         declare(self, "success_topic", "/wam_cell/success", "std_msgs/Bool that says whether the task is done")
         declare(self, "status_topic", "/wam_executor/status", "Status of the executor; a latched stop ends what runs")
-        fix_at_configure(self, ("model", "threads", "runtime", "success_topic", "status_topic"))
+        fix_at_configure(self, ("model", "threads", "runtime", "preprocess", "success_topic", "status_topic"))
         self._policy: Policy | None = None
         self._instruction = ""
         self._stopped = ""
@@ -150,7 +152,8 @@ class InferenceNode(LifecycleNode):
 
     def _load(self, model: str) -> Policy:
         begin = time.monotonic()
-        policy = load_policy(model, self._robot, runtime=self.get_parameter("runtime").value)
+        chosen = {name: self.get_parameter(name).value for name in ("runtime", "preprocess")}
+        policy = load_policy(model, self._robot, **chosen)
         threads = torch.get_num_threads()
         self._record = model_record(policy, checkpoint_folder(model), threads)
         policy.warm_up()

@@ -97,7 +97,7 @@ class Sensors:
         return problems, values
 
     def _on_image(self, name: str, message: Image) -> None:
-        read = partial(conversion.image_pixels, self._robot.camera(name), message)
+        read = partial(conversion.raw_image, self._robot.camera(name), message)
         self._on_picture(self._streams.images[name], message, read)
 
     def _on_sense(self, sense: Sense, message: Any) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from wam_core.contract import FloatArray, Observation, RobotState
 from wam_core.data.senses import heard
+from wam_core.preprocess.raw import RawImage, RawImages
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.kinematics import Kinematics, proprioception
 from wam_core.robot.senses import form
@@ -117,7 +118,7 @@ class Streams:
         self._robot = robot
         self._kinematics = Kinematics(robot)
         image_ns, state_ns = round(robot.staleness.image_s * 1e9), round(robot.staleness.state_s * 1e9)
-        self.images: Mapping[str, Stream[NDArray[np.uint8]]] = {
+        self.images: Mapping[str, Stream[RawImage]] = {
             name: Stream(name, robot.camera(name).topic, image_ns) for name in cameras
         }
         self.senses: Mapping[str, Stream[NDArray[Any]]] = {
@@ -164,7 +165,7 @@ class Streams:
                 )
         return Observation(
             stamp_ns=stamp_ns,
-            images={name: newest[name][1] for name in self.images},
+            images=RawImages({name: newest[name][1] for name in self.images}),
             proprioception=proprioception(self._kinematics, state),
             instruction=instruction,
             tactile=self._touch(stamp_ns),

@@ -126,7 +126,7 @@ def _gpu(model: str, robot: str) -> Finding:
         return Finding("optional", "no NVIDIA GPU that torch can use, the CPU is used")
     cupy = importlib.util.find_spec("cupy") is not None
     detail = f"{torch.cuda.get_device_name()}, cupy {'installed' if cupy else 'not installed'}"
-    return Finding("ok" if cupy else "optional", detail, "" if cupy else "pip install cupy-cuda12x")
+    return Finding("ok" if cupy else "optional", detail, "" if cupy else "pip install 'wam[gpu]'")
 
 
 def _robot(model: str, robot: str) -> Finding:

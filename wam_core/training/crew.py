@@ -1,6 +1,6 @@
 """Training in several processes, on one machine or many: who takes part, and a model that is spread over all of them.
 
-    torchrun --nproc-per-node 8 -m wam_core.cli.main train ...
+torchrun --nproc-per-node 8 -m wam_core.cli.main train ...
 """
 
 import os
