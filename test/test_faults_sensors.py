@@ -178,14 +178,14 @@ def test_a_wrong_image_size_is_named(live: Live, sensors: Sensors) -> None:
 def test_a_wrong_encoding_is_named(live: Live, sensors: Sensors) -> None:
     """Prevents: bytes of another encoding being read as colours."""
 
-    def yuv(name: str, stamp_ns: int) -> Image | None:
+    def depth(name: str, stamp_ns: int) -> Image | None:
         image = sensors.good_image(name, stamp_ns)
         if name == "wrist":
-            image.encoding = "yuv422"
+            image.encoding = "32FC1"
         return image
 
-    sensors.image = yuv
-    no_chunks_but(live, "wrist", "yuv422", "rgb8")
+    sensors.image = depth
+    no_chunks_but(live, "wrist", "32FC1", "rgb8")
 
 
 def test_nan_in_the_joint_states_is_named(live: Live, sensors: Sensors) -> None:
