@@ -10,8 +10,11 @@ from tiny import tiny_checkpoint
 from wam_core.contract import Observation
 from wam_core.errors import ContractError
 from wam_core.policy import Policy, load_policy
+from wam_core.preprocess.images import lay_out
 from wam_core.presets import from_dict, load_preset, preset_names
+from wam_core.recollection import Recollection
 from wam_core.robot.contract import load_robot
+from wam_core.substrates.substrate import Scenes
 from wam_core.training.checkpoint import save_checkpoint
 
 
@@ -60,7 +63,32 @@ def test_every_preset_acts_and_imagines(name: str) -> None:
     policy = Policy(tiny_checkpoint(name), seed=0)
     chunk = policy.act(observation())
     assert np.isfinite(chunk.values).all() and chunk.model == name
-    assert len(policy.imagine()) == len(policy.checkpoint.preset.futures())
+    imagined = [future.substrate for future in policy.imagine()]
+    groups = policy.checkpoint.preset.futures()
+    shown = [policy.checkpoint.preset.substrates[group.substrate].shows for group in groups]
+    assert imagined == shown + ["nearest"] * shown.count("features")
+
+
+@pytest.mark.parametrize("name", ["flare", "dust"])
+def test_features_come_with_the_picture_seen_that_is_most_like_them(name: str) -> None:
+    """Predicted features were published, and nobody could tell what they meant."""
+    policy = Policy(tiny_checkpoint(name), seed=0)
+    assert policy.imagine() == ()
+    rng, seen = np.random.default_rng(0), []
+    for k in range(4):
+        images = {c: rng.integers(0, 255, (128, 128, 3), np.uint8) for c in ("front", "wrist")}
+        policy.act(replace(observation(images=images), stamp_ns=10**9 * (k + 1)))
+        seen.append(lay_out(policy.checkpoint.robot, images, policy.checkpoint.preset.layout))
+    (nearest,) = [future.values[0] for future in policy.imagine() if future.substrate == "nearest"]
+    (name,) = {group.substrate for group in policy.checkpoint.preset.futures()}
+    substrate = policy.checkpoint.substrates[name]
+    codes = substrate.encode(Scenes(np.stack(seen)), np.arange(4)[:, None])
+    assert any(np.array_equal(nearest, picture) for picture in seen)
+    recollection = Recollection(substrate)
+    for picture in seen:
+        recollection.keep(picture)
+    for picture, code in zip(seen, codes, strict=True):
+        assert np.array_equal(recollection.nearest(code[None]), picture)
 
 
 def test_the_action_looks_at_image_instruction_and_proprioception() -> None:
