@@ -16,12 +16,13 @@ from wam_core.model.groups import TokenGroup
 from wam_core.model.runtimes.eager import Eager
 from wam_core.model.runtimes.runtime import Runtime
 from wam_core.model.runtimes.table import RUNTIMES
-from wam_core.model.sampling import Known
+from wam_core.model.sampling import Known, Standing
 from wam_core.paths import share_path
 from wam_core.preprocess.senses import channels_of, needed_senses
 from wam_core.preprocess.table import PREPROCESSORS, Pictures
 from wam_core.presets import ACTION, preset_names
 from wam_core.recollection import Recollection
+from wam_core.reconstruction import reconstructed
 from wam_core.recovery.recovery import Foreseen
 from wam_core.recovery.trajectory import Motion, smooth_motion
 from wam_core.robot.binding import check_binding
@@ -80,6 +81,7 @@ class _Thought:
     sequence: int
     world: ModelWorld
     generated: Mapping[str, Tensor]
+    standing: Mapping[str, Standing]
 
 
 class Policy:
@@ -115,6 +117,7 @@ class Policy:
         features = {g.substrate for g in preset.futures() if preset.substrates[g.substrate].shows == "features"}
         self._recollections = {name: Recollection(checkpoint.substrates[name]) for name in sorted(features)}
         self._thought: _Thought | None = None
+        self._chunk: ActionChunk | None = None
         self._forecast: Future | None = None
 
     def check_instruction(self, instruction: str) -> None:
@@ -136,7 +139,7 @@ class Policy:
         scenes = Scenes(c.first_frame[None], {**first, "proprioception": state[None]})
         for _ in range(WARM_UPS):
             world = self._world(0, scenes, state, c.training["instructions"][0], {})
-            self._futures(_Thought(0, self.sequence, world, self._choose(world)))
+            self._futures(_Thought(0, self.sequence, world, *self._choose(world)))
 
     def act(self, observation: Observation, committed: Committed | None = None) -> ActionChunk:
         """Predict a chunk; nothing that the chunk does not depend on is computed.
@@ -156,13 +159,13 @@ class Policy:
         known = {} if committed is None else {ACTION: self._known(committed, start_ns, observation.proprioception)}
         stamp_ns, told = observation.stamp_ns, observation.instruction
         world = self._world(stamp_ns, scenes, observation.proprioception, told, known)
-        generated = self._choose(world)
+        generated, standing = self._choose(world)
         motion = self._motion(world, generated, observation.proprioception)
         check_finite("chunk.values", motion.values)
         self._memory.keep(stamp_ns, told, world.present())
         for recollection in self._recollections.values():
             recollection.keep(scenes.images[0])
-        self._thought = _Thought(observation.stamp_ns, self.sequence, world, generated)
+        self._thought = _Thought(observation.stamp_ns, self.sequence, world, generated, standing)
         chunk = ActionChunk(
             stamp_ns=observation.stamp_ns,
             start_ns=start_ns,
@@ -174,6 +177,7 @@ class Policy:
             model=self.name,
         )
         self.sequence += 1
+        self._chunk = chunk
         return chunk
 
     def _motion(self, world: ModelWorld, generated: Mapping[str, Tensor], proprioception: FloatArray) -> Motion:
@@ -188,19 +192,27 @@ class Policy:
         return smooth_motion(foreseen, preset.recovery.way_points(foreseen), preset.horizon)
 
     def imagine(self) -> tuple[Future, ...]:
-        """The futures that belong to the last chunk, one for each generated group that is no action.
+        """The futures that belong to the last chunk, one for each generated group that is no action, and the scene in
+        space where pictures were imagined with depth.
 
         Those that the chunk was made from are shown as they were; the others are generated now. Features come with a
         second future, ``nearest``: the picture seen so far that they are most like.
         """
-        return self._futures(self._thought) if self._thought else ()
+        if self._thought is None or self._chunk is None:
+            return ()
+        futures = self._futures(self._thought)
+        cloud = reconstructed(self.checkpoint.robot, self.checkpoint.preset.layout, self._chunk, futures)
+        return (*futures, cloud) if cloud else futures
 
     def _futures(self, thought: _Thought) -> tuple[Future, ...]:
         groups = self.checkpoint.preset.futures()
         missing = tuple(g.name for g in groups if g.name not in thought.generated)
-        # What the chunk did not need, from what it was made of, so that these are the futures of this chunk.
-        late = thought.world.generate(missing, self._rng(thought.sequence), given=thought.generated) if missing else {}
-        made = {**late, **thought.generated}
+        made = dict(thought.generated)
+        if missing:
+            # What the chunk did not need, from what it was made of, so that these are the futures of this chunk; those
+            # that were on their way with it go on.
+            rng = self._rng(thought.sequence)
+            made |= thought.world.generate(missing, rng, given=thought.generated, begun=thought.standing)
         futures = [self._future(thought, group, made[group.name]) for group in groups]
         return (*futures, *(f for group in groups for f in self._recalled(thought, group, made[group.name])))
 
@@ -220,11 +232,11 @@ class Policy:
         picture = self._pictures(observation.images)
         return Scenes(picture[None], {**channels, "proprioception": observation.proprioception[None]})
 
-    def _choose(self, world: ModelWorld) -> Mapping[str, Tensor]:
-        """What the next chunk is made from, and what was generated with it."""
+    def _choose(self, world: ModelWorld) -> tuple[Mapping[str, Tensor], Mapping[str, Standing]]:
+        """What the next chunk is made from, with what was generated for it, and what was only begun."""
         planner, rng = self.checkpoint.preset.planner, self._rng(self.sequence)
         basis = self.checkpoint.preset.basis
-        return planner.choose(world, basis, rng) if planner else world.generate((basis,), rng)
+        return (planner.choose(world, basis, rng), {}) if planner else world.begin((basis,), rng)
 
     def _rng(self, sequence: int) -> torch.Generator:
         return torch.Generator().manual_seed(self.seed * 1_000_003 + sequence)

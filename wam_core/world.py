@@ -14,7 +14,7 @@ from wam_core.errors import ContractError, look_up
 from wam_core.model import sampling
 from wam_core.model.groups import TokenGroup
 from wam_core.model.runtimes.runtime import Runtime
-from wam_core.model.sampling import Known
+from wam_core.model.sampling import Known, Standing
 from wam_core.model.situation import Situation
 from wam_core.model.wam import Content
 from wam_core.presets import ACTION
@@ -63,9 +63,14 @@ class ModelWorld:
         rng: torch.Generator,
         candidates: int = 0,
         given: Mapping[str, Tensor] | None = None,
+        begun: Mapping[str, Standing] | None = None,
     ) -> dict[str, Tensor]:
         held = {name: self._held(name, value) for name, value in (given or {}).items()}
-        return sampling.generate(self.situation, outputs, self.steps, rng, held, self.known, candidates)
+        return sampling.generate(self.situation, outputs, self.steps, rng, held, self.known, candidates, begun=begun)
+
+    def begin(self, outputs: tuple[str, ...], rng: torch.Generator) -> tuple[dict[str, Tensor], dict[str, Standing]]:
+        """What :meth:`generate` gives, and where those groups stand that take more steps than ``outputs`` do."""
+        return sampling.begin(self.situation, outputs, self.steps, rng, self.known)
 
     def _held(self, name: str, value: Tensor) -> Tensor:
         if name not in self.known:
@@ -109,7 +114,7 @@ class ModelWorld:
         """Values ``[M, ...]`` as the group's substrate decodes features ``[M, N, F]``."""
         c, name = self.checkpoint, group.substrate
         present = self.observed.get((name, "present"), features[:, :0])
-        if not present.shape[1] and c.model.spec.shapes[name].tokens("present"):
+        if not present.shape[1] and c.preset.substrates[name].goes_on:
             present = c.substrates[name].encode(self.scenes, _rows(self.scenes))
         return c.substrates[name].decode(present.expand(len(features), -1, -1), features)
 

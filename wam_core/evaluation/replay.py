@@ -198,7 +198,7 @@ def _compare(policy: Policy, message: Any, seen: _Seen, instruction: str, chunk:
     if future is not None:
         recorded = np.frombuffer(bytes(future.tensor.data), future.tensor.dtype).reshape(future.tensor.shape)
         again = next((f.values for f in policy.imagine() if f.substrate == future.substrate), None)
-        if again is None or not np.array_equal(again, recorded):
+        if again is None or not np.array_equal(again, recorded, equal_nan=True):
             parted.append(f"future: other {future.substrate}")
     return Replayed(int(message.sequence), stamp_ns, tuple(parted), largest)
 

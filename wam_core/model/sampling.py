@@ -19,6 +19,15 @@ class Known(NamedTuple):
     weights: Tensor
 
 
+class Standing(NamedTuple):
+    """Where a group stands that was begun and not finished: its last input ``[B, N, F]``, what its head said of that,
+    and how many passes there were. The step that follows from it is taken when the group goes on."""
+
+    features: Tensor
+    said: Tensor
+    passes: int
+
+
 @torch.no_grad()
 def generate(
     situation: Situation,
@@ -29,14 +38,30 @@ def generate(
     known: Mapping[str, Known] | None = None,
     samples: int = 0,
     reuse: bool = True,
+    begun: Mapping[str, Standing] | None = None,
 ) -> dict[str, Tensor]:
     """See :meth:`WorldActionModel.generate`.
 
     Args:
         samples: how many, of a situation of one; they differ by their noise alone. 0: one for each that it holds.
+        begun: groups that go on from where an earlier call left them.
     """
     samples = samples or len(situation.context)
-    return _Sampler(situation, tuple(outputs), steps, rng, given or {}, known or {}, samples, reuse).run()
+    asked = (tuple(outputs), steps, rng, given or {}, known or {}, samples, reuse, begun or {})
+    return _Sampler(situation, *asked).run()
+
+
+@torch.no_grad()
+def begin(
+    situation: Situation,
+    outputs: Iterable[str],
+    steps: int,
+    rng: torch.Generator,
+    known: Mapping[str, Known] | None = None,
+) -> tuple[dict[str, Tensor], dict[str, Standing]]:
+    """:func:`generate`, and where those groups stand that were begun for ``outputs`` and take more steps than they."""
+    sampler = _Sampler(situation, tuple(outputs), steps, rng, {}, known or {}, len(situation.context), True, {})
+    return sampler.run(), sampler.standing
 
 
 class _Sampler:
@@ -52,9 +77,11 @@ class _Sampler:
         known: Mapping[str, Known],
         samples: int,
         reuse: bool,
+        begun: Mapping[str, Standing],
     ) -> None:
         self.situation, self.outputs, self.steps = situation, outputs, steps
-        self.given, self.known, self.samples, self.reuse = given, known, samples, reuse
+        self.given, self.known, self.samples, self.reuse, self.begun = given, known, samples, reuse, begun
+        self.standing: dict[str, Standing] = {}
         self.model = situation.runtime.model
         self.wiring: Wiring = self.model.wiring
         self.names = self.wiring.needed(outputs)
@@ -115,6 +142,11 @@ class _Sampler:
         taps = {n: [t for t in self.names if self._taps(t, n)] for n in groups}
         levels = {n: self._levels(n, [self.wiring.groups[t].level for t in taps[n]]) for n in groups}
         x = {n: makers[n].start(self.noise[n]) for n in groups}
+        before = dict.fromkeys(groups, 0)
+        for n in groups.keys() & self.begun.keys():
+            features, said, before[n] = self.begun[n]
+            x[n] = self._advance(n, features, said, *levels[n][before[n] - 1 : before[n] + 1])
+            levels[n] = levels[n][before[n] :]
         wanted = [n for n in groups if n in self.wanted] or list(groups)
         longest = max(len(levels[n]) for n in wanted)
         ended = {n for n in groups if n in self.wanted or (len(levels[n]) <= longest and not taps[n])}
@@ -124,24 +156,30 @@ class _Sampler:
                     if i < len(levels[n]) and levels[n][i] == self.wiring.groups[tap].level:
                         self.values[tap] = x[n]
             # After the last pass nobody reads what is not finished.
-            read = groups if i + 2 < longest else [n for n in groups if n in ended or taps[n]]
-            active = [n for n in read if i < len(levels[n]) - 1]
+            read = {n for n in groups if i + 2 < longest or n in ended or taps[n]}
+            active = [n for n in groups if n in read and i < len(levels[n]) - 1]
             if not active:
                 break
             noisy = {n: levels[n][min(i, len(levels[n]) - 1)] for n in groups}
             heads = self._heads({**x, **given}, {**noisy, **dict.fromkeys(given, 0.0)})
             for n in active:
-                now, following = levels[n][i], levels[n][i + 1]
-                heads[n] = self.model.said(n, heads[n], self.noise[n])
-                # The correction is not by the gradient of the error (real-time chunking as published): a head that is
-                # sure of what it says has next to none, and the known tokens come out otherwise than they are known.
-                if n in self.known:
-                    features, weights = self.known[n]
-                    heads[n] = torch.lerp(heads[n], makers[n].aim(x[n], features, now), weights)
-                x[n] = makers[n].advance(x[n], heads[n], now, following)
+                x[n] = self._advance(n, x[n], heads[n], levels[n][i], levels[n][i + 1])
+            for n in groups.keys() - read:
+                self.standing[n] = Standing(x[n], heads[n], before[n] + i + 1)
             if all(i + 1 >= len(levels[n]) - 1 for n in wanted) and not any(taps.values()):
                 break
         return {**given, **{n: x[n] for n in ended}}
+
+    def _advance(self, name: str, x: Tensor, head: Tensor, now: float, following: float) -> Tensor:
+        """The input of a group's next step, from this one and what its head says of it."""
+        maker = GENERATORS[self.wiring.groups[name].generator]
+        said = self.model.said(name, head, self.noise[name])
+        # The correction is not by the gradient of the error (real-time chunking as published): a head that is
+        # sure of what it says has next to none, and the known tokens come out otherwise than they are known.
+        if name in self.known:
+            features, weights = self.known[name]
+            said = torch.lerp(said, maker.aim(x, features, now), weights)
+        return maker.advance(x, said, now, following)
 
     def _levels(self, name: str, tapped: Sequence[float]) -> list[float]:
         """Noise levels of a group, those of its taps among them; it ends at the last tap when nobody needs more."""

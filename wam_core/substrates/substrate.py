@@ -120,11 +120,13 @@ class SubstrateSpec(ABC):
         shows: what the substrate's ``decode`` gives, as ``Future.substrate`` names it for those who display it.
         channels: keys of :data:`CHANNELS` that it encodes from, beside the pictures. Where a group of it is observed,
             the robot must have them; else only the recordings that it is trained with.
+        goes_on: whether ``decode`` needs the present's features, of which the future's are the continuation.
     """
 
     axis: ClassVar[str]
     shows: ClassVar[str]
     channels: ClassVar[tuple[str, ...]] = ()
+    goes_on: ClassVar[bool] = False
     kind: str
 
     @abstractmethod

@@ -24,6 +24,7 @@ class VideoLatentSpec(SubstrateSpec):
 
     axis = "Pixel (latent)"
     shows = "video"
+    goes_on = True
 
     kind: str
     latent_channels: int

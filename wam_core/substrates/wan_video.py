@@ -28,6 +28,7 @@ class WanVideoSpec(SubstrateSpec):
 
     axis = "Pixel (latent)"
     shows = "video"
+    goes_on = True
 
     kind: str
     latent_channels: int

@@ -34,6 +34,7 @@ def kinds_shown(preset: Preset) -> tuple[str, ...]:
     whole = {preset.substrates[group.substrate].shows for group in preset.futures()}
     kinds = {layer for kind in whole for layer in LAYERS.get(kind, (kind,))}
     kinds |= {"nearest"} if "features" in kinds else set()
+    kinds |= {"cloud"} if {"video", "depth"} <= kinds else set()
     return tuple(kind for kind in PICTURES if kind in kinds)
 
 

@@ -19,12 +19,14 @@ Pixels = NDArray[np.uint8]
 FULL_FLOW = 8.0
 #: Motion of this much (m) is drawn in full colour.
 FULL_MOTION = 0.15
+#: What a picture from above shows: so many m, about this far before the base.
+MAP_SIZE, MAP_CENTRE = 1.0, 0.5
 #: Pixels between tracks that are drawn.
 TRACK_EVERY = 4
 #: So much of a live image is covered where a map is 1.
 MOST_OPAQUE = 0.75
 #: Kinds that are laid out as no camera sees them.
-OF_NO_CAMERA = frozenset({"signal"})
+OF_NO_CAMERA = frozenset({"signal", "cloud"})
 #: Kinds with values of 0 .. 1 for each place, which say most when they lie over the live image.
 MAPS = frozenset({"heatmap"})
 
@@ -148,6 +150,22 @@ def _tracks(values: NDArray[np.generic]) -> Pixels:
     return drawn
 
 
+def _cloud(values: NDArray[np.generic]) -> Pixels:
+    """Points as seen from above in their colours: forward is up, left is left."""
+    cloud = np.asarray(values, np.float64)
+    frames, height, width = cloud.shape[:3]
+    drawn = np.zeros((frames, height, width, 3), np.uint8)
+    for frame, points in zip(drawn, cloud.reshape(frames, -1, 6), strict=True):
+        there = points[np.isfinite(points[:, 2])]
+        there = there[np.argsort(there[:, 2])]
+        row = height / 2 - (there[:, 0] - MAP_CENTRE) * height / MAP_SIZE
+        column = width / 2 - there[:, 1] * height / MAP_SIZE
+        inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+        # Later ones, which are higher, cover earlier ones.
+        frame[row[inside].astype(int), column[inside].astype(int)] = (255.0 * there[inside, 3:]).astype(np.uint8)
+    return drawn
+
+
 PICTURES: Mapping[str, Callable[[NDArray[np.generic]], Pixels]] = {
     "video": _video,
     "nearest": _video,
@@ -160,6 +178,7 @@ PICTURES: Mapping[str, Callable[[NDArray[np.generic]], Pixels]] = {
     "rgbd": _layers,
     "rgbdn": _layers,
     "scene_flow": _scene_flow,
+    "cloud": _cloud,
     "tracks": _tracks,
 }
 
