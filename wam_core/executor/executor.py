@@ -2,7 +2,6 @@
 
 import threading
 from dataclasses import replace
-from math import ceil
 
 import numpy as np
 
@@ -18,9 +17,10 @@ from wam_core.executor.guard import make_guards
 from wam_core.executor.intake import Intake, Seen, check_chunk
 from wam_core.executor.journal import Journal
 from wam_core.executor.latch import Latch
+from wam_core.executor.reference import Reference
 from wam_core.executor.resolve import Anchor, Resolver
 from wam_core.executor.settings import ExecutorSettings
-from wam_core.executor.shaping import Motion, Shaper, StopPlan
+from wam_core.executor.shaping import Motion, Shaper
 from wam_core.executor.status import ExecutorStatus
 from wam_core.executor.torque import computed_torque
 from wam_core.executor.tracking import Tracking
@@ -63,10 +63,7 @@ class Executor:
         self._journal = Journal()
         self._accepted = self._rejected = 0
         self._sequence = -1
-        self._motion: Motion | None = None
-        self._stop: StopPlan | None = None
-        self._stop_s = 0.0
-        self._given: tuple[StopPlan, float, int] | None = None
+        self._reference: Reference | None = None
         self._grasp = Grasp(robot.fingers.open, np.zeros(len(robot.fingers.joints)))
         self._effort = np.zeros(len(robot.joint_names))
         self._tick_ns: int | None = None
@@ -109,7 +106,7 @@ class Executor:
     def _check(self, chunk: ActionChunk, now_ns: int) -> Intake:
         if self._latch.closed:
             return Intake(False, "LATCHED", "", f"stopped: {self._latch.reason}; clear the stop first")
-        if self._motion is None and chunk.space not in TRACKED_SPACES:
+        if self._reference is None and chunk.space not in TRACKED_SPACES:
             return Intake(False, "NO_STATE", "", f"{chunk.space} counts from where the arm is, which is not known yet")
         return check_chunk(chunk, now_ns, self.robot, self.settings, self._seen, self._others)
 
@@ -118,7 +115,7 @@ class Executor:
         anchor = self._follower.anchor(chunk)
         if anchor is not None:
             return anchor
-        q = self.robot.home if self._motion is None else self._motion.q
+        q = self.robot.home if self._reference is None else self._reference.motion.q
         return Anchor(q, self._grasp.position)
 
     def _take(self, chunk: ActionChunk, resolved: ActionChunk, now_ns: int) -> None:
@@ -147,16 +144,15 @@ class Executor:
     def _tick(self, state: RobotState | None, now_ns: int) -> JointCommand:
         good = state if usable(state, len(self.robot.joint_names)) else None
         last_ns, dt = self._tick_ns, self._advance_clock(now_ns)
-        if last_ns is not None and (now_ns - last_ns) * 1e-9 > dt:
-            self._catch_up(now_ns, dt)
-        if good is not None and self._motion is None:
+        if self._reference is not None and last_ns is not None and (now_ns - last_ns) * 1e-9 > dt:
+            self._reference.catch_up(now_ns, dt)
+        if good is not None and self._reference is None:
             self._anchor(good, now_ns)
-        if self._motion is None or self._stop is None:
+        if self._reference is None:
             return self._no_command(now_ns)
         if good is not None and good.stamp_ns != self._good_stamp_ns:
             self._good_ns, self._good_stamp_ns = now_ns, good.stamp_ns
-        before = self._motion
-        brake = self._stop.at(self._stop_s + dt)
+        before, brake = self._reference.motion, self._reference.brake(dt)
         nominal, goal, remarks = self._nominal(before, good, now_ns, dt)
         slack = self._follower.slack_s(now_ns)
         context = Context(
@@ -191,10 +187,10 @@ class Executor:
         wanted = np.concatenate([torque, force(self.robot.fingers, grasp, trusted)])
         effort, clipped = apply(EFFORT_FILTERS, wanted, state, context)
         if motion is brake:
-            self._stop_s += dt
+            self._reference.stop(brake, dt)
         else:
-            self._stop, self._stop_s = self._shaper.stop(motion), 0.0
-        self._motion, self._grasp, self._effort = motion, grasp, effort
+            self._reference.advance(motion, self._shaper.stop(motion))
+        self._grasp, self._effort = grasp, effort
         self._following = nominal is not None and not any(e.action >= Action.HELD for e in events)
         self._error = float("nan") if good is None else float(np.abs(motion.q - good.position[: self._arms]).max())
         self._settle(remarks + events + clipped, good)
@@ -254,21 +250,18 @@ class Executor:
         Who asks hands it on to the arm: after missed ticks the reference goes on from where this stop has got to.
         """
         with self._lock:
-            if self._stop is None:
+            if self._reference is None:
                 return []
-            stop, at_s, stamp_ns = self._given = self._stop, self._stop_s, self._command.stamp_ns
-            count = max(1, ceil((stop.duration_s - at_s) / step_s))
             still, unknown = np.zeros_like(self._grasp.velocity), np.full_like(self._effort, np.nan)
-            ahead = [k * step_s for k in range(1, count + 1)]
             return [
                 JointCommand(
-                    stamp_ns + round(s * 1e9),
+                    stamp_ns,
                     np.concatenate([motion.q, self._grasp.position]),
                     np.concatenate([motion.v, still]),
                     np.concatenate([motion.a, still]),
                     unknown,
                 )
-                for s, motion in ((s, stop.at(at_s + s)) for s in ahead)
+                for stamp_ns, motion in self._reference.hand_on(step_s, self._command.stamp_ns)
             ]
 
     def status(self) -> ExecutorStatus:
@@ -311,22 +304,14 @@ class Executor:
             return nominal
         return min((now_ns - last) * 1e-9, LONGEST_TICK_S)
 
-    def _catch_up(self, now_ns: int, dt: float) -> None:
-        """Ticks were missed: an arm that has the stop that follows a command is on it."""
-        if self._given is not None:
-            self._stop, given_s, given_ns = self._given
-            self._stop_s = given_s + (now_ns - given_ns) * 1e-9 - dt
-            self._motion = self._stop.at(self._stop_s)
-
     def _anchor(self, state: RobotState, now_ns: int) -> None:
         q = np.array(state.position[: self._arms], dtype=np.float64)
         fingers = np.array(state.position[self._arms :], dtype=np.float64)
-        self._motion = Motion(q, np.zeros_like(q), np.zeros_like(q))
-        self._stop, self._stop_s = self._shaper.stop(self._motion), 0.0
+        still = Motion(q, np.zeros_like(q), np.zeros_like(q))
+        self._reference = Reference(still, self._shaper.stop(still))
         self._grasp = Grasp(fingers, np.zeros_like(fingers))
         self._effort = np.concatenate([self._dynamics.gravity(q), np.zeros_like(fingers)])
         self._good_ns, self._good_stamp_ns = now_ns, state.stamp_ns
-        self._given = None
         self._tracking.forget()
         self._guards.forget()
         self._following = False
@@ -360,4 +345,4 @@ class Executor:
         elif self._following:
             self._mode = "tracking"
         else:
-            self._mode = "stopping" if self._motion is not None and self._motion.v.any() else "holding"
+            self._mode = "stopping" if self._reference is not None and self._reference.motion.v.any() else "holding"
