@@ -15,6 +15,8 @@ from wam_core.model.groups import Wiring
 from wam_core.model.runtimes.eager import Eager
 from wam_core.presets import ACTION, Preset, load_preset, preset_names, published_names
 
+#: Those that generate an action; others recover one from a future.
+ACTING = [name for name in preset_names() if load_preset(name).futures() and not load_preset(name).recovery]
 FOLLOWING = [name for name in (*preset_names(), *published_names()) if load_preset(name).system]
 
 
@@ -75,7 +77,7 @@ def sampled(name: str, outputs: tuple[str, ...], weights: int = 0, **options: ob
     return model.generate(observed, context, outputs, **settings)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", [n for n in preset_names() if load_preset(n).futures()])
+@pytest.mark.parametrize("name", ACTING)
 def test_an_action_depends_on_the_future_exactly_where_it_is_wired_to(name: str) -> None:
     """The action read a future that it must not see, or ignored the one it was made for."""
     # What is tapped at full noise says nothing of what its group will become.
@@ -91,7 +93,7 @@ def test_an_action_depends_on_the_future_exactly_where_it_is_wired_to(name: str)
     assert changed == wiring.depends(ACTION, "future")
 
 
-@pytest.mark.parametrize("name", [n for n in preset_names() if load_preset(n).futures()])
+@pytest.mark.parametrize("name", ACTING)
 def test_a_future_follows_the_given_action_exactly_where_it_is_wired_to(name: str) -> None:
     """A world model that planned with its own idea of the action instead of the one it was asked about."""
     wiring = Wiring(load_preset(name).groups)
@@ -102,7 +104,7 @@ def test_a_future_follows_the_given_action_exactly_where_it_is_wired_to(name: st
         assert ACTION not in values or torch.equal(values[ACTION], action[ACTION])
 
 
-@pytest.mark.parametrize("name", [n for n in preset_names() if load_preset(n).futures()])
+@pytest.mark.parametrize("name", ACTING)
 def test_the_action_is_the_same_whatever_is_imagined_with_it(name: str) -> None:
     """Denoising the future to its end moved the state that a tap had been taken from."""
     alone, both = sampled(name, (ACTION,)), sampled(name, (ACTION, "future"))

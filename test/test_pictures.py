@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from test_substrates import CLIP, LAYOUT, ROWS, built, moving
-from tiny import TINY, tiny_checkpoint
+from tiny import TINY, tiny_checkpoint, tiny_senses
 
 from wam_core.contract import Future, Observation
 from wam_core.data.predictions import predicted_future
@@ -85,7 +85,8 @@ def test_what_every_preset_imagines_is_due_within_its_horizon(name: str) -> None
     """The one picture of the end of the horizon was shown as that of its first quarter."""
     policy = Policy(tiny_checkpoint(name), seed=0)
     images = {c: np.full((128, 128, 3), 100, np.uint8) for c in ("front", "wrist")}
-    policy.act(Observation(0, images, np.zeros(7), "reach the red ball"))
+    sensed = tiny_senses(ROBOT, policy.senses)
+    policy.act(Observation(0, images, np.zeros(7), "reach the red ball", senses=sensed))
     for imagined in policy.imagine():
         assert len(imagined.values) * imagined.step_ns == policy.horizon * ROBOT.step_ns
         assert as_pictures(imagined).values.dtype == np.uint8

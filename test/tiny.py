@@ -3,6 +3,7 @@
 import atexit
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,8 @@ from wam_core.model.trunk import ExpertSize, TrunkSize
 from wam_core.model.wam import WorldActionModel
 from wam_core.preprocess.images import ImageLayout
 from wam_core.presets import Preset, build_substrates, load_preset, model_spec
-from wam_core.robot.contract import load_robot
+from wam_core.robot.contract import RobotContract, load_robot
+from wam_core.robot.senses import form
 from wam_core.substrates.depth import DepthSpec, RgbdnSpec, RgbdSpec
 from wam_core.substrates.encoded_frame import EncodedFrameSpec
 from wam_core.substrates.motion_region import MotionRegionSpec
@@ -145,3 +147,10 @@ def tiny_checkpoint(name: str = "fast_wam", seed: int = 0) -> Checkpoint:
     substrates, statistics = build_substrates(preset, frames.robot), statistics_of(preset, frames)
     first = first_scene(preset, frames)
     return Checkpoint(preset, frames.robot, model, substrates, statistics, training, *first)
+
+
+def tiny_senses(robot: RobotContract, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """An instant in which nothing is felt or heard, before a wall at 1 m."""
+    found = [robot.sense(name) for name in names]
+    forms = {sense: form(robot, sense) for sense in found}
+    return {s.name: np.full(shape, s.kind == "depth", kind) for s, (shape, kind) in forms.items()}
