@@ -14,6 +14,7 @@ from wam_core.model.token_diffuser import TokenDiffuser
 from wam_core.model.wam import WorldActionModel
 from wam_core.presets import ACTION, load_preset, model_spec
 from wam_core.robot.contract import load_robot
+from wam_core.substrates.affordance_map import AffordanceMapSpec
 
 
 def seen_by(model: WorldActionModel, group: str) -> list[list[int]]:
@@ -77,3 +78,36 @@ def test_uva_is_policy_and_either_dynamics_by_what_is_masked() -> None:
     assert not bool((made["future"] == HIDDEN).all(dim=-1).any()), "a token that was never drawn"
     levels = GENERATORS["token_diffusion"].noise_level(torch.linspace(0.0, 1.0, 101), 1.0)
     assert int((levels == 1.0).sum()) > 10 and int((levels < 1e-6).sum()) > 10
+
+
+def test_palm_acts_on_each_map_that_its_language_model_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PALM: object, contact, placement and motion in one pass of the language model; a diffusion expert reads all."""
+    preset, model = load_preset("palm"), tiny_model("palm")
+    maps = {"object": "object", "contact": "contact", "placement": "placement", "future": "motion"}
+    kinds = {name: preset.substrates[model.wiring.groups[name].substrate] for name in maps}
+    assert {name: spec.of for name, spec in kinds.items() if isinstance(spec, AffordanceMapSpec)} == maps
+    for name in maps:
+        chunks = [sampled("palm", (ACTION,), given=future_of("palm", v, name))[ACTION] for v in (-1.0, 1.0)]
+        assert not torch.equal(*chunks), name
+        assert isinstance(model.trunk.expert(model.wiring.groups[name].expert), Decoder)
+    levels = passes("palm", monkeypatch)
+    assert all(levels[name] == [0.0] for name in (*maps, "progress")) and len(levels[ACTION]) == 4
+
+
+def test_palm_gates_its_action_expert_by_progress() -> None:
+    """PALM: how far the task has come decides what the action expert takes from maps and picture, and is not read."""
+    wiring = tiny_model("palm").wiring
+    assert not {"progress", "how_far"} & set(wiring.groups[ACTION].sees)
+
+    def chunk(group: str, value: float, shut: bool) -> torch.Tensor:
+        model, generator = tiny_model("palm"), torch.Generator().manual_seed(7)
+        for layer in model.trunk.gates[ACTION].layers if shut else ():  # type: ignore[union-attr]
+            layer.bias.data.fill_(-100.0)
+        first = {("scene", "present"): torch.ones(1, *model.shape_of("first_frame"))}
+        context = torch.ones(1, 13, model.spec.trunk.text_dim)
+        given = {group: torch.full((1, *model.shape_of(group)), value)}
+        return model.generate(first, context, (ACTION,), 4, generator, given=given)[ACTION]
+
+    for group in ("progress", "contact"):
+        assert not torch.equal(chunk(group, -1.0, False), chunk(group, 1.0, False)), group
+        assert torch.equal(chunk(group, -1.0, True), chunk(group, 1.0, True)), group

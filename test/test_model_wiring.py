@@ -1,5 +1,7 @@
 """Wirings: what depends on what, what is generated when, and what is refused."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tiny import tiny_model
@@ -53,6 +55,10 @@ def test_wirings_that_cannot_run_are_refused() -> None:
         Wiring([group("first", "observed", "first later"), group("later", "generated", "later")])
     with pytest.raises(ContractError, match="nobody"):
         Wiring([group("a", "generated", "a nobody")])
+    with pytest.raises(ContractError, match=r"groups\.a\.gate.*a gate is clean"):
+        Wiring([replace(group("a", "generated", "a"), gate="b"), group("b", "generated", "b")])
+    with pytest.raises(ContractError, match="order of generation"):
+        Wiring([replace(group("a", "generated", "a"), gate="a2"), group("a2", "copy", "a2", "a")])
     with pytest.raises(ContractError, match=r"groups\.a\.generator"):
         Wiring([TokenGroup("a", "action", "future", "generated", "action", ("a",))])
 
@@ -71,7 +77,7 @@ def test_gradients_flow_exactly_where_the_wiring_says(name: str) -> None:
         gradients = torch.autograd.grad(head.sum(), list(features.values()), retain_graph=True, allow_unused=True)
         direct = {target}
         while True:
-            wider = direct | {s for g in direct for s in model.wiring.groups[g].sees}
+            wider = direct | {s for g in direct for s in model.wiring.groups[g].reads}
             if wider == direct:
                 break
             direct = wider

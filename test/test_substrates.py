@@ -11,6 +11,7 @@ from wam_core.errors import ContractError
 from wam_core.model.generators.bins import BINS, to_bins
 from wam_core.preprocess.images import ImageLayout
 from wam_core.robot.contract import load_robot
+from wam_core.substrates.affordance_map import AffordanceMapSpec
 from wam_core.substrates.substrate import CHANNELS, Clip, Scenes, Substrate
 from wam_core.substrates.table import SUBSTRATES
 from wam_core.substrates.video_vae import to_video
@@ -83,9 +84,34 @@ def test_flow_points_where_things_go_camera_by_camera() -> None:
 
 def test_the_region_is_where_it_happens() -> None:
     """The map showed where things are, not where they will be moved."""
-    still, moved = (there_and_back("motion_region", moving(step)) for step in (0, 4))
+    still, moved = (there_and_back("affordance_map", moving(step)) for step in (0, 4))
     assert moved.shape == (1, 32, 64) and still.max() < 0.05
     assert moved[0, 14:18, 24:28].mean() > 0.5 and moved[0, :4].max() < 0.2 and moved[0, :, 32:].max() < 0.05
+
+
+def test_maps_of_the_object_say_where_it_is_where_it_is_touched_and_where_it_ends() -> None:
+    """A contact was shown where the object had been before, or a placement that nothing was recorded of was made up."""
+    masks = np.zeros((5, 32, 64), bool)
+    for k in range(5):
+        masks[k, 8:16, 8 * k : 8 * k + 8] = True
+    touched = np.array([0.0, 0.0, 1.0, 1.0, 0.0])
+    scenes = Scenes(moving(2).images, {"object": masks, "contact": touched})
+    maps = {}
+    for of in ("object", "contact", "placement"):
+        spec = AffordanceMapSpec("affordance_map", of, cell=4, patch=4)
+        substrate, shape = spec.build(CLIP), spec.shape(CLIP)
+        features = substrate.encode(scenes, ROWS)
+        assert features.shape == (1, shape.tokens("future"), 16) and set(spec.channels) <= set(scenes.channels)
+        maps[of] = substrate.decode(features[:, :0], features)[0, 0] > 0.5
+        with pytest.raises(ContractError, match=r"scenes\.(object|contact)"):
+            substrate.encode(Scenes(scenes.images), ROWS)
+    expected = {"object": masks[0], "contact": masks[2] | masks[3], "placement": masks[4]}
+    assert all(np.array_equal(maps[of], mask) for of, mask in expected.items())
+    never = Scenes(scenes.images, {**scenes.channels, "contact": np.zeros(5)})
+    spec = AffordanceMapSpec("affordance_map", "contact", cell=4, patch=4)
+    assert bool((spec.build(CLIP).encode(never, ROWS) == -1.0).all())
+    with pytest.raises(ContractError, match=r"substrate\.of.*did you mean 'object'"):
+        replace(spec, of="objekt").shape(CLIP)
 
 
 def test_the_teacher_sees_the_last_instant_alone() -> None:

@@ -19,9 +19,9 @@ from wam_core.preprocess.images import ImageLayout
 from wam_core.presets import Preset, build_substrates, load_preset, model_spec
 from wam_core.robot.contract import RobotContract, load_robot
 from wam_core.robot.senses import form
+from wam_core.substrates.affordance_map import AffordanceMapSpec
 from wam_core.substrates.depth import DepthSpec, RgbdnSpec, RgbdSpec
 from wam_core.substrates.encoded_frame import EncodedFrameSpec
-from wam_core.substrates.motion_region import MotionRegionSpec
 from wam_core.substrates.optical_flow import OpticalFlowSpec
 from wam_core.substrates.pixels import PixelsSpec
 from wam_core.substrates.point_flow import PointFlowSpec
@@ -43,7 +43,7 @@ TINY = {
     "pixels": PixelsSpec("pixels", shrink=4, patch=4),
     "optical_flow": OpticalFlowSpec("optical_flow", cell=4, patch=4),
     "signal": SignalSpec("signal", channel="progress"),
-    "motion_region": MotionRegionSpec("motion_region", cell=4, patch=4),
+    "affordance_map": AffordanceMapSpec("affordance_map", of="motion", cell=4, patch=4),
     "depth": DepthSpec("depth", shrink=4, patch=4),
     "rgbd": RgbdSpec("rgbd", shrink=4, patch=4),
     "rgbdn": RgbdnSpec("rgbdn", shrink=4, patch=4),
@@ -65,6 +65,8 @@ def tiny_teacher() -> TeacherFeaturesSpec:
 def tiny_substrate(spec: SubstrateSpec) -> SubstrateSpec:
     if spec.kind == "teacher_features":
         return tiny_teacher()
+    if isinstance(spec, AffordanceMapSpec):
+        return replace(spec, cell=4, patch=4)
     return spec if spec.kind == "signal" else TINY[spec.kind]
 
 

@@ -56,6 +56,7 @@ class TokenGroup:
         copy_noise: probability that a copy is noise-augmented in training.
         masked: whether a copy is seen through a mask that is learned from the action's error and its own size alone
             (Vidar); ``loss_weight`` weighs the size.
+        gate: a clean group whose values say, layer by layer, how much of what the group sees each head lets through.
         order: a key of :data:`ORDERS`: which tokens of its own the group sees.
         level: noise level of a tap, 0..1; at 1 the tapped group is pure noise, and one pass is all that it costs.
     """
@@ -78,6 +79,12 @@ class TokenGroup:
     level: float = 0.0
     order: str = "together"
     masked: bool = False
+    gate: str = ""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Groups that it sees, and the one that gates it."""
+        return (*self.sees, *([self.gate] if self.gate else []))
 
     @property
     def content(self) -> tuple[str, str]:
@@ -108,6 +115,8 @@ class Wiring:
             raise ContractError(f"{where}.span", group.span, f"one of {', '.join(SPANS)}")
         for seen in group.sees:
             look_up(self.groups, seen, f"{where}.sees")
+        if group.gate and look_up(self.groups, group.gate, f"{where}.gate").source == "generated":
+            raise ContractError(f"{where}.gate", group.gate, "an observed group or a copy (a gate is clean)")
         if group.source in CARRIERS:
             original = look_up(self.groups, group.copy_of, f"{where}.copy_of")
             if original.source != "generated" or original.content != group.content:
@@ -133,7 +142,7 @@ class Wiring:
             if name not in wanted:
                 wanted.add(name)
                 group = self.groups[name]
-                stack.extend([*group.sees, *([group.copy_of] if group.copy_of else [])])
+                stack.extend([*group.reads, *([group.copy_of] if group.copy_of else [])])
         return tuple(n for n in self.groups if n in wanted)
 
     def depends(self, target: str, on: str) -> bool:
@@ -171,10 +180,10 @@ class Wiring:
         return tuple(ordered)
 
     def _awaits(self, stage: set[str]) -> set[str]:
-        clean = {s for n in stage for s in self.groups[n].sees if self.groups[s].source in CARRIERS}
+        clean = {s for n in stage for s in self.groups[n].reads if self.groups[s].source in CARRIERS}
         pending, seen = list(clean), set(clean)
         while pending:
-            for name in self.groups[pending.pop()].sees:
+            for name in self.groups[pending.pop()].reads:
                 if self.groups[name].source in CARRIERS and name not in seen:
                     seen.add(name)
                     pending.append(name)

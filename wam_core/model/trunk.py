@@ -84,6 +84,7 @@ class Stream:
         time: its noise level, as its expert takes it.
         cos, sin: rotary tables ``[N, 1, head_dim / 2]``.
         own: ``[N, N]`` which of its own tokens each one sees; None: all.
+        gate: name of the group that gates what it sees; empty: nothing does.
     """
 
     expert: str
@@ -93,6 +94,7 @@ class Stream:
     cos: Tensor
     sin: Tensor
     own: Tensor | None = None
+    gate: str = ""
 
 
 class Block(nn.Module, ABC):
@@ -151,13 +153,28 @@ class Expert(nn.Module, ABC):
         """Tokens after the last layer as heads take them."""
 
 
+class Gate(nn.Module):
+    """How much of what a group sees each head lets through, 0..2, by the values of the group that gates it."""
+
+    def __init__(self, size: TrunkSize) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(size.attention_dim, size.heads) for _ in range(size.layers))
+
+    def forward(self, layer: int, values: Tensor) -> Tensor:
+        """``[B, 1, heads, 1]`` for values ``[B, M, heads, head_dim]``."""
+        said: Tensor = self.layers[layer](values.mean(dim=1).flatten(1))
+        return 2.0 * torch.sigmoid(said)[:, None, :, None]
+
+
 class Trunk(nn.Module):
     """All experts, layer by layer."""
 
-    def __init__(self, experts: Mapping[str, Expert], size: TrunkSize) -> None:
+    def __init__(self, experts: Mapping[str, Expert], size: TrunkSize, gated: Sequence[str] = ()) -> None:
+        """``gated``: names of the groups of which another one gates what they see."""
         super().__init__()
         self.size = size
         self.mixtures = nn.ModuleDict(experts)
+        self.gates = nn.ModuleDict({name: Gate(size) for name in gated})
 
     def expert(self, name: str) -> Expert:
         return cast(Expert, self.mixtures[name])
@@ -186,8 +203,11 @@ class Trunk(nn.Module):
                 queries[name], k, v = block.open(tokens[name], s.time.layers[layer], s.cos, s.sin)
                 produced[name].append((k, v))
             for name, s in streams.items():
-                seen = [produced[g][layer] if g in produced else cache[g][layer] for g in s.sees]
+                known = {g: produced[g][layer] if g in produced else cache[g][layer] for g in (*s.sees, s.gate) if g}
+                seen = [known[g] for g in s.sees]
                 k, v = (torch.cat(parts, dim=1) for parts in zip(*seen, strict=True))
+                if s.gate:
+                    v = v * self.gates[name](layer, known[s.gate][1])
                 mask, mod, words = _mask(name, s, seen), s.time.layers[layer], text[s.expert][layer]
                 block = self.expert(s.expert).block(layer)
                 tokens[name] = block.close(tokens[name], queries[name], (k, v), mask, mod, words)

@@ -48,7 +48,8 @@ class WorldActionModel(nn.Module):
         self.spec = spec
         self.wiring = Wiring(spec.groups)
         makers = {name: look_up(EXPERTS, e.kind, f"experts.{name}.kind") for name, e in spec.experts.items()}
-        self.trunk = Trunk({n: make(spec.experts[n], spec.trunk) for n, make in makers.items()}, spec.trunk)
+        gated = [g.name for g in spec.groups if g.gate]
+        self.trunk = Trunk({n: make(spec.experts[n], spec.trunk) for n, make in makers.items()}, spec.trunk, gated)
         self.text = _text(spec)
         self.proprio_encoder = nn.Linear(spec.proprio_dim, spec.trunk.text_dim)
         self.modalities = nn.ModuleDict()
@@ -132,7 +133,7 @@ class WorldActionModel(nn.Module):
             frame = 1 if group.order == "raster" else tokens.shape[1] // frames
             tokens = torch.cat((torch.zeros_like(tokens[:, :frame]), tokens[:, :-frame]), dim=1)
         own = getattr(self, f"own_{group.name}")
-        return Stream(group.expert, group.sees, tokens, time, cos, sin, own)
+        return Stream(group.expert, group.sees, tokens, time, cos, sin, own, group.gate)
 
     def mask(self, name: str, features: Tensor) -> Tensor:
         """``[B, N, 1]`` in 0..1: how much of each token of a masked group is let through."""

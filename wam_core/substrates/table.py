@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from wam_core.substrates.affordance_map import AffordanceMapSpec
 from wam_core.substrates.depth import DepthSpec, RgbdnSpec, RgbdSpec
 from wam_core.substrates.encoded_frame import EncodedFrameSpec
-from wam_core.substrates.motion_region import MotionRegionSpec
 from wam_core.substrates.optical_flow import OpticalFlowSpec
 from wam_core.substrates.pixels import PixelsSpec
 from wam_core.substrates.point_flow import PointFlowSpec
@@ -29,6 +29,6 @@ SUBSTRATES: Mapping[str, type[SubstrateSpec]] = {
     "rgbdn": RgbdnSpec,
     "point_flow": PointFlowSpec,
     "point_tracks": PointTracksSpec,
-    "motion_region": MotionRegionSpec,
+    "affordance_map": AffordanceMapSpec,
     "signal": SignalSpec,
 }

@@ -52,7 +52,7 @@ class OpenVino(Runtime):
         order = _Order(
             groups=tuple(features),
             experts=tuple(dict.fromkeys(groups[n].expert for n in features)),
-            seen=tuple(dict.fromkeys(s for n in features for s in groups[n].sees if s not in features)),
+            seen=tuple(dict.fromkeys(s for n in features for s in groups[n].reads if s not in features)),
             heads=tuple(n for n in features if groups[n].source == "generated"),
         )
         times = [self.time(n, levels[n]) for n in order.groups]
