@@ -19,16 +19,17 @@ from wam_core.data.statistics import ColumnStatistics
 from wam_core.errors import ContractError
 from wam_core.model.wam import WorldActionModel
 from wam_core.policy import checkpoint_folder
-from wam_core.presets import Preset, TrainingSettings, build_substrates, load_preset, model_spec
+from wam_core.presets import Preset, TrainingSettings, build_substrates, load_preset
 from wam_core.substrates.substrate import Substrate
 from wam_core.substrates.video_latent import VideoLatent
 from wam_core.substrates.vq_tokens import VqTokens
 from wam_core.training.augment import augmented
-from wam_core.training.batches import Batches, first_scene, joined, make_batches, statistics_of, vocabulary_of
-from wam_core.training.beginning import Beginning, go_on
+from wam_core.training.batches import Batches, joined, make_batches
+from wam_core.training.beginning import Beginning, begin, go_on, made
 from wam_core.training.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
 from wam_core.training.codebook import fit_codebook, save_codebook
-from wam_core.training.fine_tuning import add_adapters, freeze, merged, trained_numbers
+from wam_core.training.ending import checkpoint_of
+from wam_core.training.fine_tuning import add_adapters, freeze, trained_numbers
 from wam_core.training.pictures import save_future_picture, save_vae_picture
 from wam_core.training.trainer import load_state, save_state, start, train, validate
 from wam_core.training.video_vae import save_vae, train_vae
@@ -68,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _train_vae(arguments, preset, frames)
     if arguments.part == "codebook":
         return _fit_codebook(arguments, preset, frames)
-    begun = go_on(origin, frames) if origin else _begin(arguments, preset, frames)
+    begun = go_on(origin, frames) if origin else begin(preset, frames, arguments.vae, arguments.seed)
     return _train_model(arguments, begun, frames)
 
 
@@ -102,19 +103,11 @@ def _fit_codebook(arguments: argparse.Namespace, preset: Preset, frames: Trainin
     tokens = next((s for s in build_substrates(preset, frames.robot).values() if isinstance(s, VqTokens)), None)
     if tokens is None:
         raise ContractError("model", preset.name, "a preset with a vq_tokens substrate")
-    load_weights(nn.ModuleDict({"vae": tokens.vae}), _made(arguments.vae))
+    load_weights(nn.ModuleDict({"vae": tokens.vae}), made(arguments.vae))
     left = fit_codebook(tokens, frames, arguments.seed)
     save_codebook(tokens, arguments.out / "codebook.safetensors")
     print(f"{100 * left:.1f} % of the latents' variance is in no code\n{arguments.out / 'codebook.safetensors'}")
     return 0
-
-
-def _made(file: Path | None) -> Path:
-    """What an earlier part made; :class:`ContractError` where it is not named."""
-    if file is None:
-        expected = "--vae <vae.safetensors>, made by wam train --part vae, or of --part codebook what that made"
-        raise ContractError("vae", None, expected)
-    return file
 
 
 def _augmented_batches(
@@ -132,16 +125,6 @@ def _augmented_batches(
         scenes = augmented(frames, rng) if copy else frames
         parts.append(make_batches(preset, scenes, substrates, model.text, statistics))
     return joined(parts)
-
-
-def _begin(arguments: argparse.Namespace, preset: Preset, frames: TrainingFrames) -> Beginning:
-    substrates = build_substrates(preset, frames.robot)
-    for learned in [s for s in substrates.values() if s.state_dict()]:
-        load_weights(learned, _made(arguments.vae))
-    torch.manual_seed(arguments.seed)
-    vocabulary = vocabulary_of(frames)
-    model = WorldActionModel(model_spec(preset, frames.robot, vocabulary))
-    return Beginning(preset, model, substrates, statistics_of(preset, frames))
 
 
 def _settings(arguments: argparse.Namespace, preset: Preset) -> TrainingSettings:
@@ -174,12 +157,7 @@ def _train_model(arguments: argparse.Namespace, begun: Beginning, frames: Traini
     began = time.monotonic()
 
     def checkpoint() -> Checkpoint:
-        averaged = WorldActionModel(model.spec)
-        averaged.load_state_dict(merged(state.average))
-        training = {
-            "vocabulary": model.spec.vocabulary,
-            "instructions": sorted(set(frames.instructions)),
-            "sub_instructions": frames.parts(),
+        record = {
             "seed": arguments.seed,
             "step": state.step,
             "episodes": len(kept),
@@ -190,8 +168,7 @@ def _train_model(arguments: argparse.Namespace, begun: Beginning, frames: Traini
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         }
-        first = first_scene(preset, frames)
-        return Checkpoint(preset, frames.robot, averaged.eval(), substrates, statistics, training, *first)
+        return checkpoint_of(begun, state, frames, record)
 
     def report(step: int, losses: dict[str, float]) -> None:
         recent.append(losses)

@@ -1,0 +1,1 @@
+"""What every preset reaches at one stated budget, what it costs, and how it fails."""

@@ -1,0 +1,108 @@
+"""A report's rows for people: Markdown, and what the plots show."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from wam_core.evaluation.report.failures import TAGS
+
+#: The preset without any future, which has seen what the others have seen.
+CLONING = "behaviour_cloning"
+
+HEAD = (
+    "preset",
+    "system",
+    "success [95 %]",
+    "blind [95 %]",
+    "ms/chunk (CPU)",
+    "M parameters",
+    "GFLOP/chunk",
+    "peak MB",
+    "PSNR over copy [95 %]",
+    "sustained",
+    "failures",
+)
+
+
+def markdown(rows: Sequence[Mapping[str, Any]], missing: Mapping[str, str], systems: Mapping[str, str]) -> str:
+    """The report.
+
+    Args:
+        rows: measured ones, of one budget and one set of recordings.
+        missing: preset -> why it has no row.
+        systems: preset -> the system that it follows.
+    """
+    ranked = sorted(rows, key=lambda r: (-r["success"]["succeeded"], r["cost"]["cpu_ms"]))
+    lines = ["# Accuracy at budget", "", *_budget(rows), ""]
+    lines += [_line(HEAD), _line(["---"] * len(HEAD))]
+    lines += [_line(_cells(row, systems.get(row["preset"], ""))) for row in ranked]
+    if missing:
+        lines += ["", "## Without a row", ""] + [f"- `{name}`: {why}" for name, why in missing.items()]
+    return "\n".join([*lines, "", *_legend(), ""])
+
+
+def _budget(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not rows:
+        return ["Nothing has been measured."]
+    b, t, first = rows[0]["question"]["budget"], rows[0]["training"], rows[0]
+    seconds = sorted(row["training"]["cpu_seconds"] for row in rows)
+    return [
+        f"Every preset was trained from scratch for {b['updates']} updates of {b['batch']} windows, drawn from "
+        f"{t['windows']} windows of {t['demonstrations']} demonstrations, seed {b['seed']}; video VAEs for "
+        f"{b['vae_updates']} updates of 8 clips, one for all presets that have the same. Encoding and training took "
+        f"{seconds[0]:.0f} to {seconds[-1]:.0f} s of one core ({first['machine']}). Then {b['episodes']} episodes of "
+        f"each task ({', '.join(b['tasks'])}) from seed {b['seed']} on, chunks {b['delay_ms']} ms late.",
+        "",
+        "The presets' own files ask for far more updates, with augmented copies of the data: this compares what is "
+        "learned first and what a chunk costs, not what the systems reach.",
+    ]
+
+
+def _cells(row: Mapping[str, Any], system: str) -> list[str]:
+    cost, futures = row["cost"], row["futures"]
+    gain = "no pictures"
+    if futures:
+        low, high = futures["psnr_gain_ci"]
+        gain = f"{futures['psnr_gain']:+.2f} dB [{low:+.2f}, {high:+.2f}]"
+    tags = row["success"]["failures"]
+    return [
+        f"`{row['preset']}`",
+        system or "–",
+        _rate(row["success"]),
+        _rate(row["blind"]),
+        f"{cost['latency_ms']:.0f} ({cost['cpu_ms']:.0f})",
+        f"{cost['parameters'] / 1e6:.1f} + {cost['frozen_parameters'] / 1e6:.1f}",
+        f"{cost['gflops']:.2f}",
+        f"{cost['peak_mb']:.0f}",
+        gain,
+        "–" if row["sustained_s"] is None else f"{row['sustained_s']:.1f} s",
+        ", ".join(f"{tags[tag]} {tag}" for tag in TAGS if tag in tags) or "none",
+    ]
+
+
+def _rate(success: Mapping[str, Any]) -> str:
+    low, high = success["interval_95"]
+    return f"{success['succeeded']}/{success['episodes']} [{low:.0%}, {high:.0%}]"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _legend() -> list[str]:
+    tags = "; ".join(f"*{tag}*: {meaning}" for tag, meaning in TAGS.items())
+    return [
+        "How to read it:",
+        "",
+        f"- `{CLONING}` is the cloning baseline: same data, same updates, no future. *blind* repeats a preset's "
+        "episodes with its cameras frozen to the first training picture: one that is no better than that has not "
+        "learned to look.",
+        "- Intervals of success are Wilson's; those of PSNR are bootstrapped over held-out demonstrations.",
+        "- *ms/chunk* is the median over all chunks of the episodes: wall time, and in brackets the thread's own time, "
+        "on one thread beside other work. The first number of parameters is the model's, the second the frozen "
+        "substrates'.",
+        "- *GFLOP* counts matrix products, convolutions and attention from the observation to the chunk. *peak MB* is "
+        "the weights and the most that tensors of one chunk take at once.",
+        "- *sustained* is how far ahead, from the first predicted instant on, predicted pictures are closer to the "
+        "recorded ones than the picture that they started from.",
+        f"- Failures: {tags}. What cannot be touched, only seen, counts as touched from near.",
+    ]
