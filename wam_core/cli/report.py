@@ -14,7 +14,7 @@ from wam_core.cell.tasks import TASKS
 from wam_core.errors import look_up
 from wam_core.evaluation.report.budget import Budget
 from wam_core.evaluation.report.study import Study, run_study
-from wam_core.evaluation.report.tables import markdown
+from wam_core.evaluation.report.tables import CLONING, markdown
 from wam_core.presets import load_preset, preset_names
 
 
@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--vae-updates", type=int, default=1000)
     parser.add_argument("--tasks", default="reach,push,drawer")
-    parser.add_argument("--episodes", type=int, default=20, help="per task, seeing, and as many blind")
+    parser.add_argument("--episodes", type=int, default=20, help="per task")
+    parser.add_argument("--blind", default=CLONING, help="presets whose episodes are repeated with cameras frozen")
     parser.add_argument("--delay-ms", type=int, default=100, help="inference delay that episodes imitate")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of training")
@@ -43,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         look_up(TASKS, task, "tasks")
     numbers = (arguments.episodes, arguments.delay_ms, arguments.seed)
     budget = Budget(arguments.updates, arguments.batch, arguments.vae_updates, tasks, *numbers)
-    study = Study(budget, arguments.data, arguments.out, arguments.renderer)
+    study = Study(budget, arguments.data, arguments.out, arguments.renderer, tuple(arguments.blind.split(",")))
     asked = [load_preset(name) for name in arguments.presets.split(",")]
     if not arguments.only_write:
         run_study(study, asked, lambda line: print(line, flush=True))

@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from wam_core.data.frames import FORMAT, recordings_in
+from wam_core.data.frames import recordings_in
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Budget:
 
     Attributes:
         updates, batch: of the model. vae_updates: of each video VAE; presets with the same one share it.
-        tasks: the cell's tasks it is evaluated in. episodes: of each, and as many of each with the cameras frozen.
+        tasks: the cell's tasks it is evaluated in. episodes: of each.
         delay_ms: time from an observation until its chunk arrives, that episodes imitate.
         seed: of the weights, of all noise, and of the first episode.
     """
@@ -29,6 +29,9 @@ class Budget:
 
 
 def fingerprint(data: Path) -> str:
-    """Names and sizes of all recordings and the version of their arrays, hexadecimal."""
-    files = [(p.name, p.stat().st_size) for p in recordings_in(data)]
-    return hashlib.sha256(json.dumps([FORMAT, files]).encode()).hexdigest()[:16]
+    """Which demonstrations: the names of all recordings, which say task and seed, hexadecimal.
+
+    A recording of the same demonstration by more senses is the same to presets that look with the others.
+    """
+    names = [str(p.relative_to(data)) for p in recordings_in(data)]
+    return hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]

@@ -46,21 +46,21 @@ class Measured:
     """One preset.
 
     Attributes:
-        blind: the same episodes with the cameras frozen to the first training frame.
+        blind: the same episodes with the cameras frozen to the first training frame; None where nobody asked.
         futures: against held-out recordings; None for a preset that generates no pictures.
         sustained_s: how far ahead, from the first predicted instant on, its pictures are on average closer to what was
             recorded than the picture that it started from (PSNR); None as ``futures``.
     """
 
     success: Success
-    blind: Success
+    blind: Success | None
     cost: Cost
     futures: FrameScores | None
     sustained_s: float | None
 
 
-def measure(folder: Path, budget: Budget, held_out: TrainingFrames, renderer: str) -> Measured:
-    """Measure the checkpoint in ``folder``, on one thread.
+def measure(folder: Path, budget: Budget, held_out: TrainingFrames, renderer: str, blind: bool) -> Measured:
+    """Measure the checkpoint in ``folder``, on one thread; ``blind``: with the cameras frozen, too.
 
     Raises:
         ContractError: the checkpoint cannot be read, or cannot be asked what it is made for.
@@ -73,13 +73,14 @@ def measure(folder: Path, budget: Budget, held_out: TrainingFrames, renderer: st
     policies[0].warm_up()
     timed = [Timed(policy) for policy in policies]
     seen = [_episode(cell, *trial, t, budget) for trial, t in zip(trials, timed, strict=True)]
-    blind = [_episode(cell, *trial, BlindPolicy(Policy(checkpoint, trial[1], runtime)), budget) for trial in trials]
-    pictures = any(checkpoint.substrates[g.substrate].shows == "video" for g in checkpoint.preset.futures())
+    eyeless = [BlindPolicy(Policy(checkpoint, seed, runtime)) for _, seed in trials] if blind else []
+    unseen = [_episode(cell, *trial, b, budget) for trial, b in zip(trials, eyeless, strict=blind)]
+    pictures = any(checkpoint.preset.substrates[g.substrate].shows == "video" for g in checkpoint.preset.futures())
     futures = score_futures(checkpoint, held_out, FUTURE_STRIDE, budget.seed) if pictures else None
     instant_s = checkpoint.preset.frame_stride * checkpoint.robot.step_ns / 1e9
     return Measured(
         success=_success(seen),
-        blind=_success(blind),
+        blind=_success(unseen) if blind else None,
         cost=cost_of(policies[0], timed),
         futures=futures,
         sustained_s=None if futures is None else instant_s * _better(futures.psnr, futures.psnr_copy),

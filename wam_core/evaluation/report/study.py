@@ -30,12 +30,18 @@ WORDS = ("summary", "system", "held_by")
 
 @dataclass(frozen=True)
 class Study:
-    """A budget, the recordings in ``data``, and the folder ``out`` of rows, checkpoints and shared VAEs."""
+    """What is asked of every preset, and where.
+
+    Attributes:
+        data: folder of recordings. out: folder of rows, checkpoints and shared video VAEs.
+        blind: presets whose episodes are repeated with the cameras frozen.
+    """
 
     budget: Budget
     data: Path
     out: Path
     renderer: str
+    blind: tuple[str, ...]
 
     def row_file(self, name: str) -> Path:
         return self.out / "rows" / f"{name}.json"
@@ -86,8 +92,8 @@ def _row(study: Study, preset: Preset, report: Callable[[str], None]) -> dict[st
         folder = study.out / "checkpoints" / preset.name
         save_checkpoint(folder, checkpoint)
         row["training"] = asdict(fitted)
-        report(f"{preset.name}: {2 * len(study.budget.tasks) * study.budget.episodes} episodes")
-        return row | asdict(measure(folder, study.budget, unseen, study.renderer))
+        report(f"{preset.name}: {study.budget.episodes} episodes of each task")
+        return row | asdict(measure(folder, study.budget, unseen, study.renderer, preset.name in study.blind))
     except Exception as error:  # whatever is wrong with one preset, the others have their turn, and its row says so
         known = isinstance(error, ContractError)
         return row | {"failed": str(error) if known else traceback.format_exc(limit=-3)}

@@ -68,7 +68,7 @@ def _cells(row: Mapping[str, Any], system: str) -> list[str]:
         f"`{row['preset']}`",
         system or "–",
         _rate(row["success"]),
-        _rate(row["blind"]),
+        _rate(row["blind"]) if row["blind"] else "–",
         f"{cost['latency_ms']:.0f} ({cost['cpu_ms']:.0f})",
         f"{cost['parameters'] / 1e6:.1f} + {cost['frozen_parameters'] / 1e6:.1f}",
         f"{cost['gflops']:.2f}",
