@@ -73,8 +73,8 @@ def measure(folder: Path, budget: Budget, held_out: TrainingFrames, renderer: st
     policies[0].warm_up()
     timed = [Timed(policy) for policy in policies]
     seen = [_episode(cell, *trial, t, budget) for trial, t in zip(trials, timed, strict=True)]
-    eyeless = [BlindPolicy(Policy(checkpoint, seed, runtime)) for _, seed in trials] if blind else []
-    unseen = [_episode(cell, *trial, b, budget) for trial, b in zip(trials, eyeless, strict=blind)]
+    eyeless = [(task, seed, BlindPolicy(Policy(checkpoint, seed, runtime))) for task, seed in trials if blind]
+    unseen = [_episode(cell, *trial, budget) for trial in eyeless]
     pictures = any(checkpoint.preset.substrates[g.substrate].shows == "video" for g in checkpoint.preset.futures())
     futures = score_futures(checkpoint, held_out, FUTURE_STRIDE, budget.seed) if pictures else None
     instant_s = checkpoint.preset.frame_stride * checkpoint.robot.step_ns / 1e9
