@@ -13,6 +13,9 @@ from wam_core.model.groups import TokenGroup
 from wam_core.training.batches import normalised, observed_features
 from wam_core.training.checkpoint import Checkpoint
 
+#: PSNR in dB and SSIM.
+Scores = tuple[float, float]
+
 
 @dataclass(frozen=True)
 class FrameScores:
@@ -44,14 +47,17 @@ def score_futures(checkpoint: Checkpoint, frames: TrainingFrames, stride: int, s
     rows = np.arange(len(ends))
     # Past the end of an episode the last frame repeats: nothing that was recorded, and nothing to predict.
     chosen = np.flatnonzero(((rows - begins) % stride == 0) & (rows + preset.horizon < ends))
-    made, copied, coded = (np.empty((len(chosen), preset.clip.instants, 2)) for _ in range(3))
-    for i, row in enumerate(chosen):
+    if not len(chosen):
+        raise ContractError("frames", len(ends), f"an episode of more than {preset.horizon} steps")
+    scores: list[list[tuple[Scores, Scores, Scores]]] = []
+    for row in chosen:
         predicted, through_vae = _predict(checkpoint, group, frames, windows.clip[row], seed)
-        clip = frames.images[windows.clip[row]]
-        for t, truth in enumerate(clip[1:]):
-            made[i, t] = _scores(truth, predicted[t])
-            copied[i, t] = _scores(truth, clip[0])
-            coded[i, t] = _scores(truth, through_vae[t])
+        start, future = frames.images[row], frames.images[windows.frame[row]]
+        # Some foresee every instant, some every other or the last alone.
+        truths = future[:: -(preset.clip.instants // len(predicted))][::-1]
+        triples = zip(truths, predicted, through_vae, strict=True)
+        scores.append([(_scores(t, p), _scores(t, start), _scores(t, v)) for t, p, v in triples])
+    made, copied, coded = np.moveaxis(np.array(scores), 2, 0)
     gain = (made[:, :, 0] - copied[:, :, 0]).mean(axis=1)
     return FrameScores(
         psnr=made[:, :, 0].mean(axis=0).tolist(),
@@ -86,7 +92,7 @@ def _predict(
     return imagined.astype(np.uint8), coded.astype(np.uint8)
 
 
-def _scores(truth: NDArray[np.uint8], other: NDArray[np.uint8]) -> tuple[float, float]:
+def _scores(truth: NDArray[np.uint8], other: NDArray[np.uint8]) -> Scores:
     if np.array_equal(truth, other):  # PSNR is infinite; an arm at rest is no evidence either way
         return 60.0, 1.0
     ssim = structural_similarity(truth, other, channel_axis=-1)

@@ -47,6 +47,7 @@ class Timed:
 
     def __init__(self, policy: Policy) -> None:
         self.cameras: Sequence[str] = policy.cameras
+        self.senses: Sequence[str] = policy.senses
         self.replan_steps = policy.replan_steps
         self.wall_ms: list[float] = []
         self.cpu_ms: list[float] = []

@@ -44,14 +44,17 @@ def split(frames: TrainingFrames) -> tuple[TrainingFrames, TrainingFrames]:
     return frames.select([i for i in range(len(frames.bounds)) if i % HELD_OUT]), frames.select(held)
 
 
-def fit(preset: Preset, frames: TrainingFrames, budget: Budget, vae: Path | None) -> tuple[Checkpoint, Fitted]:
+def fit(preset: Preset, frames: TrainingFrames, budget: Budget, learned: Path | None) -> tuple[Checkpoint, Fitted]:
     """Train ``preset`` on the recorded frames, without augmented copies.
+
+    Args:
+        learned: what its substrates learned before, see :func:`begin`.
 
     Raises:
         ContractError: the data lack what the preset is made from, or a part of it is not on this machine.
     """
     began, own = time.monotonic(), time.process_time()
-    begun = begin(preset, frames, vae, budget.seed)
+    begun = begin(preset, frames, learned, budget.seed)
     seen, held_out = split(frames)
     data, unseen = (
         make_batches(preset, part, begun.substrates, begun.model.text, begun.statistics) for part in (seen, held_out)

@@ -77,13 +77,13 @@ def measure(folder: Path, budget: Budget, held_out: TrainingFrames, renderer: st
     unseen = [_episode(cell, *trial, budget) for trial in eyeless]
     pictures = any(checkpoint.preset.substrates[g.substrate].shows == "video" for g in checkpoint.preset.futures())
     futures = score_futures(checkpoint, held_out, FUTURE_STRIDE, budget.seed) if pictures else None
-    instant_s = checkpoint.preset.frame_stride * checkpoint.robot.step_ns / 1e9
+    horizon_s = checkpoint.preset.horizon * checkpoint.robot.step_ns / 1e9
     return Measured(
         success=_success(seen),
         blind=_success(unseen) if blind else None,
         cost=cost_of(policies[0], timed),
         futures=futures,
-        sustained_s=None if futures is None else instant_s * _better(futures.psnr, futures.psnr_copy),
+        sustained_s=None if futures is None else horizon_s * _better(futures.psnr, futures.psnr_copy),
     )
 
 
@@ -106,7 +106,7 @@ def _success(episodes: Sequence[tuple[EpisodeResult, str]]) -> Success:
     return Success(good, len(results), wilson_interval(good, len(results)), by_task, dict(tags))
 
 
-def _better(made: Sequence[float], copied: Sequence[float]) -> int:
-    """Instants from the first on at which what was made is better than the copy."""
+def _better(made: Sequence[float], copied: Sequence[float]) -> float:
+    """Share of the instants, from the first on, at which what was made is better than the copy."""
     worse = [k for k, (own, copy) in enumerate(zip(made, copied, strict=True)) if own <= copy]
-    return min(worse, default=len(made))
+    return min(worse, default=len(made)) / len(made)

@@ -1,28 +1,25 @@
 """All presets at one budget, one after the other; what is there already is not done again."""
 
-import hashlib
 import json
 import os
 import platform
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from wam_core.data.frames import TrainingFrames, load_frames
+from wam_core.data.frames import load_frames
 from wam_core.errors import ContractError
 from wam_core.evaluation.report.budget import Budget, fingerprint
 from wam_core.evaluation.report.fit import fit, split
+from wam_core.evaluation.report.learned import Report, learned_file
 from wam_core.evaluation.report.measure import measure
 from wam_core.presets import Preset
-from wam_core.substrates.encoded_frame import EncodedFrameSpec
-from wam_core.substrates.video_latent import VideoLatentSpec
 from wam_core.training.checkpoint import save_checkpoint
-from wam_core.training.video_vae import save_vae, train_vae
 
 #: Of a preset, what says nothing about what is trained.
 WORDS = ("summary", "system", "held_by")
@@ -59,7 +56,7 @@ class Study:
         return found if found and found["question"] == self.question(preset) else None
 
 
-def run_study(study: Study, presets: Sequence[Preset], report: Callable[[str], None]) -> None:
+def run_study(study: Study, presets: Sequence[Preset], report: Report) -> None:
     """Leave a row for each preset that has none, or whose row says that it failed.
 
     Args:
@@ -81,14 +78,14 @@ def run_study(study: Study, presets: Sequence[Preset], report: Callable[[str], N
         report(f"{name}: {row.get('failed', 'measured')}, {row['seconds']} s")
 
 
-def _row(study: Study, preset: Preset, report: Callable[[str], None]) -> dict[str, Any]:
+def _row(study: Study, preset: Preset, report: Report) -> dict[str, Any]:
     row: dict[str, Any] = {"preset": preset.name, "question": study.question(preset), "machine": machine()}
     try:
-        frames = load_frames(study.data, preset.layout, study.data / ".cache")
+        frames = load_frames(study.data, preset.layout, study.data / ".cache", channels=preset.channels)
         seen, unseen = split(frames)
-        vae = _shared_vae(study, preset, seen, report)
+        learned = learned_file(preset, seen, row["question"]["data"], study.budget, study.out, report)
         report(f"{preset.name}: {study.budget.updates} updates")
-        checkpoint, fitted = fit(preset, frames, study.budget, vae)
+        checkpoint, fitted = fit(preset, frames, study.budget, learned)
         folder = study.out / "checkpoints" / preset.name
         save_checkpoint(folder, checkpoint)
         row["training"] = asdict(fitted)
@@ -97,24 +94,6 @@ def _row(study: Study, preset: Preset, report: Callable[[str], None]) -> dict[st
     except Exception as error:  # whatever is wrong with one preset, the others have their turn, and its row says so
         known = isinstance(error, ContractError)
         return row | {"failed": str(error) if known else traceback.format_exc(limit=-3)}
-
-
-def _shared_vae(study: Study, preset: Preset, frames: TrainingFrames, report: Callable[[str], None]) -> Path | None:
-    """The file of the preset's video VAE, made by the first preset that needs it; None where none is needed."""
-    kinds = (VideoLatentSpec, EncodedFrameSpec)
-    sizes = {spec.vae for spec in preset.substrates.values() if isinstance(spec, kinds)}
-    if not sizes:
-        return None
-    if len(sizes) > 1:
-        raise ContractError("substrates", sorted(map(str, sizes)), "video VAEs of one size")
-    size, updates = sizes.pop(), study.budget.vae_updates
-    made_of = (asdict(size), asdict(preset.clip), updates, study.budget.seed, fingerprint(study.data))
-    file = study.out / f"vae_{hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:12]}.safetensors"
-    if not file.exists():
-        report(f"{preset.name}: {updates} updates of a video VAE, for all that have the same")
-        windows = frames.windows(preset.horizon, preset.frame_stride)
-        save_vae(train_vae(size, frames, windows, updates, study.budget.seed, lambda step, loss: None), file)
-    return file
 
 
 def machine() -> str:
