@@ -31,7 +31,9 @@ def test_every_preset_that_makes_pictures_is_scored_and_drawn(name: str, tmp_pat
     pictured = any(checkpoint.preset.substrates[g.substrate].shows == "video" for g in checkpoint.preset.futures())
     assert (tmp_path / "futures.png").exists() == pictured
     if pictured:
-        assert score_futures(checkpoint, frames, stride=3, seed=0).windows == 4
+        scores = score_futures(checkpoint, frames, stride=3, seed=0)
+        assert scores.windows == 2 * len(range(0, 20 - checkpoint.preset.horizon, 3))
+        assert 1 <= len(scores.psnr) == len(scores.psnr_copy) <= checkpoint.preset.clip.instants
     else:
         with pytest.raises(ContractError, match="generates video"):
             score_futures(checkpoint, frames, stride=3, seed=0)
