@@ -12,10 +12,10 @@ demo: setup
 	@$(ENTER) wam demo $(ARGS)
 
 test: setup
-	@$(ENTER) python -m pytest $(ARGS)
+	@$(ENTER) scripts/test.sh $(ARGS)
 
 fast: setup
-	@$(ENTER) python -m pytest -m "not slow" $(ARGS)
+	@$(ENTER) FAST=1 scripts/test.sh $(ARGS)
 
 lint: setup
 	@$(ENTER) ruff check . && mypy

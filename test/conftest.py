@@ -23,6 +23,14 @@ def pytest_configure(config: pytest.Config) -> None:
         environment.enter()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of modules that use the ROS side are ``live``: beside others on the same cores, the arm would be late."""
+    for item in items:
+        used = {str(getattr(v, "__module__", None) or getattr(v, "__name__", "")) for v in vars(item.module).values()}  # type: ignore[attr-defined]
+        if any(name.split(".")[0] in ("wam_ros", "live_graph", "rclpy") for name in used):
+            item.add_marker("live")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
     """A failure with running nodes shows what they said: in CI nobody can look again."""
