@@ -28,6 +28,7 @@ from wam_core.training.batches import Batches, joined, make_batches
 from wam_core.training.beginning import Beginning, begin, go_on, made
 from wam_core.training.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
 from wam_core.training.codebook import fit_codebook, save_codebook
+from wam_core.training.crew import Crew, dismiss, leader_first, muster, spread
 from wam_core.training.ending import checkpoint_of
 from wam_core.training.fine_tuning import add_adapters, freeze, trained_numbers
 from wam_core.training.pictures import save_future_picture, save_vae_picture
@@ -52,6 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--copies", type=int, help="augmented copies of the data, instead of the preset's")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, help="updates, instead of the preset's")
+    parts = "parts of a batch, worked on in turn to save memory, shared by all processes; 0: one for each process"
+    parser.add_argument("--parts", type=int, default=0, help=parts)
     parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0 for all")
 
 
@@ -59,18 +62,29 @@ def run(arguments: argparse.Namespace) -> int:
     """Train and leave a checkpoint folder (or ``vae.safetensors``) in ``--out``; the loss log lies beside it."""
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
+    crew = muster()
+    if crew.size > 1 and arguments.part != "model":
+        raise ContractError("part", arguments.part, "model, where torchrun starts several processes")
     origin = load_checkpoint(checkpoint_folder(arguments.origin)) if arguments.origin else None
     preset = origin.preset if origin else load_preset(arguments.model)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    print(f"Reading {arguments.data} ...", flush=True)
-    frames = load_frames(arguments.data, preset.layout, arguments.data / ".cache", channels=preset.channels)
-    print(f"{len(frames.actions)} steps in {len(frames.bounds)} episodes", flush=True)
+    _say(crew, f"Reading {arguments.data} ...")
+    with leader_first(crew):  # the others find in the cache what it read
+        frames = load_frames(arguments.data, preset.layout, arguments.data / ".cache", channels=preset.channels)
+    _say(crew, f"{len(frames.actions)} steps in {len(frames.bounds)} episodes")
     if arguments.part == "vae":
         return _train_vae(arguments, preset, frames)
     if arguments.part == "codebook":
         return _fit_codebook(arguments, preset, frames)
     begun = go_on(origin, frames) if origin else begin(preset, frames, arguments.vae, arguments.seed)
-    return _train_model(arguments, begun, frames)
+    _train_model(arguments, begun, frames, crew)
+    dismiss(crew)
+    return 0
+
+
+def _say(crew: Crew, text: str) -> None:
+    if crew.leads:
+        print(text, flush=True)
 
 
 def _train_vae(arguments: argparse.Namespace, preset: Preset, frames: TrainingFrames) -> int:
@@ -132,7 +146,7 @@ def _settings(arguments: argparse.Namespace, preset: Preset) -> TrainingSettings
     return replace(preset.training, **{n: v for n, v in chosen.items() if v is not None})
 
 
-def _train_model(arguments: argparse.Namespace, begun: Beginning, frames: TrainingFrames) -> int:
+def _train_model(arguments: argparse.Namespace, begun: Beginning, frames: TrainingFrames, crew: Crew) -> None:
     preset, model, substrates, statistics = begun.preset, begun.model, begun.substrates, begun.statistics
     settings = _settings(arguments, preset)
     torch.manual_seed(arguments.seed)
@@ -140,19 +154,20 @@ def _train_model(arguments: argparse.Namespace, begun: Beginning, frames: Traini
         add_adapters(model, arguments.lora)
     freeze(model, [part for part in arguments.freeze.split(",") if part])
     trained, numbers = trained_numbers(model)
-    print(f"{trained:,} of {numbers:,} parameters are trained", flush=True)
+    _say(crew, f"{trained:,} of {numbers:,} parameters are trained")
     held = [i for i in range(len(frames.bounds)) if i % HELD_OUT == 0]
     kept = [i for i in range(len(frames.bounds)) if i % HELD_OUT]
     seen, copies = frames.select(kept), settings.copies
     data = _augmented_batches(arguments.seed, copies, preset, seen, substrates, model, statistics)
     unseen_frames = frames.select(held)
     unseen = make_batches(preset, unseen_frames, substrates, model.text, statistics)
+    spread(model, crew)
     state = start(model, settings)
     state_file, log = arguments.out / "state.pt", arguments.out / "losses.csv"
     if state_file.exists():
         load_state(state, state_file)
-        print(f"going on from step {state.step}", flush=True)
-    bar = tqdm(total=settings.steps, initial=state.step, unit="step", mininterval=2.0)
+        _say(crew, f"going on from step {state.step}")
+    bar = tqdm(total=settings.steps, initial=state.step, unit="step", mininterval=2.0, disable=not crew.leads)
     recent: deque[dict[str, float]] = deque(maxlen=200)
     began = time.monotonic()
 
@@ -166,6 +181,7 @@ def _train_model(arguments: argparse.Namespace, begun: Beginning, frames: Traini
             "from": {n: getattr(arguments, n) for n in ("origin", "lora", "freeze")},
             "seconds": round(time.monotonic() - began),
             "threads": torch.get_num_threads(),
+            "processes": crew.size,
             "torch": torch.__version__,
         }
         return checkpoint_of(begun, state, frames, record)
@@ -178,18 +194,19 @@ def _train_model(arguments: argparse.Namespace, begun: Beginning, frames: Traini
         held_out = validate(state, unseen, arguments.seed)
         means = {n: sum(r[n] for r in recent) / len(recent) for n in losses}
         bar.set_postfix({n: f"{means[n]:.3f}|{held_out[n]:.3f}" for n in losses})
+        save_state(state, state_file, crew)
+        saved = checkpoint()
+        if not crew.leads:
+            return
         with log.open("a") as out:
             row = [str(step), *(f"{means[n]:.5f},{held_out[n]:.5f}" for n in sorted(losses))]
             out.write(",".join(row) + "\n")
-        save_state(state, state_file)
-        saved = checkpoint()
         save_checkpoint(arguments.out / "checkpoint", saved)
         save_future_picture(saved, unseen_frames, arguments.out / "futures.png")
 
     if arguments.origin and not state.step:
         began_at = validate(state, unseen, arguments.seed)
-        print("held-out loss before: " + ", ".join(f"{n} {v:.4f}" for n, v in began_at.items()), flush=True)
-    train(state, settings, data, arguments.seed, report)
+        _say(crew, "held-out loss before: " + ", ".join(f"{n} {v:.4f}" for n, v in began_at.items()))
+    train(state, settings, data, arguments.seed, report, arguments.parts or crew.size, crew)
     bar.close()
-    print(f"{arguments.out / 'checkpoint'}")
-    return 0
+    _say(crew, f"{arguments.out / 'checkpoint'}")

@@ -4,6 +4,8 @@ torchrun --nproc-per-node 8 -m wam_core.cli.main train ...
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -55,6 +57,16 @@ def dismiss(crew: Crew) -> None:
     """End of the run."""
     if crew.size > 1:
         distributed.destroy_process_group()
+
+
+@contextmanager
+def leader_first(crew: Crew) -> Iterator[None]:
+    """What is done within is done by the leader, and then by the others."""
+    if not crew.leads:
+        distributed.barrier()
+    yield
+    if crew.leads and crew.size > 1:
+        distributed.barrier()
 
 
 def spread(model: nn.Module, crew: Crew) -> None:

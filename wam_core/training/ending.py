@@ -9,15 +9,18 @@ from wam_core.training.batches import first_scene
 from wam_core.training.beginning import Beginning
 from wam_core.training.checkpoint import Checkpoint
 from wam_core.training.fine_tuning import merged
-from wam_core.training.trainer import TrainingState
+from wam_core.training.trainer import TrainingState, whole_state
 
 
 def checkpoint_of(
     begun: Beginning, state: TrainingState, frames: TrainingFrames, record: Mapping[str, Any]
 ) -> Checkpoint:
-    """The averaged weights with what they were trained on; ``record`` is what else is to be known of the run."""
+    """The averaged weights with what they were trained on; ``record`` is what else is to be known of the run.
+
+    To be called by all processes of the run.
+    """
     model = WorldActionModel(begun.model.spec)
-    model.load_state_dict(merged(state.average))
+    model.load_state_dict(merged(whole_state(state.average)))
     training = {
         "vocabulary": model.spec.vocabulary,
         "instructions": sorted(set(frames.instructions)),
