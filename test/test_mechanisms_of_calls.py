@@ -116,8 +116,8 @@ def test_ffdc_wam_asks_for_a_new_chunk_when_its_future_does_not_come_true() -> N
         assert policy.parted(replace(begin, stamp_ns=stamp_ns, images=other))
         assert not policy.parted(replace(begin, stamp_ns=stamp_ns - forecast.step_ns // 2, images=other))
     raw = load_preset("fast_wam").to_dict()
-    with pytest.raises(ContractError, match=r"trigger.*made with a future in pictures"):
-        from_dict({**raw, "trigger": {"kind": "forecast_verifier", "share": 1.0, "floor": 2.0}}, "mine")
+    with pytest.raises(ContractError, match=r"trigger.*in pictures that action is made with"):
+        from_dict({**raw, "trigger": load_preset("ffdc_wam").to_dict()["trigger"]}, "mine")
 
 
 @pytest.mark.parametrize("name", [n for n in preset_names() if load_preset(n).memory])

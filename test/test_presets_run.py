@@ -22,6 +22,7 @@ from wam_core.presets import load_preset, preset_names
 from wam_core.robot.contract import load_robot
 from wam_core.training.batches import action_columns
 from wam_core.training.checkpoint import Checkpoint, save_checkpoint
+from wam_core.triggers.out_of_distribution import OutOfDistribution
 from wam_msgs.msg import PredictedFuture
 from wam_msgs.srv import LoadModel
 
@@ -107,6 +108,24 @@ def test_a_trigger_makes_a_chunk_as_short_as_it_asks_for(cell: Cell) -> None:
         result = run_episode(cell, Executor(ROBOT), policy, "reach", 0, parted=lambda seen, parted=parted: parted)
         counts.append((policy.made, result.chunks))
     assert counts == [(2, 2), (20, 20)]
+
+
+def test_a_trigger_is_heard_over_ros(live: Live, tmp_path: Path) -> None:
+    """The node asked the policy for a new chunk by the clock alone."""
+    stamps = {}
+    for name in ("dreamavoid", "ffdc_wam"):
+        trigger = OutOfDistribution("out_of_distribution", "pixels", references=16, quantile=0.9)
+        checkpoint = tiny_checkpoint(name, **({"trigger": trigger} if name == "dreamavoid" else {"trigger": None}))
+        save_checkpoint(tmp_path / name, checkpoint)
+        answer = live.client.call(LoadModel, "/wam_inference/load_model", LoadModel.Request(model=str(tmp_path / name)))
+        assert answer.success, answer.message
+        live.chunks.clear()
+        assert live.client.set_instruction(INSTRUCTIONS[0]).success
+        live.client.wait_until(lambda name=name: sum(c.model == name for c in live.chunks) > 2, f"chunks of {name}")
+        assert live.client.set_instruction("").success
+        made = [c.header.stamp for c in live.chunks if c.model == name][:3]
+        stamps[name] = np.diff([s.sec + 1e-9 * s.nanosec for s in made])
+    assert stamps["dreamavoid"].max() < stamps["ffdc_wam"].min(), stamps
 
 
 @pytest.mark.parametrize("name", preset_names())

@@ -23,8 +23,8 @@ def rng(seed: int = 0) -> torch.Generator:
 def some_world(name: str = "dreamavoid", many: int = 1) -> ModelWorld:
     c = tiny_checkpoint(name)
     images = np.random.default_rng(0).integers(0, 255, (many, *c.preset.layout.size, 3), dtype=np.uint8)
-    state = np.zeros((many, len(c.robot.proprioception)))
-    return model_world(c, Eager(c.model), c.preset.steps, Scenes(images), state, INSTRUCTIONS[0])
+    scenes = Scenes(images, {"proprioception": np.zeros((many, len(c.robot.proprioception)))})
+    return model_world(c, Eager(c.model), c.preset.steps, scenes, INSTRUCTIONS[0])
 
 
 def test_a_future_goes_on_from_the_end_of_a_future() -> None:

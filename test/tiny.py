@@ -31,7 +31,7 @@ from wam_core.substrates.substrate import SubstrateSpec
 from wam_core.substrates.teacher_features import TeacherFeaturesSpec
 from wam_core.substrates.video_latent import VideoLatentSpec
 from wam_core.substrates.vq_tokens import VqTokensSpec
-from wam_core.training.batches import first_scene, statistics_of, vocabulary_of
+from wam_core.training.batches import first_scene, learned_from, statistics_of, vocabulary_of
 from wam_core.training.checkpoint import Checkpoint
 
 INSTRUCTIONS = ("reach the red ball", "push the blue block to the green zone")
@@ -138,17 +138,18 @@ def tiny_channels(images: np.ndarray, length: int, rng: np.random.Generator) -> 
     }
 
 
-def tiny_checkpoint(name: str = "fast_wam", seed: int = 0) -> Checkpoint:
-    """Untrained, but whole."""
-    preset, frames = tiny_preset(name), tiny_frames()
+def tiny_checkpoint(name: str = "fast_wam", seed: int = 0, **changes: object) -> Checkpoint:
+    """Untrained, but whole; ``changes`` are of its preset."""
+    preset, frames = replace(tiny_preset(name), **changes), tiny_frames()  # type: ignore[arg-type]
     torch.manual_seed(seed)
     vocabulary = vocabulary_of(frames)
     model = WorldActionModel(model_spec(preset, frames.robot, vocabulary)).eval()
     training = {"vocabulary": vocabulary, "instructions": sorted(set(frames.instructions)), "step": 0, "seed": seed}
     training["sub_instructions"] = frames.parts()
     substrates, statistics = build_substrates(preset, frames.robot), statistics_of(preset, frames)
+    learned = learned_from(preset, frames, substrates, torch.Generator().manual_seed(seed))
     first = first_scene(preset, frames)
-    return Checkpoint(preset, frames.robot, model, substrates, statistics, training, *first)
+    return Checkpoint(preset, frames.robot, model, substrates, statistics, training, *first, learned)
 
 
 def tiny_senses(robot: RobotContract, names: Sequence[str]) -> dict[str, np.ndarray]:

@@ -1,7 +1,7 @@
 """A trained preset as something that answers observations: the one entry that nodes and evaluation use."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +10,14 @@ from torch import Tensor
 
 from wam_core.continuation import overlap
 from wam_core.contract import ActionChunk, Committed, FloatArray, Future, Observation, check_finite
+from wam_core.course import ModelCourse, Thought
 from wam_core.errors import ContractError, look_up
 from wam_core.memory import Memory
 from wam_core.model.groups import TokenGroup
 from wam_core.model.runtimes.eager import Eager
 from wam_core.model.runtimes.runtime import Runtime
 from wam_core.model.runtimes.table import RUNTIMES
-from wam_core.model.sampling import Known, Standing
+from wam_core.model.sampling import Known
 from wam_core.paths import share_path
 from wam_core.preprocess.senses import channels_of, needed_senses
 from wam_core.preprocess.table import PREPROCESSORS, Pictures
@@ -73,17 +74,6 @@ def load_policy(
     return Policy(checkpoint, seed, look_up(RUNTIMES, runtime, "runtime")(checkpoint.model), pictures)
 
 
-@dataclass(frozen=True)
-class _Thought:
-    """What a chunk was made from, for the futures that belong to it."""
-
-    stamp_ns: int
-    sequence: int
-    world: ModelWorld
-    generated: Mapping[str, Tensor]
-    standing: Mapping[str, Standing]
-
-
 class Policy:
     """Observations in, chunks out, and on request the futures that belong to them.
 
@@ -116,9 +106,8 @@ class Policy:
         self._memory = Memory(preset.memory)
         features = {g.substrate for g in preset.futures() if preset.substrates[g.substrate].shows == "features"}
         self._recollections = {name: Recollection(checkpoint.substrates[name]) for name in sorted(features)}
-        self._thought: _Thought | None = None
+        self._thought: Thought | None = None
         self._chunk: ActionChunk | None = None
-        self._forecast: Future | None = None
 
     def check_instruction(self, instruction: str) -> None:
         """Raise :class:`ContractError` naming the first word the model does not know, or the tasks of which its planner
@@ -138,8 +127,7 @@ class Policy:
         first = {name: values[None] for name, values in c.first_channels.items()}
         scenes = Scenes(c.first_frame[None], {**first, "proprioception": state[None]})
         for _ in range(WARM_UPS):
-            world = self._world(0, scenes, state, c.training["instructions"][0], {})
-            self._futures(_Thought(0, self.sequence, world, *self._choose(world)))
+            self._futures(self._think(0, self._world(0, scenes, c.training["instructions"][0], {})))
 
     def act(self, observation: Observation, committed: Committed | None = None) -> ActionChunk:
         """Predict a chunk; nothing that the chunk does not depend on is computed.
@@ -153,32 +141,36 @@ class Policy:
         """
         c = self.checkpoint
         check_finite("observation.proprioception", observation.proprioception)
-        scenes = self._scenes(observation)
-        step_ns = c.robot.step_ns
-        start_ns = observation.stamp_ns + step_ns
+        start_ns = observation.stamp_ns + c.robot.step_ns
         known = {} if committed is None else {ACTION: self._known(committed, start_ns, observation.proprioception)}
-        stamp_ns, told = observation.stamp_ns, observation.instruction
-        world = self._world(stamp_ns, scenes, observation.proprioception, told, known)
-        generated, standing = self._choose(world)
-        motion = self._motion(world, generated, observation.proprioception)
+        world = self._world(observation.stamp_ns, self._scenes(observation), observation.instruction, known)
+        thought = self._think(observation.stamp_ns, world)
+        motion = self._motion(world, thought.generated, observation.proprioception)
         check_finite("chunk.values", motion.values)
-        self._memory.keep(stamp_ns, told, world.present())
+        self._memory.keep(observation.stamp_ns, observation.instruction, world.present())
         for recollection in self._recollections.values():
-            recollection.keep(scenes.images[0])
-        self._thought = _Thought(observation.stamp_ns, self.sequence, world, generated, standing)
+            recollection.keep(world.scenes.images[0])
         chunk = ActionChunk(
             stamp_ns=observation.stamp_ns,
             start_ns=start_ns,
-            step_ns=step_ns,
+            step_ns=c.robot.step_ns,
             names=motion.names,
             space=motion.space,
             values=motion.values,
             sequence=self.sequence,
             model=self.name,
         )
+        self._thought, self._chunk = thought, chunk
         self.sequence += 1
-        self._chunk = chunk
         return chunk
+
+    def _think(self, stamp_ns: int, world: ModelWorld) -> Thought:
+        """What the next chunk is made from, and what is generated with it."""
+        seed = self.seed * 1_000_003 + self.sequence
+        planner, basis = self.checkpoint.preset.planner, self.checkpoint.preset.basis
+        rng = torch.Generator().manual_seed(seed)
+        generated, standing = (planner.choose(world, basis, rng), {}) if planner else world.begin((basis,), rng)
+        return Thought(stamp_ns, self.sequence, seed, world, dict(generated), standing)
 
     def _motion(self, world: ModelWorld, generated: Mapping[str, Tensor], proprioception: FloatArray) -> Motion:
         """What was generated as a motion of the arm: the action itself, or what the recovery reads off the future."""
@@ -204,23 +196,14 @@ class Policy:
         cloud = reconstructed(self.checkpoint.robot, self.checkpoint.preset.layout, self._chunk, futures)
         return (*futures, cloud) if cloud else futures
 
-    def _futures(self, thought: _Thought) -> tuple[Future, ...]:
+    def _futures(self, thought: Thought) -> tuple[Future, ...]:
         groups = self.checkpoint.preset.futures()
-        missing = tuple(g.name for g in groups if g.name not in thought.generated)
-        made = dict(thought.generated)
-        if missing:
-            # What the chunk did not need, from what it was made of, so that these are the futures of this chunk; those
-            # that were on their way with it go on.
-            rng = self._rng(thought.sequence)
-            made |= thought.world.generate(missing, rng, given=thought.generated, begun=thought.standing)
-        futures = [self._future(thought, group, made[group.name]) for group in groups]
-        return (*futures, *(f for group in groups for f in self._recalled(thought, group, made[group.name])))
+        futures = [self._future(thought, group) for group in groups]
+        return (*futures, *(f for group in groups for f in self._recalled(thought, group)))
 
-    def _world(
-        self, stamp_ns: int, scenes: Scenes, proprioception: FloatArray, instruction: str, known: Mapping[str, Known]
-    ) -> ModelWorld:
+    def _world(self, stamp_ns: int, scenes: Scenes, instruction: str, known: Mapping[str, Known]) -> ModelWorld:
         """What the cameras see and saw, the robot's own numbers and what it is told."""
-        world = model_world(self.checkpoint, self.runtime, self.steps, scenes, proprioception[None], instruction)
+        world = model_world(self.checkpoint, self.runtime, self.steps, scenes, instruction)
         past = self._memory.past(stamp_ns, instruction, world.present()) if self._memory.length else {}
         return replace(world, observed={**world.observed, **{(n, "past"): x for n, x in past.items()}}, known=known)
 
@@ -232,33 +215,14 @@ class Policy:
         picture = self._pictures(observation.images)
         return Scenes(picture[None], {**channels, "proprioception": observation.proprioception[None]})
 
-    def _choose(self, world: ModelWorld) -> tuple[Mapping[str, Tensor], Mapping[str, Standing]]:
-        """What the next chunk is made from, with what was generated for it, and what was only begun."""
-        planner, rng = self.checkpoint.preset.planner, self._rng(self.sequence)
-        basis = self.checkpoint.preset.basis
-        return (planner.choose(world, basis, rng), {}) if planner else world.begin((basis,), rng)
-
-    def _rng(self, sequence: int) -> torch.Generator:
-        return torch.Generator().manual_seed(self.seed * 1_000_003 + sequence)
-
     def parted(self, observation: Observation) -> bool:
-        """Whether the preset's trigger asks for a new chunk: ``observation`` is not what was imagined for its instant.
-
-        Between imagined instants, and without a trigger, nothing asks for one.
-        """
-        thought, trigger = self._thought, self.checkpoint.preset.trigger
-        if thought is None or trigger is None:
+        """Whether the preset's trigger asks for a new chunk; without a trigger, or a chunk, nothing does."""
+        thought, chunk, trigger = self._thought, self._chunk, self.checkpoint.preset.trigger
+        if thought is None or chunk is None or trigger is None:
             return False
-        if self._forecast is None or self._forecast.sequence != thought.sequence:
-            self._forecast = next((f for f in self.imagine() if f.substrate == "video"), None)
-        if self._forecast is None:
-            return False
-        instant = (observation.stamp_ns - thought.stamp_ns) / self._forecast.step_ns
-        k = round(instant) - 1
-        if not 0 <= k < len(self._forecast.values) or abs(instant - round(instant)) > 0.1:
-            return False
-        seen = self._pictures(observation.images)
-        return trigger.parted(thought.world.scenes.images[0], np.asarray(self._forecast.values[k], np.uint8), seen)
+        now = self._world(observation.stamp_ns, self._scenes(observation), observation.instruction, {})
+        steps = (observation.stamp_ns - chunk.stamp_ns) / chunk.step_ns
+        return trigger.parted(ModelCourse(chunk, thought, now, steps))
 
     def _known(self, committed: Committed, start_ns: int, proprioception: FloatArray) -> Known:
         """What the chunk in progress says about a chunk that begins at ``start_ns``, as the model's features."""
@@ -274,18 +238,17 @@ class Policy:
         features = chunk_features(c.robot, c.statistics["action"], before.values, proprioception)
         return Known(features[None], torch.from_numpy(before.weights).float()[None, :, None])
 
-    def _future(self, thought: _Thought, group: TokenGroup, features: Tensor) -> Future:
-        c = self.checkpoint
-        values = thought.world.shown(group, features)[0]
-        step_ns = c.preset.horizon * c.robot.step_ns // len(values)
-        shows = c.preset.substrates[group.substrate].shows
-        return Future(thought.stamp_ns, shows, step_ns, values, c.preset.layout.regions, thought.sequence)
+    def _future(self, thought: Thought, group: TokenGroup) -> Future:
+        preset, values = self.checkpoint.preset, thought.shown(group)
+        step_ns = preset.horizon * self.checkpoint.robot.step_ns // len(values)
+        shows = preset.substrates[group.substrate].shows
+        return Future(thought.stamp_ns, shows, step_ns, values, preset.layout.regions, thought.sequence)
 
-    def _recalled(self, thought: _Thought, group: TokenGroup, features: Tensor) -> Iterator[Future]:
+    def _recalled(self, thought: Thought, group: TokenGroup) -> Iterator[Future]:
         """What predicted features are most like, if any were predicted and anything was seen."""
         c = self.checkpoint
         if group.substrate in self._recollections:
-            seen = self._recollections[group.substrate].nearest(features)
+            seen = self._recollections[group.substrate].nearest(thought.features(group))
             if seen is not None:
                 span_ns, regions = c.preset.horizon * c.robot.step_ns, c.preset.layout.regions
                 yield Future(thought.stamp_ns, "nearest", span_ns, seen[None], regions, thought.sequence)

@@ -189,10 +189,9 @@ def from_dict(raw: Mapping[str, Any], source: str) -> Preset:
     if preset.planner:
         preset.planner.check(wiring, preset.basis)
         _check_asked(preset, preset.planner, source)
-    pictured = [g for g in preset.futures() if preset.substrates[g.substrate].axis.startswith("Pixel")]
-    if preset.trigger and not any(wiring.depends(preset.basis, g.name) for g in pictured):
-        expected = "none, or a chunk that is made with a future in pictures"
-        raise ContractError(f"{source}.trigger", preset.trigger.kind, expected)
+    if preset.trigger:
+        shows = {g.name: preset.substrates[g.substrate].shows for g in preset.futures()}
+        preset.trigger.check(wiring, preset.basis, shows)
     if preset.frame_stride < 1 or preset.horizon % preset.frame_stride:
         raise ContractError(f"{source}.frame_stride", preset.frame_stride, f"a divisor of the horizon {preset.horizon}")
     if not 0 < preset.replan_steps <= preset.horizon:

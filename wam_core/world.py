@@ -29,7 +29,7 @@ class ModelWorld:
 
     Attributes:
         steps: denoising steps, where a group names none of its own.
-        scenes: what is seen, one row for each situation; proprioception: ``[B, D]`` in contract units.
+        scenes: what is seen, one row for each situation.
         observed: (substrate, span) -> features ``[B, N, F]``.
         known: what generated groups go on from.
     """
@@ -38,10 +38,14 @@ class ModelWorld:
     runtime: Runtime
     steps: int
     scenes: Scenes
-    proprioception: FloatArray
     instruction: str
     observed: Mapping[Content, Tensor]
     known: Mapping[str, Known] = field(default_factory=dict)
+
+    @property
+    def proprioception(self) -> FloatArray:
+        """``[B, D]`` in contract units."""
+        return self.scenes.channel("proprioception").astype(np.float64)
 
     @cached_property
     def situation(self) -> Situation:
@@ -98,7 +102,7 @@ class ModelWorld:
         frames = self.shown(pictured[0], made[pictured[0].name])
         reached = self._reached(made[ACTION])
         ends = Scenes(np.ascontiguousarray(frames[:, -1], np.uint8), {"proprioception": reached})
-        return model_world(c, self.runtime, self.steps, ends, reached, self.instruction)
+        return model_world(c, self.runtime, self.steps, ends, self.instruction)
 
     def _reached(self, action: Tensor) -> FloatArray:
         """Proprioception ``[B, D]`` where the last steps of chunks ``[B, N, F]`` lead."""
@@ -129,14 +133,13 @@ def model_world(
     runtime: Runtime,
     steps: int,
     scenes: Scenes,
-    proprioception: FloatArray,
     instruction: str,
 ) -> ModelWorld:
-    """A world whose every row of ``scenes`` and of ``proprioception`` ``[B, D]`` is a situation; nothing is past."""
+    """A world whose every row of ``scenes`` is a situation; nothing is past."""
     names = sorted({g.substrate for g in checkpoint.preset.groups if g.source == "observed"})
     rows = _rows(scenes)
     observed = {(name, "present"): checkpoint.substrates[name].encode(scenes, rows) for name in names}
-    return ModelWorld(checkpoint, runtime, steps, scenes, proprioception, instruction, observed)
+    return ModelWorld(checkpoint, runtime, steps, scenes, instruction, observed)
 
 
 def _rows(scenes: Scenes) -> NDArray[np.int64]:

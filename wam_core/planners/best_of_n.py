@@ -8,7 +8,7 @@ from torch import Tensor
 
 from wam_core.errors import ContractError
 from wam_core.model.groups import Wiring
-from wam_core.planners.planner import PlannerSpec, World, check_generated
+from wam_core.planners.planner import PlannerSpec, World, check_free_of, check_generated, is_above_zero
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,14 @@ class BestOfN(PlannerSpec):
     def check(self, wiring: Wiring, action: str) -> None:
         if self.candidates < 2:
             raise ContractError("planner.candidates", self.candidates, "at least 2")
-        for field, name in (("score", self.score), ("when", self.when)):
-            if name or field == "score":
-                check_generated(wiring, f"planner.{field}", name)
+        check_generated(wiring, "planner.score", self.score)
         if not wiring.depends(self.score, action):
             raise ContractError("planner.score", self.score, f"a group that depends on {action}")
-        if self.when and wiring.depends(self.when, action):
-            raise ContractError("planner.when", self.when, f"a group that does not depend on {action}")
+        if self.when:
+            check_free_of(wiring, "planner.when", self.when, action)
 
     def choose(self, world: World, action: str, rng: torch.Generator) -> Mapping[str, Tensor]:
-        if self.when and float(world.generate((self.when,), rng)[self.when].mean()) <= 0.0:
+        if self.when and not is_above_zero(world, self.when, rng):
             return world.generate((action,), rng)
         made = world.generate((action, self.score), rng, self.candidates)
         best = int(made[self.score].mean(dim=(1, 2)).argmax())

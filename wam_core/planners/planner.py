@@ -64,6 +64,18 @@ def check_generated(wiring: Wiring, field: str, name: str) -> None:
         raise ContractError(field, name, "a generated group")
 
 
+def check_free_of(wiring: Wiring, field: str, name: str, action: str) -> None:
+    """Raise :class:`ContractError` unless ``name`` is a generated group that does not depend on ``action``."""
+    check_generated(wiring, field, name)
+    if wiring.depends(name, action):
+        raise ContractError(field, name, f"a group that does not depend on {action}")
+
+
+def is_above_zero(world: World, name: str, rng: torch.Generator) -> bool:
+    """Whether a generated group, e.g. what says that a phase is critical, is above zero on average."""
+    return float(world.generate((name,), rng)[name].mean()) > 0.0
+
+
 class PlannerSpec(ABC):
     """A planner as a preset names it: a frozen dataclass whose field ``kind`` is its name in the table.
 

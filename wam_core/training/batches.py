@@ -22,6 +22,8 @@ CLAMP = 5.0
 METHOD = "floored_z_score"
 #: Windows that are encoded at a time.
 PART = 1024
+#: Rows that a trigger learns from.
+SHOWN = 4096
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,19 @@ def observed_features(
         else substrates[g.substrate].encode(frames.scenes, rows[:, None])
         for g in observed
     }
+
+
+@torch.no_grad()
+def learned_from(
+    preset: Preset, frames: TrainingFrames, substrates: Mapping[str, Substrate], rng: torch.Generator
+) -> dict[str, Tensor]:
+    """What the preset's trigger keeps of ``frames``; it is shown at most :data:`SHOWN` rows, drawn from ``rng``."""
+    if preset.trigger is None or not preset.trigger.learns:
+        return {}
+    rows = torch.randperm(len(frames.actions), generator=rng)[:SHOWN].sort().values.numpy()
+    return preset.trigger.learn(
+        lambda name: _encoded(substrates[name], frames, rows[:, None]), frames.stretch[rows], rng
+    )
 
 
 def _past(preset: Preset, substrate: Substrate, frames: TrainingFrames, rows: NDArray[np.int64]) -> Tensor:

@@ -36,6 +36,8 @@ FILES = (
 )
 #: Of presets that need more than pictures.
 FIRST_CHANNELS = "first_channels.npz"
+#: What a trigger learned, beside them.
+LEARNED = "trigger.safetensors"
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Checkpoint:
         substrates: those of the preset, with their weights.
         statistics: ``proprioception`` columns, and ``action`` columns where the model generates actions.
         training: how it was made: seed, steps, data, vocabulary, instructions and their parts.
+        learned: what the preset's trigger keeps of the training data; empty unless it learns.
         first_frame: uint8 ``[H, W*, 3]``, the first laid-out training image: what the blind control sees.
         first_channels: what was sensed with it, of the channels that the preset needs live, ``[...]`` each.
     """
@@ -58,6 +61,7 @@ class Checkpoint:
     training: Mapping[str, Any]
     first_frame: NDArray[np.uint8]
     first_channels: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+    learned: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
@@ -74,6 +78,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     if checkpoint.preset.live_channels:
         arrays: dict[str, Any] = {n: checkpoint.first_channels[n] for n in checkpoint.preset.live_channels}
         np.savez(folder / FIRST_CHANNELS, **arrays)
+    if checkpoint.learned:
+        save_file(dict(checkpoint.learned), folder / LEARNED)
     cv2.imwrite(str(folder / "first_frame.png"), checkpoint.first_frame[:, :, ::-1])
 
 
@@ -106,7 +112,11 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         raise ContractError("checkpoint.first_frame.png", str(folder), f"a picture of {preset.layout.size} pixels")
     first_frame = np.ascontiguousarray(picture[:, :, ::-1], dtype=np.uint8)
     first = _first_channels(folder, preset)
-    return Checkpoint(preset, robot, model.eval(), substrates, statistics, training, first_frame, first)
+    learned = {}
+    if preset.trigger and preset.trigger.learns:
+        _check_present(folder, LEARNED)
+        learned = _stored(folder / LEARNED)
+    return Checkpoint(preset, robot, model.eval(), substrates, statistics, training, first_frame, first, learned)
 
 
 def _first_channels(folder: Path, preset: Preset) -> dict[str, NDArray[np.generic]]:
@@ -144,10 +154,7 @@ def load_weights(module: nn.Module, file: Path) -> None:
     Raises:
         ContractError: unreadable file, or missing, unknown or misshaped keys (the first of each is named).
     """
-    try:
-        stored = load_file(file)
-    except (SafetensorError, OSError) as error:
-        raise ContractError(f"checkpoint.{file.name}", str(error), "a readable safetensors file") from error
+    stored = _stored(file)
     own = module.state_dict()
     for problem, keys in (("missing", own.keys() - stored.keys()), ("unknown", stored.keys() - own.keys())):
         if keys:
@@ -157,6 +164,13 @@ def load_weights(module: nn.Module, file: Path) -> None:
         if value.shape != own[key].shape:
             raise ContractError(f"checkpoint.{file.name}.{key}", tuple(value.shape), f"shape {tuple(own[key].shape)}")
     module.load_state_dict({k: v.to(own[k].dtype) for k, v in stored.items()})
+
+
+def _stored(file: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise ContractError(f"checkpoint.{file.name}", str(error), "a readable safetensors file") from error
 
 
 def _half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
 from wam_core.data.frames import TrainingFrames
 from wam_core.model.wam import WorldActionModel
-from wam_core.training.batches import first_scene
+from wam_core.training.batches import first_scene, learned_from
 from wam_core.training.beginning import Beginning
 from wam_core.training.checkpoint import Checkpoint
 from wam_core.training.fine_tuning import merged
@@ -28,4 +30,6 @@ def checkpoint_of(
         **record,
     }
     first = first_scene(begun.preset, frames)
-    return Checkpoint(begun.preset, frames.robot, model.eval(), begun.substrates, begun.statistics, training, *first)
+    learned = learned_from(begun.preset, frames, begun.substrates, torch.Generator().manual_seed(0))
+    parts = (begun.substrates, begun.statistics)
+    return Checkpoint(begun.preset, frames.robot, model.eval(), *parts, training, *first, learned)
