@@ -6,20 +6,28 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from test_anatomy import sampled
+from test_anatomy import rewired, sampled
 from test_mechanisms import passes
+from test_points import CLIP, ROWS, filmed
 from test_points import LAYOUT as WHOLE
-from test_points import filmed
-from tiny import tiny_checkpoint, tiny_model
+from tiny import WORDS, tiny_checkpoint, tiny_model, tiny_preset
 
+from wam_core.anatomy import classify
 from wam_core.contract import ActionChunk, Future, Observation
+from wam_core.errors import ContractError
 from wam_core.model import sampling
+from wam_core.model.lifting import PointTokens
 from wam_core.model.runtimes.eager import Eager
 from wam_core.model.situation import Situation
+from wam_core.model.wam import WorldActionModel
 from wam_core.policy import Policy
-from wam_core.presets import ACTION, load_preset
+from wam_core.preprocess.images import ImageLayout
+from wam_core.presets import ACTION, from_dict, load_preset, model_spec
 from wam_core.reconstruction import reconstructed
 from wam_core.robot.contract import load_robot
+from wam_core.robot.lens import Lens
+from wam_core.substrates.depth import RgbdnSpec
+from wam_core.substrates.depth_lift import CENTRE, REACH
 from wam_core.viewing.pictures import as_pictures
 
 ROBOT = load_robot("panda_cell")
@@ -142,3 +150,85 @@ def test_x_wam_reads_the_action_off_pictures_alone() -> None:
     assert torch.equal(*(sampled("x_wam", (ACTION,), given=g)[ACTION] for g in given))
     pictures = [{"future": torch.full((1, *tiny_model("x_wam").shape_of("future")), v)} for v in (-1.0, 1.0)]
     assert not torch.equal(*(sampled("x_wam", ("depth",), given=g)["depth"] for g in pictures))
+
+
+def rgbdn_features(seed: int, shape: tuple[int, int]) -> torch.Tensor:
+    return torch.randn(1, *shape, generator=torch.Generator().manual_seed(seed))
+
+
+def changed(features: torch.Tensor, channels: slice, tokens: slice = slice(None)) -> torch.Tensor:
+    """With other numbers in some layers (of 7) of the pixels of some tokens (of the 8 of a tiny frame)."""
+    out = features.clone().unflatten(1, (-1, 8)).unflatten(-1, (7, -1))
+    out[:, :, tokens, channels] += 0.7
+    return out.flatten(-2).flatten(1, 2)
+
+
+def test_tesseract_reads_the_action_off_points_in_space_and_never_off_the_pictures() -> None:
+    """TesserAct: inverse dynamics sees the cloud that depth, normals and the cameras make, and no colour."""
+    model = tiny_model("tesseract")
+    future, seen = (rgbdn_features(k, model.shape_of(n)) for k, n in enumerate(("future", "first_frame")))
+    context = torch.randn(1, 13, model.spec.trunk.text_dim, generator=torch.Generator().manual_seed(5))
+
+    def chunk(made: torch.Tensor, now: torch.Tensor = seen, by: WorldActionModel = model) -> torch.Tensor:
+        observed, rng = {("scene", "present"): now}, torch.Generator().manual_seed(7)
+        return by.generate(observed, context, (ACTION,), 3, rng, given={"future": made})[ACTION]
+
+    plain = chunk(future)
+    colours, depth, normals = slice(0, 3), slice(3, 4), slice(4, 7)
+    assert torch.equal(plain, chunk(changed(future, colours), changed(seen, colours))), "a picture reached the action"
+    assert not torch.equal(plain, chunk(changed(future, depth))) and not torch.equal(
+        plain, chunk(future, changed(seen, depth))
+    )
+    assert not torch.equal(plain, chunk(changed(future, normals)))
+    by_camera = future.unflatten(1, (-1, 2, 2, 2)).clone()
+    by_camera[:, :, :, 1] += 0.7
+    assert torch.equal(plain, chunk(by_camera.flatten(1, 4))), "where the wrist's camera will be is not known"
+    cameras = tuple(replace(c, lens=Lens(150.0, 150.0, 63.5, 63.5)) for c in ROBOT.cameras)
+    elsewhere = WorldActionModel(model_spec(tiny_preset("tesseract"), replace(ROBOT, cameras=cameras), WORDS)).eval()
+    elsewhere.load_state_dict(model.state_dict())
+    assert not torch.allclose(plain, chunk(future, by=elsewhere), atol=1e-5), "points do not follow the lens"
+
+
+def test_a_lifted_picture_is_the_cloud_that_the_cell_has() -> None:
+    """TesserAct: the points that the action sees are where things are, whatever the order of the pixels."""
+    film, spec = filmed(0), RgbdnSpec("rgbdn", shrink=1, patch=8)
+    lift = spec.lift(CLIP)
+    features = spec.build(CLIP).encode(film.scenes, ROWS[:, :1])
+    points, there = lift(features)
+    assert points.shape == (1, 16 * 16, 64, 6) and lift.kept == 16 * 16
+    where = REACH * points[0, ..., :3].double().numpy() + np.array(CENTRE)
+    truth = film.truth[0, :, :128].reshape(16, 8, 16, 8, 3).transpose(0, 2, 1, 3, 4).reshape(256, 64, 3)
+    near = np.abs(truth - np.array(CENTRE)).max(axis=-1) < 1.0
+    assert near.mean() > 0.5 and np.abs(where - truth)[near].max() < 0.002
+    assert bool(there.all()), "every pixel of the front camera shows something"
+    torch.manual_seed(0)
+    tokens = PointTokens(lift, spec.shape(CLIP), 24)
+    before = tokens.embed(features, "present")
+    shuffled = features.unflatten(-1, (7, 64))[..., torch.randperm(64)]
+    rays = lift.rays
+    lift.rays = rays[:, torch.randperm(64, generator=torch.Generator().manual_seed(1))]
+    assert not torch.allclose(tokens.embed(shuffled.flatten(-2), "present"), before, atol=1e-4)
+    order = torch.randperm(64)
+    lift.rays = rays[:, order]
+    pixels = features.unflatten(-1, (7, 64))[..., order].flatten(-2)
+    torch.testing.assert_close(tokens.embed(pixels, "present"), before, atol=1e-5, rtol=1e-5)
+    nothing = torch.full_like(features, -2.0)
+    assert torch.equal(tokens.embed(nothing, "present")[0, 0], tokens.nothing)
+
+
+def test_a_group_is_lifted_only_where_there_is_something_to_lift() -> None:
+    """Pictures without depth were to be seen as points, and failed inside a matrix product."""
+    raw = load_preset("tesseract").to_dict()
+    for group, message in (("future", r"groups\.future\.lifted"), ("action", r"groups\.action\.lifted")):
+        groups = {**raw["groups"], group: {**raw["groups"][group], "lifted": True}}
+        with pytest.raises(ContractError, match=message):
+            from_dict({**raw, "groups": groups}, "mine")
+    flat = from_dict({**raw, "substrates": {"scene": {"kind": "pixels", "shrink": 2, "patch": 4}}}, "mine")
+    with pytest.raises(ContractError, match=r"kind.*pixels.*depth"):
+        model_spec(flat, ROBOT, WORDS)
+    wrist = replace(load_preset("tesseract"), layout=ImageLayout(("wrist",), 64, 64))
+    with pytest.raises(ContractError, match=r"layout\.cameras.*stands still"):
+        model_spec(wrist, ROBOT, WORDS)
+    pictures = rewired(load_preset("tesseract"), "cloud", lifted=False)
+    place = classify(pictures)
+    assert place is not None and place.substrate == "Pixel (decoded)"

@@ -17,7 +17,8 @@ from wam_core.preprocess.images import ImageLayout
 from wam_core.robot.contract import load_robot
 from wam_core.robot.geometry import Geometry
 from wam_core.robot.tool_solids import ToolSolids
-from wam_core.substrates.depth import DepthSpec, RgbdnSpec, depth_code, depth_of, shrunk
+from wam_core.substrates.depth import DepthSpec, RgbdnSpec, shrunk
+from wam_core.substrates.depth_code import depth_code, depth_of
 from wam_core.substrates.point_flow import PointFlowSpec
 from wam_core.substrates.point_tracks import PointTracksSpec
 from wam_core.substrates.substrate import Clip, Scenes, SubstrateSpec

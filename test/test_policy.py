@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import tiny_checkpoint
+from tiny import tiny_checkpoint, tiny_senses
 
 from wam_core.contract import Observation
 from wam_core.errors import ContractError
@@ -61,7 +61,7 @@ def test_the_future_shown_is_the_one_the_action_was_made_from() -> None:
 def test_every_preset_acts_and_imagines(name: str) -> None:
     """A wiring that trained could not be run: its observed groups or its futures were called otherwise."""
     policy = Policy(tiny_checkpoint(name), seed=0)
-    chunk = policy.act(observation())
+    chunk = policy.act(observation(senses=tiny_senses(policy.checkpoint.robot, policy.senses)))
     assert np.isfinite(chunk.values).all() and chunk.model == name
     imagined = [future.substrate for future in policy.imagine()]
     groups = policy.checkpoint.preset.futures()

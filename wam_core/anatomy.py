@@ -37,7 +37,7 @@ def classify(preset: Preset) -> Anatomy | None:
     joint = [g for g in beside if wiring.depends(g.name, ACTION) or _together(wiring, g)]
     used = joint or [g for g in futures if wiring.depends(preset.basis, g.name)]
     return Anatomy(
-        substrate=_substrate(preset, wiring, [g for g in used if _seen(preset, wiring, g.name)] or used),
+        substrate=_substrate(preset, wiring, [g for g in used if _shown_by(preset, wiring, g.name)] or used),
         backbone=_backbone(preset, used or futures, wiring, joint),
         coupling=_coupling(preset, wiring, joint),
         deployment=_deployment(preset),
@@ -81,24 +81,28 @@ def _deployment(preset: Preset) -> str:
     return "Open-loop" if preset.replan_steps == preset.horizon else "Chunked"
 
 
-def _seen(preset: Preset, wiring: Wiring, name: str) -> bool:
-    """Whether what the chunk is made from attends to the group, or to what carries it."""
+def _shown_by(preset: Preset, wiring: Wiring, name: str) -> list[TokenGroup]:
+    """The group, or what carries it, as far as what the chunk is made from attends to them."""
     seen = [wiring.groups[n] for n in wiring.groups[preset.basis].sees]
-    return any(name in (g.name, g.copy_of) for g in seen)
+    return [g for g in seen if name in (g.name, g.copy_of)]
 
 
 def _substrate(preset: Preset, wiring: Wiring, used: list[TokenGroup]) -> str:
     if not used:
         return "Feature (encoder-only)"
-    axes = [_axis(preset, g) for g in used]
+    axes = [_axis(preset, wiring, g) for g in used]
     tapped = all(g.name not in wiring.finished([preset.basis]) and _tapped(wiring, g.name) for g in used)
     if tapped and not all(axis.startswith("Feature") for axis in axes):
         return "Feature (tap)"
     return " + ".join(dict.fromkeys(axes))
 
 
-def _axis(preset: Preset, group: TokenGroup) -> str:
-    """Discrete tokens in a language model's own sequence are words of its, whatever they picture."""
+def _axis(preset: Preset, wiring: Wiring, group: TokenGroup) -> str:
+    """Pictures that the action sees as points alone are geometry; discrete tokens in a language model's own sequence
+    are words of its, whatever they picture."""
+    seen = _shown_by(preset, wiring, group.name)
+    if seen and all(g.lifted for g in seen):
+        return "Geometric"
     spec = preset.substrates[group.substrate]
     written = spec.shape(preset.clip).discrete and EXPERTS[preset.experts[group.expert].kind].axis
     return "Feature (VLM token)" if written else spec.axis

@@ -275,6 +275,7 @@ def model_spec(preset: Preset, robot: RobotContract, vocabulary: tuple[str, ...]
         shapes[name] = replace(shape, past=preset.memory * shape.present)
     if preset.recovery is None:
         shapes[ACTION] = TokenShape(0, preset.horizon, (), len(robot.action.names))
+    lifted = [g for g in preset.groups if g.lifted]
     return ModelSpec(
         groups=preset.groups,
         experts=preset.experts,
@@ -283,6 +284,7 @@ def model_spec(preset: Preset, robot: RobotContract, vocabulary: tuple[str, ...]
         proprio_dim=len(robot.proprioception),
         vocabulary=vocabulary,
         text_length=preset.text_length,
+        lifts={g.substrate: preset.substrates[g.substrate].lift(replace(clip, robot=robot)) for g in lifted},
     )
 
 

@@ -58,6 +58,8 @@ class TokenGroup:
             (Vidar); ``loss_weight`` weighs the size.
         gate: a clean group whose values say, layer by layer, how much of what the group sees each head lets through.
         order: a key of :data:`ORDERS`: which tokens of its own the group sees.
+        lifted: whether an observed group or a copy is seen as the points in space that it shows, not as pictures
+            (TesserAct).
         level: noise level of a tap, 0..1; at 1 the tapped group is pure noise, and one pass is all that it costs.
     """
 
@@ -79,6 +81,7 @@ class TokenGroup:
     level: float = 0.0
     order: str = "together"
     masked: bool = False
+    lifted: bool = False
     gate: str = ""
 
     @property
@@ -124,6 +127,8 @@ class Wiring:
                 raise ContractError(f"{where}.copy_of", group.copy_of, expected)
         if group.masked and group.source != "copy":
             raise ContractError(f"{where}.masked", True, "false unless source is copy")
+        if group.lifted and group.source not in ("observed", "copy"):
+            raise ContractError(f"{where}.lifted", True, "false unless source is observed or copy")
         if (group.source == "tap") != (0.0 < group.level <= 1.0):
             raise ContractError(f"{where}.level", group.level, "a noise level in (0, 1] exactly when source is tap")
         if (group.source == "generated") != bool(group.generator):

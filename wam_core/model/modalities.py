@@ -50,20 +50,24 @@ class TokenShape:
         return len(self.frames(span)) * cells
 
 
-class Modality(nn.Module, ABC):
-    """Between a substrate's features ``[B, N, F]`` and trunk tokens ``[B, N, width]``."""
+class Embedding(nn.Module, ABC):
+    """From a substrate's features ``[B, N, F]`` to trunk tokens ``[B, N, width]``."""
 
     @abstractmethod
     def embed(self, features: Tensor, span: str) -> Tensor:
         """Features to tokens."""
 
     @abstractmethod
-    def head(self, tokens: Tensor, time: Tensor) -> Tensor:
-        """Tokens and the expert's time vector ``[B, width]`` to predicted features."""
-
-    @abstractmethod
     def positions(self, span: str) -> Tensor:
         """Integer positions ``[N, axes]`` of the tokens of a span."""
+
+
+class Modality(Embedding, ABC):
+    """Between a substrate's features and trunk tokens, there and back."""
+
+    @abstractmethod
+    def head(self, tokens: Tensor, time: Tensor) -> Tensor:
+        """Tokens and the expert's time vector ``[B, width]`` to predicted features."""
 
 
 class CodeEmbedding(nn.Module):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import torch
@@ -14,7 +14,8 @@ from wam_core.model.experts.table import EXPERTS
 from wam_core.model.generators.fitting import check_generator, head_of
 from wam_core.model.generators.table import GENERATORS
 from wam_core.model.groups import SEQUENCES, TokenGroup, Wiring
-from wam_core.model.modalities import Modality, TokenShape, modality_of
+from wam_core.model.lifting import Lift, PointTokens
+from wam_core.model.modalities import Embedding, Modality, TokenShape, modality_of
 from wam_core.model.runtimes.eager import Eager
 from wam_core.model.sampling import Known
 from wam_core.model.situation import Situation
@@ -29,7 +30,8 @@ Content = tuple[str, str]
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Everything that fixes the parameters and the wiring of a model."""
+    """Everything that fixes the parameters and the wiring of a model; ``lifts`` are those of substrates with groups
+    that are seen as points."""
 
     groups: tuple[TokenGroup, ...]
     experts: Mapping[str, ExpertSize]
@@ -38,6 +40,7 @@ class ModelSpec:
     proprio_dim: int
     vocabulary: tuple[str, ...]
     text_length: int
+    lifts: Mapping[str, Lift] = field(default_factory=dict)
 
 
 class WorldActionModel(nn.Module):
@@ -54,6 +57,7 @@ class WorldActionModel(nn.Module):
         self.proprio_encoder = nn.Linear(spec.proprio_dim, spec.trunk.text_dim)
         self.modalities = nn.ModuleDict()
         self.diffusers = nn.ModuleDict()
+        self.lifted = nn.ModuleDict()
         carrier: dict[str, str] = {}
         for group in spec.groups:
             where, substrate = f"groups.{group.name}", group.substrate
@@ -63,6 +67,9 @@ class WorldActionModel(nn.Module):
                 raise ContractError(f"{where}.span", group.span, f"a span that {substrate} has")
             if group.generator:
                 check_generator(group, shape)
+            if group.lifted:
+                self.lifted[group.name] = PointTokens(spec.lifts[substrate], shape, expert.width)
+                continue
             if carrier.setdefault(substrate, group.expert) != group.expert:
                 expected = f"{carrier[substrate]!r}, which carries {substrate} already"
                 raise ContractError(f"{where}.expert", group.expert, expected)
@@ -84,7 +91,7 @@ class WorldActionModel(nn.Module):
         starts: dict[tuple[str, ...], int] = {}
         following: dict[str, int] = {}
         for name, group in self.wiring.groups.items():
-            positions, key = self._modality(group).positions(group.span), (group.expert, *group.content)
+            positions, key = self._embedding(group).positions(group.span), (group.expert, *group.content)
             if key not in starts:
                 starts[key] = following.get(group.expert, self.spec.text_length + 1)
                 following[group.expert] = starts[key] + len(positions)
@@ -95,7 +102,7 @@ class WorldActionModel(nn.Module):
 
     def _own(self, group: TokenGroup) -> Tensor | None:
         """Which of its own tokens each token of a group sees; None: all."""
-        frames = self._modality(group).positions(group.span)[:, 0]
+        frames = self._embedding(group).positions(group.span)[:, 0]
         numbers = torch.arange(len(frames))
         orders = {
             "causal": frames[:, None] >= frames,
@@ -103,6 +110,9 @@ class WorldActionModel(nn.Module):
             "alone": frames[:, None] == frames,
         }
         return orders.get(group.order)
+
+    def _embedding(self, group: TokenGroup) -> Embedding:
+        return cast(Embedding, self.lifted[group.name]) if group.lifted else self._modality(group)
 
     def _modality(self, group: TokenGroup) -> Modality:
         return cast(Modality, self.modalities[group.substrate])
@@ -125,7 +135,7 @@ class WorldActionModel(nn.Module):
 
     def _stream(self, group: TokenGroup, features: Tensor, time: Time) -> Stream:
         cos, sin = getattr(self, f"cos_{group.name}"), getattr(self, f"sin_{group.name}")
-        tokens = self._modality(group).embed(features, group.span)
+        tokens = self._embedding(group).embed(features, group.span)
         if group.masked:
             tokens = tokens * self.mask(group.name, features)
         if group.order in SEQUENCES and group.source == "generated":

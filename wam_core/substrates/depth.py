@@ -10,24 +10,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wam_core.contract import FloatArray
+from wam_core.model.lifting import Lift
 from wam_core.model.modalities import TokenShape
 from wam_core.robot.geometry import Geometry
+from wam_core.substrates.depth_code import CONTRAST, LAYERS, depth_code, depth_of
+from wam_core.substrates.depth_lift import DepthLift
 from wam_core.substrates.patches import patchify, unpatchify
 from wam_core.substrates.substrate import Clip, Scenes, Substrate, SubstrateSpec, token_grid
 
-#: Depth at which the code of a depth is zero, m.
-MIDDLE = 0.5
-#: A code below this means that nothing is there: further than anything that an arm has to do with (9.5 m).
-NOTHING = -0.9
 #: Depths in one block that differ by more than this share lie on another surface.
 SAME_SURFACE = 0.05
 #: Neighbours whose depths differ by more than this (m per pixel) are on different surfaces, and have no normal.
 EDGE = 0.05
-#: Codes and colours are stretched by this, so that they have about the variance of noise.
-CONTRAST = 2.0
-
-#: What each pixel of a kind holds, and how many numbers each is.
-LAYERS = {"colour": 3, "depth": 1, "normal": 3}
 
 
 @dataclass(frozen=True)
@@ -51,6 +45,9 @@ class DepthSpec(SubstrateSpec):
     def shape(self, clip: Clip) -> TokenShape:
         grid = token_grid(clip, self.shrink * self.patch)
         return TokenShape(1, clip.instants, grid, self.width * self.patch**2, self.patch)
+
+    def lift(self, clip: Clip) -> Lift:
+        return DepthLift(self.layers, self.shrink, self.patch, clip)
 
     def build(self, clip: Clip) -> Substrate:
         return DepthPictures(self, clip)
@@ -117,17 +114,6 @@ class DepthPictures(Substrate):
             first += LAYERS[name]
         values = np.concatenate(out, axis=-1).astype(np.float32)
         return values[..., 0] if self.spec.layers == ("depth",) else values
-
-
-def depth_code(depth: FloatArray) -> FloatArray:
-    """Depth in m to -1..1: near is 1, :data:`MIDDLE` 0 and nothing (inf) -1; as fine as stereo at every distance."""
-    return 2.0 * MIDDLE / (depth + MIDDLE) - 1.0
-
-
-def depth_of(code: FloatArray) -> FloatArray:
-    """Inverse of :func:`depth_code`; codes that no depth has are nearest or nothing."""
-    inside = np.clip(code, NOTHING, 1.0)
-    return np.where(code <= NOTHING, np.inf, MIDDLE * (1.0 - inside) / (1.0 + inside))
 
 
 def shrunk(depth: FloatArray, by: int) -> FloatArray:

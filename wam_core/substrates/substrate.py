@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wam_core.errors import ContractError
+from wam_core.model.lifting import Lift
 from wam_core.model.modalities import TokenShape
 from wam_core.preprocess.images import ImageLayout
 from wam_core.robot.contract import RobotContract
@@ -136,6 +137,14 @@ class SubstrateSpec(ABC):
         Raises:
             ContractError: the picture or the timing does not fit.
         """
+
+    def lift(self, clip: Clip) -> Lift:
+        """How groups that are seen as points become these.
+
+        Raises:
+            ContractError: nothing says where what this substrate shows is in space.
+        """
+        raise ContractError("substrate.kind", self.kind, "one with depth, where a group is lifted")
 
     @abstractmethod
     def build(self, clip: Clip) -> Substrate:

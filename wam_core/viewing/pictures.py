@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from wam_core.contract import Future
 from wam_core.errors import look_up
-from wam_core.substrates.depth import depth_code
+from wam_core.substrates.depth_code import depth_code
 
 Pixels = NDArray[np.uint8]
 #: Flow of this many pixels is drawn in full colour.
