@@ -2,7 +2,11 @@
 
 from collections.abc import Mapping
 
+from wam_core.recovery.object_pose import ObjectPoseSpec
 from wam_core.recovery.recovery import RecoverySpec
 from wam_core.recovery.rigid_motion import RigidMotionSpec
 
-RECOVERIES: Mapping[str, type[RecoverySpec]] = {"rigid_motion": RigidMotionSpec}
+RECOVERIES: Mapping[str, type[RecoverySpec]] = {
+    "rigid_motion": RigidMotionSpec,
+    "object_pose": ObjectPoseSpec,
+}
