@@ -3,7 +3,6 @@
 from functools import cache
 from typing import NamedTuple
 
-import cv2
 import mujoco
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -11,6 +10,7 @@ from scipy.spatial.transform import Rotation
 from wam_core.cell.cell import Cell
 from wam_core.contract import FloatArray
 from wam_core.preprocess.images import ImageLayout, lay_out
+from wam_core.preprocess.senses import channels_of, needed_senses
 from wam_core.recovery.recovery import Foreseen, WayPoints
 from wam_core.robot.contract import load_robot
 from wam_core.robot.geometry import Geometry
@@ -34,34 +34,40 @@ class Truth(NamedTuple):
 @cache
 def truth(layout: ImageLayout = LAYOUT, instants: int = 8) -> Truth:
     """The arm on its way over two blocks and two zones."""
+    return _seen(layout, instants, "push", held=False)
+
+
+@cache
+def carried(layout: ImageLayout, instants: int) -> Truth:
+    """The same with a cube between the fingers."""
+    return _seen(layout, instants, "pick_place", held=True)
+
+
+def _seen(layout: ImageLayout, instants: int, task: str, held: bool) -> Truth:
     cell = Cell(ROBOT)
-    cell.reset("push", 3)
-    images, poses = [], []
-    channels = {}
+    cell.reset(task, 3)
+    names = [sense.name for sense in needed_senses(ROBOT, ("depth", "object"), layout)]
+    images, poses, channels = [], [], {}
     for share in np.linspace(0.0, 1.0, instants + 1):
-        put(cell, BEGIN + share * WAY)
+        put(cell, BEGIN + share * WAY, held)
         poses.append(cell.tool_pose())
         images.append(lay_out(ROBOT, {name: cell.image(name) for name in layout.cameras}, layout))
         if not channels:
-            channels = {"proprioception": poses[0][None], "depth": laid_out(layout, cell.depth)[None]}
+            sensed = channels_of(ROBOT, ("depth", "object"), {name: cell.sense(name) for name in names}, layout)
+            channels = {name: values[None] for name, values in sensed.items()} | {"proprioception": poses[0][None]}
     geometry = GEOMETRY if layout == LAYOUT else Geometry(ROBOT, layout)
     foreseen = Foreseen(Scenes(np.array(images[:1]), channels), np.array(images[1:]), geometry, ROBOT)
     return Truth(foreseen, np.array(poses)[1:, :6])
 
 
-def put(cell: Cell, joints: FloatArray) -> None:
-    """The arm at ``joints``, at once."""
-    cell.scene.data.qpos[: len(joints)] = joints
-    mujoco.mj_forward(cell.scene.model, cell.scene.data)
-
-
-def laid_out(layout: ImageLayout, of) -> np.ndarray:  # type: ignore[no-untyped-def]
-    """What ``of`` says of each camera, a pixel for a pixel."""
-    made = np.empty(layout.size, np.float32)
-    for name, (top, left, height, width) in layout.regions.items():
-        tile = cv2.resize(of(name), (width, height), interpolation=cv2.INTER_NEAREST)
-        made[top : top + height, left : left + width] = tile
-    return made
+def put(cell: Cell, joints: FloatArray, held: bool) -> None:
+    """The arm at ``joints``, at once, and the object between its fingers if it is held."""
+    data, fingers = cell.scene.data, [0.02, 0.02] if held else [0.04, 0.04]
+    data.qpos[: len(joints) + 2] = [*joints, *fingers]
+    mujoco.mj_forward(cell.scene.model, data)
+    if held:
+        cell.scene.place(cell.goal.subject, cell.scene.tool_position(), -float(cell.tool_pose()[5]))
+        mujoco.mj_forward(cell.scene.model, data)
 
 
 def misses(found: WayPoints, poses: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -25,7 +25,7 @@ from wam_core.presets import ACTION, preset_names
 from wam_core.recollection import Recollection
 from wam_core.reconstruction import reconstructed
 from wam_core.recovery.recovery import Foreseen
-from wam_core.recovery.trajectory import Motion, smooth_motion
+from wam_core.recovery.trajectory import Motion, held_motion, smooth_motion
 from wam_core.robot.binding import check_binding
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.geometry import Geometry
@@ -175,6 +175,8 @@ class Policy:
     def _motion(self, world: ModelWorld, generated: Mapping[str, Tensor], proprioception: FloatArray) -> Motion:
         """What was generated as a motion of the arm: the action itself, or what the recovery reads off the future."""
         c, preset = self.checkpoint, self.checkpoint.preset
+        if preset.basis not in generated:  # the planner accepts none
+            return held_motion(c.robot, proprioception, preset.horizon)
         if preset.recovery is None or self._geometry is None:
             values = chunk_values(c.robot, c.statistics["action"], generated[ACTION][0], proprioception)
             return Motion(c.robot.action.space, c.robot.action.names, values)

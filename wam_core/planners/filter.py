@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wam_core.errors import ContractError, look_up
+from wam_core.errors import ContractError
 from wam_core.model.groups import Wiring
-from wam_core.planners.planner import PlannerSpec, World
+from wam_core.planners.planner import PlannerSpec, World, check_generated
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Filter(PlannerSpec):
     def check(self, wiring: Wiring, action: str) -> None:
         if self.candidates < 1:
             raise ContractError("planner.candidates", self.candidates, "at least 1")
-        group = look_up(wiring.groups, self.score, "planner.score")
-        if group.source != "generated" or self.score == action or not wiring.depends(self.score, action):
+        check_generated(wiring, "planner.score", self.score)
+        if self.score == action or not wiring.depends(self.score, action):
             raise ContractError("planner.score", self.score, f"a generated group that depends on {action}")
 
     def choose(self, world: World, action: str, rng: torch.Generator) -> Mapping[str, Tensor]:

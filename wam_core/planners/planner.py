@@ -96,6 +96,8 @@ class PlannerSpec(ABC):
     def choose(self, world: World, action: str, rng: torch.Generator) -> Mapping[str, Tensor]:
         """Features ``[1, N, F]`` of the chosen ``action`` and of what was generated with it.
 
+        None, where nothing is good enough: the arm then stays where it is.
+
         Args:
             world: at the observation at hand.
             rng: all that is random is drawn from it.

@@ -1,5 +1,6 @@
-"""The object's pose followed through the future, and the tool moved as what it holds (RIGVid; Patel et al. 2025, "Robotic
-Manipulation by Imitating Generated Videos Without Physical Demonstrations").
+"""The object's pose followed through the future, and the tool moved as what it holds (RIGVid).
+
+Patel et al. 2025, "Robotic Manipulation by Imitating Generated Videos Without Physical Demonstrations".
 """
 
 from dataclasses import dataclass
@@ -23,11 +24,12 @@ ALIGNED = 0.01
 
 @dataclass(frozen=True)
 class ObjectPoseSpec(RecoverySpec):
-    """Held is an object whose middle is within ``grasp`` (m) of the tool point; from then on the tool moves as the video
-    says that the object does.
+    """Held is an object whose middle is within ``grasp`` (m) of the tool point; from then on the tool moves as the
+    object does in the video.
 
     Until then the video says nothing of how to take it: the tool goes ``above`` (m) its middle, down to it and closes,
-    pointing as its reference does, where RIGVid asks a grasp planner. A camera on the tool does not see the object move.
+    pointing as its reference does, where RIGVid asks a grasp planner. An object that no camera sees is not followed.
+    A camera on the tool does not see what is held move.
     """
 
     reads = "video"
@@ -48,6 +50,9 @@ class ObjectPoseSpec(RecoverySpec):
         if not fixed:
             raise ContractError("layout.cameras", list(geometry.views), f"one beside the tool, which {self.kind} needs")
         middle = _middle(points[seen])
+        if middle is None:
+            instants = len(foreseen.future)
+            return WayPoints(np.tile(foreseen.pose, (instants, 1)), np.zeros(instants))
         opening = state[0, 6] if state.shape[1] > 6 else 0.0
         if opening > OPEN or np.linalg.norm(middle - position) > self.grasp:
             return self._taken(foreseen, middle, position)
@@ -70,13 +75,7 @@ class ObjectPoseSpec(RecoverySpec):
         return WayPoints(poses, np.ones(instants), opening)
 
 
-def _middle(points: FloatArray) -> FloatArray:
-    """``[3]`` m: the middle of what is seen of the object.
-
-    Raises:
-        ContractError: nothing is.
-    """
+def _middle(points: FloatArray) -> FloatArray | None:
+    """``[3]`` m: the middle of what is seen of the object; None where nothing is."""
     known = points[np.isfinite(points).all(axis=1)]
-    if not len(known):
-        raise ContractError("scenes.object", 0, "pixels of the object, with depth")
-    return np.asarray(np.quantile(known, (STRAY, 1.0 - STRAY), axis=0).mean(axis=0))
+    return np.quantile(known, (STRAY, 1.0 - STRAY), axis=0).mean(axis=0) if len(known) else None

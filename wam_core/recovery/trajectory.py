@@ -39,14 +39,24 @@ def smooth_motion(foreseen: Foreseen, way_points: WayPoints, horizon: int) -> Mo
     robot = foreseen.robot
     poses = smooth_poses(robot, foreseen.pose, way_points, horizon)
     if way_points.opening is None:
-        rotation, position = tool_frames(robot, poses)
-        held = np.hstack([position, Rotation.from_matrix(rotation).as_rotvec()])
-        return Motion("tool_pose", column_names("tool_pose", robot.joints), held)
+        return _carried(robot, poses)
     due = np.arange(1, horizon + 1)
     known = due[horizon // len(way_points.poses) - 1 :: horizon // len(way_points.poses)]
     opening = np.interp(due, known, way_points.opening)
     names = column_names("ee_pose", robot.joints, len(robot.fingers.joints) > 0)
     return Motion("ee_pose", names, np.column_stack([poses, opening])[:, : len(names)])
+
+
+def held_motion(robot: RobotContract, proprioception: FloatArray, horizon: int) -> Motion:
+    """A chunk that stays where the arm is, and keeps what it holds."""
+    return _carried(robot, np.tile(proprioception[:6], (horizon, 1)))
+
+
+def _carried(robot: RobotContract, poses: FloatArray) -> Motion:
+    """Tool poses ``[H, 6]`` as those of something that it holds, which is where the tool is."""
+    rotation, position = tool_frames(robot, poses)
+    held = np.hstack([position, Rotation.from_matrix(rotation).as_rotvec()])
+    return Motion("tool_pose", column_names("tool_pose", robot.joints), held)
 
 
 def smooth_poses(robot: RobotContract, start: FloatArray, way_points: WayPoints, horizon: int) -> FloatArray:
