@@ -14,8 +14,10 @@ from wam_core.data.reader import read_episode
 from wam_core.errors import ContractError
 from wam_core.evaluation.demonstrations import record_demonstration
 from wam_core.executor.executor import Executor
+from wam_core.presets import load_preset
 from wam_core.robot.contract import load_robot
 from wam_core.robot.senses import SENSED
+from wam_core.substrates.substrate import Scenes
 
 ROBOT = load_robot("panda_cell")
 ALL = [sense.name for sense in ROBOT.senses if sense.camera in ("", "front")]
@@ -45,6 +47,24 @@ def test_a_push_is_heard_and_felt_and_before_it_nothing_is(push: Episode) -> Non
     assert first > 10 and np.all(loud[:first] == 0.0) and np.all(moved[:first] < 1e-3)
     assert loud[first] > 0.01 and loud.max() < 1.0 and moved[-1] > 0.1
     assert np.all(loud[pressed > 0.05] > 0.001)
+
+
+def test_audio_wm_hears_a_contact_of_the_cell_in_its_latents(push: Episode) -> None:
+    """Audio-WM: contacts are in the sound to come before they are seen or heard. Latents of a spectrogram that left out
+    what is between two pictures, or its high bands, told nothing of them."""
+    preset = load_preset("audio_wm")
+    spec = preset.substrates["sound"]
+    substrate, sound = spec.build(preset.clip), push.senses["sound"]
+    scenes = Scenes(np.zeros((len(sound), 1, 1, 3), np.uint8), {"sound": sound})
+    first = int(np.argmax(np.abs(sound).max(axis=1) > 0.0))
+    clip = np.array([[first - 6, first - 2, first + 2, first + 6, first + 10]])
+    features = substrate.encode(scenes, clip)
+    assert features.shape == (1, 17, spec.shape(preset.clip).features)
+    loud = features[0].abs().amax(dim=1)
+    assert bool((loud[:6] == 0.0).all()) and bool((loud[6:9] > 0.3).all())
+    levels = substrate.levels(sound[first - 5 : first + 11]).swapaxes(1, 2)  # type: ignore[operator]
+    shown = substrate.decode(features[:, :1], features[:, 1:])[0]
+    assert shown.shape == levels.shape == (16, 32, 5) and np.corrcoef(shown.ravel(), levels.ravel())[0, 1] > 0.97
 
 
 def test_the_same_episode_sounds_and_feels_the_same(cell: Cell, push: Episode, tmp_path: Path) -> None:

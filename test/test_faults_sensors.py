@@ -12,11 +12,11 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from live_graph import ROBOT, Live, live_graph
 from sensor_msgs.msg import Image, JointState
+from tiny import tiny_senses
 from tiny_checkpoint import make_tiny_checkpoint
 
 from wam_core.contract import RobotState
 from wam_core.data.senses import encode_sense
-from wam_core.robot.senses import form
 from wam_msgs.msg import ExecutorStatus
 from wam_msgs.srv import LoadModel
 from wam_ros import conversion
@@ -39,6 +39,7 @@ class Sensors(threading.Thread):
         self._cameras = {n: node.create_publisher(Image, ROBOT.camera(n).topic, SENSOR) for n in CAMERAS}
         self._states = node.create_publisher(JointState, ROBOT.topics.joint_states, SENSOR)
         self._senses = {s: node.create_publisher(conversion.sense_type(s), s.topic, SENSOR) for s in ROBOT.senses}
+        self._felt = tiny_senses(ROBOT, [sense.name for sense in ROBOT.senses])
         self.running = True
         self.mend()
 
@@ -70,9 +71,8 @@ class Sensors(threading.Thread):
                         if image is not None:
                             self._cameras[name].publish(image)
                     for sense in [s for s, p in self._senses.items() if p.get_subscription_count()]:
-                        shape, kind = form(ROBOT, sense)
-                        values = np.full(shape, sense.kind == "depth", kind)
-                        self._senses[sense].publish(encode_sense(ROBOT, sense, values, stamp_ns).data)
+                        sent = encode_sense(ROBOT, sense, self._felt[sense.name], stamp_ns)
+                        self._senses[sense].publish(sent.data)
                 time.sleep(1.0 / ROBOT.rates.camera_hz / STATES_PER_IMAGE)
 
 

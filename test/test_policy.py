@@ -17,11 +17,14 @@ from wam_core.robot.contract import load_robot
 from wam_core.substrates.substrate import Scenes
 from wam_core.training.checkpoint import save_checkpoint
 
+ROBOT = load_robot("panda_cell")
+NOTHING = tiny_senses(ROBOT, [sense.name for sense in ROBOT.senses])
+
 
 def observation(**changes: object) -> Observation:
     rng = np.random.default_rng(0)
     images = {c: rng.integers(0, 255, (128, 128, 3), dtype=np.uint8) for c in ("front", "wrist")}
-    plain = Observation(1_000_000_000, images, np.zeros(7), "reach the red ball")
+    plain = Observation(1_000_000_000, images, np.zeros(7), "reach the red ball", senses=NOTHING)
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 

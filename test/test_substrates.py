@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from tiny import TINY, tiny_frames, tiny_teacher
 
 from wam_core.errors import ContractError
@@ -12,6 +14,7 @@ from wam_core.model.generators.bins import BINS, to_bins
 from wam_core.preprocess.images import ImageLayout
 from wam_core.robot.contract import load_robot
 from wam_core.substrates.affordance_map import AffordanceMapSpec
+from wam_core.substrates.every_step import every_step
 from wam_core.substrates.substrate import CHANNELS, Clip, Scenes, Substrate
 from wam_core.substrates.table import SUBSTRATES
 from wam_core.substrates.video_vae import to_video
@@ -38,6 +41,8 @@ def moving(step: int) -> Scenes:
         "depth": np.where(square, 0.9, 1.0).astype(np.float32),
         "object": square,
         "object_pose": pose,
+        "sound": (step * 0.1 * np.sin(np.arange(800) * np.arange(5)[:, None] / 4.0)).astype(np.float32),
+        "touch": step * 0.1 * np.where(np.mgrid[:16, :16][0] > 8, np.arange(5)[:, None, None, None], 0.0).repeat(2, 1),
     }
     return Scenes(images, channels)
 
@@ -162,6 +167,63 @@ def test_a_substrate_names_the_channels_that_it_encodes_from() -> None:
         spec.build(CLIP).encode(Scenes(every.images, channels), ROWS)
 
 
+def test_touch_comes_back_where_it_was_and_how_hard_it_was() -> None:
+    """Fingers or rows were exchanged, or a light touch was lost beside a hard one."""
+    y, x = np.mgrid[:16, :16]
+    place = np.exp(-(((y - 11) / 2.0) ** 2) - ((x - 4) / 2.0) ** 2)
+    touch = np.zeros((5, 2, 16, 16), np.float32)
+    touch[2, 0], touch[3, 1] = 0.02 * place, 0.4 * place
+    spec = replace(TINY["touch_latent"], kept=5)  # type: ignore[arg-type]
+    substrate, clip = spec.build(CLIP), np.arange(5)[None]
+    features = substrate.encode(Scenes(np.zeros((5, 1, 1, 3), np.uint8), {"touch": touch}), clip)
+    values = substrate.decode(features[:, :1], features[:, 1:])[0][::4]
+    assert values.shape == (4, 16, 32) and not values[0].any() and not values[3].any()
+    for k, finger in ((1, 0), (2, 1)):
+        own, other = values[k, :, 16 * finger :][:, :16], values[k, :, 16 * (1 - finger) :][:, :16]
+        row, column = np.unravel_index(np.argmax(own), own.shape)
+        assert abs(row - 11) <= 1 and abs(column - 4) <= 1 and other.max() < 0.2 * own.max()
+        assert own.sum() == pytest.approx(touch[k + 1, finger].sum(), rel=0.35)
+
+
+def test_a_tone_is_heard_in_its_band_and_in_its_step() -> None:
+    """Low and high were exchanged, and what is heard between two predicted pictures was left out."""
+    time = np.arange(800) / 8000.0
+    sound = np.zeros((17, 800), np.float32)
+    sound[6], sound[11] = 0.1 * np.sin(2 * np.pi * 300 * time), 0.1 * np.sin(2 * np.pi * 3000 * time)
+    spec = replace(TINY["sound_latent"], mels=32, kept_mels=16)  # type: ignore[arg-type]
+    substrate = spec.build(CLIP)
+    scenes = Scenes(np.zeros((17, 1, 1, 3), np.uint8), {"sound": sound})
+    features = substrate.encode(scenes, np.arange(0, 17, 4)[None])
+    levels = substrate.decode(features[:, :1], features[:, 1:])[0]
+    assert levels.shape == (16, 32, 5)
+    assert [k for k in range(16) if levels[k].max() > 0.2] == [5, 10]
+    low, high = (int(np.argmax(levels[k].mean(axis=1))) for k in (5, 10))
+    assert abs(low - 4) <= 2 and abs(high - 27) <= 2
+    assert np.allclose(substrate.levels(sound)[6].max(), 1.0 - 20.0 / 80.0, atol=0.05)  # type: ignore[operator]
+
+
+@given(st.integers(0, 3), st.integers(1, 3), st.integers(1, 4))
+def test_every_step_lies_between_the_instants_and_stays_at_the_end(start: int, instants: int, stride: int) -> None:
+    """A clip at the end of a recording went on into the next."""
+    last = 7
+    clip = np.minimum(start + stride * np.arange(instants + 1), last)[None]
+    steps = every_step(clip, stride)
+    assert np.array_equal(steps[0], np.minimum(start + np.arange(instants * stride + 1), last))
+    assert np.array_equal(every_step(clip[:, :1], stride), clip[:, :1])
+
+
+def test_taxels_and_samples_that_do_not_fit_are_named() -> None:
+    """Skin of another size was folded into the wrong rows."""
+    scenes = Scenes(np.zeros((5, 1, 1, 3), np.uint8), {"touch": np.zeros((5, 2, 8, 8)), "sound": np.zeros((5, 400))})
+    for kind in ("touch_latent", "sound_latent"):
+        with pytest.raises(ContractError, match=rf"scenes\.{kind.removesuffix('_latent')}"):
+            built(kind).encode(scenes, ROWS)
+    with pytest.raises(ContractError, match="kept: got 17"):
+        replace(TINY["touch_latent"], kept=17).shape(CLIP)  # type: ignore[arg-type]
+    with pytest.raises(ContractError, match="a divisor of the samples"):
+        replace(TINY["sound_latent"], frames=7).shape(CLIP)  # type: ignore[arg-type]
+
+
 def test_what_was_not_recorded_is_missing_and_named() -> None:
     """Recordings without a wrench were trained on as if nothing had ever been touched."""
     bare = replace(tiny_frames(), channels={})
@@ -169,7 +231,7 @@ def test_what_was_not_recorded_is_missing_and_named() -> None:
         bare.scenes.channel("contact")
 
 
-@pytest.mark.parametrize("kind", [k for k in TINY if k != "signal"])
+@pytest.mark.parametrize("kind", [k for k in TINY if k not in ("signal", "touch_latent", "sound_latent")])
 def test_a_tile_that_does_not_fit_is_named(kind: str) -> None:
     """A layout of another size failed inside a reshape."""
     with pytest.raises(ContractError, match=r"layout\.front"):

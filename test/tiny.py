@@ -27,8 +27,10 @@ from wam_core.substrates.pixels import PixelsSpec
 from wam_core.substrates.point_flow import PointFlowSpec
 from wam_core.substrates.point_tracks import PointTracksSpec
 from wam_core.substrates.signal import SignalSpec
+from wam_core.substrates.sound_latent import SoundLatentSpec
 from wam_core.substrates.substrate import SubstrateSpec
 from wam_core.substrates.teacher_features import TeacherFeaturesSpec
+from wam_core.substrates.touch_latent import TouchLatentSpec
 from wam_core.substrates.video_latent import VideoLatentSpec
 from wam_core.substrates.vq_tokens import VqTokensSpec
 from wam_core.training.batches import first_scene, learned_from, statistics_of, vocabulary_of
@@ -43,6 +45,8 @@ TINY = {
     "pixels": PixelsSpec("pixels", shrink=4, patch=4),
     "optical_flow": OpticalFlowSpec("optical_flow", cell=4, patch=4),
     "signal": SignalSpec("signal", channel="progress"),
+    "touch_latent": TouchLatentSpec("touch_latent", rows=16, columns=16, kept=3),
+    "sound_latent": SoundLatentSpec("sound_latent", 8000.0, 800, frames=5, mels=16, kept_frames=2, kept_mels=6),
     "affordance_map": AffordanceMapSpec("affordance_map", of="motion", cell=4, patch=4),
     "depth": DepthSpec("depth", shrink=4, patch=4),
     "rgbd": RgbdSpec("rgbd", shrink=4, patch=4),

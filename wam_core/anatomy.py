@@ -74,7 +74,7 @@ def _coupling(preset: Preset, wiring: Wiring, joint: list[TokenGroup]) -> str:
 
 
 def _deployment(preset: Preset) -> str:
-    if preset.replan_steps == 1:
+    if preset.replan_steps == 1 or preset.reflex:
         return "Single-step"
     if preset.memory:
         return "Interactive"

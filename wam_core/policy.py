@@ -108,6 +108,7 @@ class Policy:
         self._recollections = {name: Recollection(checkpoint.substrates[name]) for name in sorted(features)}
         self._thought: Thought | None = None
         self._chunk: ActionChunk | None = None
+        self._current: ActionChunk | None = None
 
     def check_instruction(self, instruction: str) -> None:
         """Raise :class:`ContractError` naming the first word the model does not know, or the tasks of which its planner
@@ -160,7 +161,7 @@ class Policy:
             sequence=self.sequence,
             model=self.name,
         )
-        self._thought, self._chunk = thought, chunk
+        self._thought, self._chunk, self._current = thought, chunk, chunk
         self.sequence += 1
         return chunk
 
@@ -225,6 +226,37 @@ class Policy:
         now = self._world(observation.stamp_ns, self._scenes(observation), observation.instruction, {})
         steps = (observation.stamp_ns - chunk.stamp_ns) / chunk.step_ns
         return trigger.parted(ModelCourse(chunk, thought, now, steps))
+
+    def corrected(self, observation: Observation) -> ActionChunk | None:
+        """The rest of the last chunk as the preset's reflex has it, from the step after ``observation`` on; None where
+        that changes nothing.
+
+        Raises:
+            ContractError: a sense or the proprioception does not fit.
+        """
+        c, thought, made, current = self.checkpoint, self._thought, self._chunk, self._current
+        reflex = c.preset.reflex
+        if thought is None or made is None or current is None or reflex is None:
+            return None
+        passed = round((observation.stamp_ns - made.stamp_ns) / made.step_ns)
+        if not 0 < passed < len(made.values):
+            return None
+        check_finite("observation.proprioception", observation.proprioception)
+        group = next(g for g in c.preset.futures() if c.preset.substrates[g.substrate].shows == reflex.shows)
+        foreseen = np.asarray(thought.shown(group), np.float32)
+        # The future has an entry for each so many steps; the one that counts was imagined for now.
+        due = foreseen[(passed - 1) * len(foreseen) // len(made.values)]
+        felt = channels_of(c.robot, [reflex.channel], observation.senses, c.preset.layout)[reflex.channel]
+        here, rest = observation.proprioception, current.values[passed - len(made.values) :]
+        values = reflex.correct(c.robot, due, np.asarray(felt, np.float32), here, made.values[passed:], rest)
+        if values is rest:
+            return None
+        start_ns = made.start_ns + passed * made.step_ns
+        self._current = replace(
+            made, stamp_ns=observation.stamp_ns, start_ns=start_ns, values=values, sequence=self.sequence
+        )
+        self.sequence += 1
+        return self._current
 
     def _known(self, committed: Committed, start_ns: int, proprioception: FloatArray) -> Known:
         """What the chunk in progress says about a chunk that begins at ``start_ns``, as the model's features."""

@@ -21,6 +21,8 @@ from wam_core.preprocess.senses import needed_senses
 from wam_core.pretrained.conventions import Conventions
 from wam_core.recovery.recovery import RecoverySpec
 from wam_core.recovery.table import RECOVERIES
+from wam_core.reflexes.reflex import ReflexSpec
+from wam_core.reflexes.table import REFLEXES
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.senses import SENSED
 from wam_core.substrates.substrate import Clip, Substrate, SubstrateSpec
@@ -72,6 +74,7 @@ class Preset:
         memory: observations that are remembered, ``replan_steps`` apart: what groups of the past show.
         planner: how one of several chunks is chosen; None: the model's first is taken.
         trigger: what asks for a new chunk before ``replan_steps`` are over; None: nothing does.
+        reflex: what corrects the rest of a chunk at every step; None: nothing does.
         recovery: how a chunk is read off a predicted future where no group is an action; None: where one is.
         held_by: tests that fail when what distinguishes the system is taken out of this preset.
         published: how weights that others trained want their inputs, and give their outputs.
@@ -95,6 +98,7 @@ class Preset:
     memory: int = 0
     planner: PlannerSpec | None = None
     trigger: TriggerSpec | None = None
+    reflex: ReflexSpec | None = None
     recovery: RecoverySpec | None = None
     held_by: tuple[str, ...] = ()
     published: Conventions | None = None
@@ -179,6 +183,8 @@ def from_dict(raw: Mapping[str, Any], source: str) -> Preset:
         values["planner"] = _part(PLANNERS, raw["planner"], f"{source}.planner")
     if raw.get("trigger") is not None:
         values["trigger"] = _part(TRIGGERS, raw["trigger"], f"{source}.trigger")
+    if raw.get("reflex") is not None:
+        values["reflex"] = _part(REFLEXES, raw["reflex"], f"{source}.reflex")
     if raw.get("recovery") is not None:
         values["recovery"] = _part(RECOVERIES, raw["recovery"], f"{source}.recovery")
     preset = Preset(**values)
@@ -192,6 +198,8 @@ def from_dict(raw: Mapping[str, Any], source: str) -> Preset:
     if preset.trigger:
         shows = {g.name: preset.substrates[g.substrate].shows for g in preset.futures()}
         preset.trigger.check(wiring, preset.basis, shows)
+    if preset.reflex:
+        _check_reflex(preset, preset.reflex, f"{source}.reflex")
     if preset.frame_stride < 1 or preset.horizon % preset.frame_stride:
         raise ContractError(f"{source}.frame_stride", preset.frame_stride, f"a divisor of the horizon {preset.horizon}")
     if not 0 < preset.replan_steps <= preset.horizon:
@@ -243,6 +251,16 @@ def _check_basis(preset: Preset, wiring: Wiring, source: str) -> None:
     if len(preset.layout.cameras) < recovery.cameras:
         expected = f"at least {recovery.cameras}, which {recovery.kind} needs"
         raise ContractError(f"{source}.layout.cameras", list(preset.layout.cameras), expected)
+
+
+def _check_reflex(preset: Preset, reflex: ReflexSpec, source: str) -> None:
+    """A reflex compares what a chunk was made with to what is sensed while it lasts."""
+    wiring = Wiring(preset.groups)
+    foreseen = [g for g in preset.futures() if preset.substrates[g.substrate].shows == reflex.shows]
+    if not any(wiring.depends(preset.basis, g.name) for g in foreseen):
+        raise ContractError(source, reflex.kind, f"none, or a chunk that is made with a future of {reflex.shows}")
+    if reflex.channel not in preset.live_channels:
+        raise ContractError(source, reflex.kind, f"none, or an observed group of what has the channel {reflex.channel}")
 
 
 def _part(table: Mapping[str, type[Part]], raw: Mapping[str, Any], source: str) -> Part:

@@ -186,6 +186,8 @@ class InferenceNode(LifecycleNode):
             observation = self._sensors.observe(instruction)
             if self._is_due(observation.stamp_ns) or (self._policy and self._policy.parted(observation)):
                 self._predict(observation)
+            else:
+                self._correct(observation)
 
     def _is_due(self, stamp_ns: int) -> bool:
         """Whether this is the last observation whose chunk can arrive before the steps in progress are used up."""
@@ -207,6 +209,15 @@ class InferenceNode(LifecycleNode):
         self._latency_s += (LATENCY_WEIGHT if self._count else 1.0) * (took - self._latency_s)
         if self._publish(replace(chunk, inference_ns=round(took * 1e9)), observation):
             self._imagine()
+
+    def _correct(self, observation: Observation) -> None:
+        """The rest of the chunk in progress, where the model's reflex changes it."""
+        assert self._policy is not None
+        chunk = self._policy.corrected(observation)
+        with self._wake:
+            if chunk is not None and self._active and self._instruction == observation.instruction:
+                self._chunks.publish(conversion.chunk_message(self._robot, chunk))
+                self._progress.sent(chunk, self.get_clock().now().nanoseconds)
 
     def _publish(self, chunk: ActionChunk, observation: Observation) -> bool:
         """Whether the chunk still answers what the model is told to do, and was published."""

@@ -75,6 +75,7 @@ def run_episode(
     delay_ns: int = 0,
     watch: Callable[[JointCommand], object] | None = None,
     parted: Callable[[Observation], bool] = lambda observation: False,
+    corrected: Callable[[Observation], ActionChunk | None] = lambda observation: None,
 ) -> EpisodeResult:
     """Reset the cell to ``task`` and ``seed`` and run ``policy`` until shortly after success or until time is over.
 
@@ -84,6 +85,7 @@ def run_episode(
         perturb: changes the chunk that is executed; the one that is recorded stays as the policy gave it.
         delay_ns: time from an observation to the moment its chunk reaches the executor.
         watch: is shown every command.
+        corrected: the rest of the chunk in progress as an observation that asks for no new one changes it, if it does.
         parted: whether an observation asks for a new chunk before the policy's ``replan_steps`` are over.
     """
     robot = cell.robot
@@ -114,10 +116,12 @@ def run_episode(
         if steps >= due or parted(observation):
             due = steps + policy.replan_steps
             chunk = policy.act(observation)
-            if chunk is not None:
-                if writer:
-                    writer.chunk(chunk_topic, chunk, now_ns)
-                link.send(perturb(observation, chunk) if perturb else chunk, now_ns)
+        else:
+            chunk = corrected(observation)
+        if chunk is not None:
+            if writer:
+                writer.chunk(chunk_topic, chunk, now_ns)
+            link.send(perturb(observation, chunk) if perturb else chunk, now_ns)
         _control_for_one_step(cell, executor, link, writer, watch)
         steps += 1
         if success_ns is None and cell.success():

@@ -62,7 +62,16 @@ def run_trial(trial: Trial) -> EpisodeResult:
     delay_ns = trial.delay_ms * 1_000_000
     acting = ContinuingPolicy(CONTROLS[trial.control](policy, trial.seed), trial.continuation, delay_ns)
     executor = Executor(cell.robot)
-    return run_episode(cell, executor, acting, trial.task, trial.seed, delay_ns=delay_ns, parted=policy.parted)
+    return run_episode(
+        cell,
+        executor,
+        acting,
+        trial.task,
+        trial.seed,
+        delay_ns=delay_ns,
+        parted=policy.parted,
+        corrected=policy.corrected,
+    )
 
 
 @cache

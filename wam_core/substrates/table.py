@@ -10,8 +10,10 @@ from wam_core.substrates.pixels import PixelsSpec
 from wam_core.substrates.point_flow import PointFlowSpec
 from wam_core.substrates.point_tracks import PointTracksSpec
 from wam_core.substrates.signal import SignalSpec
+from wam_core.substrates.sound_latent import SoundLatentSpec
 from wam_core.substrates.substrate import SubstrateSpec
 from wam_core.substrates.teacher_features import TeacherFeaturesSpec
+from wam_core.substrates.touch_latent import TouchLatentSpec
 from wam_core.substrates.video_latent import VideoLatentSpec
 from wam_core.substrates.vq_tokens import VqTokensSpec
 from wam_core.substrates.wan_video import WanVideoSpec
@@ -31,4 +33,6 @@ SUBSTRATES: Mapping[str, type[SubstrateSpec]] = {
     "point_tracks": PointTracksSpec,
     "affordance_map": AffordanceMapSpec,
     "signal": SignalSpec,
+    "touch_latent": TouchLatentSpec,
+    "sound_latent": SoundLatentSpec,
 }

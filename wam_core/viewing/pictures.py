@@ -21,12 +21,14 @@ FULL_FLOW = 8.0
 FULL_MOTION = 0.15
 #: What a picture from above shows: so many m, about this far before the base.
 MAP_SIZE, MAP_CENTRE = 1.0, 0.5
+#: Forces on a taxel that can just be seen, and that are drawn in full (N).
+FAINT_TOUCH, FULL_TOUCH = 0.005, 1.0
 #: Pixels between tracks that are drawn.
 TRACK_EVERY = 4
 #: So much of a live image is covered where a map is 1.
 MOST_OPAQUE = 0.75
 #: Kinds that are laid out as no camera sees them.
-OF_NO_CAMERA = frozenset({"signal", "cloud"})
+OF_NO_CAMERA = frozenset({"signal", "cloud", "touch", "spectrogram"})
 #: Kinds with values of 0 .. 1 for each place, which say most when they lie over the live image.
 MAPS = frozenset({"heatmap"})
 
@@ -166,6 +168,17 @@ def _cloud(values: NDArray[np.generic]) -> Pixels:
     return drawn
 
 
+def _touch(values: NDArray[np.generic]) -> Pixels:
+    """The left fingertip beside the right: the harder a taxel is pressed, the brighter; faint touches are seen."""
+    ratio = np.maximum(np.asarray(values, np.float32), 0.0) / FAINT_TOUCH
+    return _heatmap(np.log1p(ratio) / np.log1p(FULL_TOUCH / FAINT_TOUCH))
+
+
+def _spectrogram(values: NDArray[np.generic]) -> Pixels:
+    """Time to the right, high bands above, loud is bright."""
+    return _heatmap(np.asarray(values, np.float32)[:, ::-1])
+
+
 PICTURES: Mapping[str, Callable[[NDArray[np.generic]], Pixels]] = {
     "video": _video,
     "nearest": _video,
@@ -180,6 +193,8 @@ PICTURES: Mapping[str, Callable[[NDArray[np.generic]], Pixels]] = {
     "scene_flow": _scene_flow,
     "cloud": _cloud,
     "tracks": _tracks,
+    "touch": _touch,
+    "spectrogram": _spectrogram,
 }
 
 #: Kinds of several layers -> the kind of each layer, and where in the values it is.
