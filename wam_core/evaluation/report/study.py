@@ -45,7 +45,7 @@ class Study:
 
     def question(self, preset: Preset) -> dict[str, Any]:
         """What a row answers; a row of another question does not count."""
-        parts = {k: v for k, v in preset.to_dict().items() if k not in WORDS}
+        parts = _said({k: v for k, v in preset.to_dict().items() if k not in WORDS})
         asked = {"budget": asdict(self.budget), "data": fingerprint(self.data), "preset": parts}
         return json.loads(json.dumps(asked))  # type: ignore[no-any-return]
 
@@ -94,6 +94,13 @@ def _row(study: Study, preset: Preset, report: Report) -> dict[str, Any]:
     except Exception as error:  # whatever is wrong with one preset, the others have their turn, and its row says so
         known = isinstance(error, ContractError)
         return row | {"failed": str(error) if known else traceback.format_exc(limit=-3)}
+
+
+def _said(value: Any) -> Any:
+    """Without the fields that say nothing, so that a row outlives a field that presets get for what it does not use."""
+    if isinstance(value, dict):
+        return {k: _said(v) for k, v in value.items() if v}
+    return [_said(v) for v in value] if isinstance(value, list) else value
 
 
 def machine() -> str:
