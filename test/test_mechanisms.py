@@ -194,6 +194,7 @@ def test_motus_is_policy_world_model_and_inverse_dynamics_by_what_is_given() -> 
 def test_vidar_reads_the_action_through_a_mask_that_it_learns_without_labels() -> None:
     """Vidar: where the mask is shut nothing of the plan reaches the action, and the action's error alone shapes it."""
     model = tiny_model("vidar")
+    assert set(model.masks) == {"plan"}
     plans = [future_of("vidar", value) for value in (-1.0, 1.0)]
 
     def chunks() -> list[torch.Tensor]:

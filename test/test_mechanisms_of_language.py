@@ -97,6 +97,7 @@ def test_palm_acts_on_each_map_that_its_language_model_draws(monkeypatch: pytest
 def test_palm_gates_its_action_expert_by_progress() -> None:
     """PALM: how far the task has come decides what the action expert takes from maps and picture, and is not read."""
     wiring = tiny_model("palm").wiring
+    assert set(tiny_model("palm").trunk.gates) == {ACTION}
     assert not {"progress", "how_far"} & set(wiring.groups[ACTION].sees)
 
     def chunk(group: str, value: float, shut: bool) -> torch.Tensor:
