@@ -107,6 +107,14 @@ MUTATIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         "test_palm_gates_its_action_expert_by_progress",
         {"groups.action.gate": ""},
     ),
+    "rigvid": (
+        "test_rigvid_rejects_videos_that_do_not_bring_the_task_forward",
+        {"planner.rise": 0.0},
+    ),
+    "tesseract": (
+        "test_tesseract_reads_the_action_off_points_in_space_and_never_off_the_pictures",
+        {"groups.cloud.lifted": False},
+    ),
     "ud_vla": (
         "test_ud_vla_uncovers_picture_and_action_tokens_together",
         {"groups.future.generator": "clean_flow_matching", "groups.action.generator": "clean_flow_matching"},
