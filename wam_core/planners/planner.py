@@ -81,10 +81,12 @@ class PlannerSpec(ABC):
 
     Attributes:
         goes_on: whether it asks what comes after a future.
+        optimises: whether it makes up chunks of its own, as whole trajectories.
         tells_parts: whether it tells the model parts of a task, which must have been trained on them.
     """
 
     goes_on: ClassVar[bool] = False
+    optimises: ClassVar[bool] = False
     tells_parts: ClassVar[bool] = False
     kind: str
 
