@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wam_core.contract import FloatArray, Observation
+from wam_core.contract import Committed, FloatArray, Observation
 from wam_core.errors import ContractError
 from wam_core.policy import Policy
 from wam_core.training.checkpoint import FILES
@@ -61,13 +61,20 @@ def from_metadata(raw: Mapping[str, str]) -> ModelRecord:
 
 @dataclass(frozen=True)
 class InputRecord:
-    """What one chunk was computed from; the fields are those of ``wam_msgs/ModelInput``."""
+    """What one chunk was computed from; the fields are those of ``wam_msgs/ModelInput``.
+
+    Attributes:
+        continued_sequence, committed_until_ns: sequence of the chunk it goes on from, and until when that was
+            committed; both 0 for a chunk that goes on from none.
+    """
 
     stamp_ns: int
     sequence: int
     instruction: str
     image_digests: Mapping[str, str]
     proprioception: FloatArray
+    continued_sequence: int = 0
+    committed_until_ns: int = 0
 
 
 def checkpoint_digest(folder: Path) -> str:
@@ -98,7 +105,17 @@ def image_digest(image: NDArray[np.uint8]) -> str:
     return hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()
 
 
-def input_record(policy: Policy, observation: Observation, sequence: int) -> InputRecord:
-    """Describe what ``policy`` looked at for the chunk of that sequence."""
+def input_record(
+    policy: Policy, observation: Observation, sequence: int, committed: Committed | None = None
+) -> InputRecord:
+    """Describe what ``policy`` looked at and went on from for the chunk of that sequence."""
     digests = {name: image_digest(observation.images[name]) for name in policy.cameras}
-    return InputRecord(observation.stamp_ns, sequence, observation.instruction, digests, observation.proprioception)
+    return InputRecord(
+        observation.stamp_ns,
+        sequence,
+        observation.instruction,
+        digests,
+        observation.proprioception,
+        continued_sequence=committed.chunk.sequence if committed else 0,
+        committed_until_ns=committed.until_ns if committed else 0,
+    )

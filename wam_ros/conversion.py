@@ -239,6 +239,8 @@ def input_message(robot: RobotContract, record: InputRecord) -> ModelInput:
         cameras=list(record.image_digests),
         image_digests=list(record.image_digests.values()),
         proprioception=_doubles(record.proprioception),
+        continued_sequence=record.continued_sequence,
+        committed_until=time_message(record.committed_until_ns),
     )
 
 

@@ -9,7 +9,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from std_msgs.msg import String
 
 from wam_core.continuation import CONTINUATIONS, Progress
-from wam_core.contract import ActionChunk, Observation
+from wam_core.contract import ActionChunk, Committed, Observation
 from wam_core.errors import ContractError
 from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.policy import Policy, checkpoint_folder, load_policy
@@ -207,7 +207,7 @@ class InferenceNode(LifecycleNode):
         took = time.monotonic() - begin
         self._latency.add(took)
         self._latency_s += (LATENCY_WEIGHT if self._count else 1.0) * (took - self._latency_s)
-        if self._publish(replace(chunk, inference_ns=round(took * 1e9)), observation):
+        if self._publish(replace(chunk, inference_ns=round(took * 1e9)), observation, committed):
             self._imagine()
 
     def _correct(self, observation: Observation) -> None:
@@ -219,7 +219,7 @@ class InferenceNode(LifecycleNode):
                 self._chunks.publish(conversion.chunk_message(self._robot, chunk))
                 self._progress.sent(chunk, self.get_clock().now().nanoseconds)
 
-    def _publish(self, chunk: ActionChunk, observation: Observation) -> bool:
+    def _publish(self, chunk: ActionChunk, observation: Observation, committed: Committed | None) -> bool:
         """Whether the chunk still answers what the model is told to do, and was published."""
         with self._wake:
             if not self._active or self._instruction != observation.instruction:
@@ -230,7 +230,7 @@ class InferenceNode(LifecycleNode):
             self._count += 1
         if self._inputs.get_subscription_count():
             assert self._policy is not None
-            used = input_record(self._policy, observation, chunk.sequence)
+            used = input_record(self._policy, observation, chunk.sequence, committed)
             self._inputs.publish(conversion.input_message(self._robot, used))
         return True
 

@@ -132,6 +132,8 @@ def encode_input(
     instruction: str,
     image_digests: Mapping[str, str],
     proprioception: NDArray[np.float64],
+    continued_sequence: int,
+    committed_until_ns: int,
 ) -> Encoded:
     """What a chunk was computed from as ``wam_msgs/ModelInput``."""
     return encode(
@@ -142,6 +144,8 @@ def encode_input(
         list(image_digests),
         list(image_digests.values()),
         np.asarray(proprioception, np.float64),
+        continued_sequence,
+        _time(committed_until_ns),
     )
 
 

@@ -72,7 +72,7 @@ def read_episodes(
             streams[name] = Stream(stamps, half, half) if name == ACTIONS else Stream(stamps, state_age)
 
     sensed = {
-        sense.name: _sensed(recording, robot, sense)
+        sense.name: read_sense(recording, robot, sense)
         for sense in robot.senses
         if SENSES[sense.kind].channel in channels
         and sense.camera in ("", *(c.name for c in wanted))
@@ -167,7 +167,7 @@ def _rows(
     return np.array(stamps, np.int64), np.array(rows)
 
 
-def _sensed(recording: Recording, robot: RobotContract, sense: Sense) -> tuple[IntArray, NDArray[Any]]:
+def read_sense(recording: Recording, robot: RobotContract, sense: Sense) -> tuple[IntArray, NDArray[Any]]:
     """Header stamps ``[N]`` and values ``[N, ...]`` of a sense; of sound, where the blocks before it are all there."""
     stamps, values = [], []
     for number, message in enumerate(recording.messages({sense.topic})):

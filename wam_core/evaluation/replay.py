@@ -1,6 +1,6 @@
 """A recording through the same preprocessing and model again: bit-equal, or the first thing in which they part."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wam_core.contract import FloatArray, Observation, RobotState
+from wam_core.contract import Committed, FloatArray, Future, Observation, RobotState
 from wam_core.data import messages
 from wam_core.data.decode import joint_positions
+from wam_core.data.predictions import action_chunk, nanoseconds, predicted_future
+from wam_core.data.reader import read_sense
 from wam_core.data.recorder import MODEL_RECORD
 from wam_core.data.recording import RecordedMessage, Recording, recorded_contract
 from wam_core.errors import ContractError
@@ -58,7 +60,9 @@ class Replay:
 
 
 def replay(path: Path, model: str = "") -> Replay:
-    """Make every recorded chunk, and every recorded video future, again from the recorded sensors.
+    """Make every recorded chunk, and every recorded future, again from the recorded sensors.
+
+    What a model remembers is made again too, if it was recorded from the instruction on.
 
     Args:
         model: preset or checkpoint folder instead of the one that the recording names.
@@ -77,16 +81,19 @@ def replay(path: Path, model: str = "") -> Replay:
     torch.set_num_threads(record.threads)
     policy, differences = _load(record, model, robot)
     inputs = [recording.decode(m) for m in small[messages.INPUT_TOPIC]]
-    seen = _Seen(recording, robot, policy.cameras, stamps, states, [_stamp(m) for m in inputs])
+    seen = _Seen(recording, robot, policy, stamps, states, [_stamp(m) for m in inputs])
     told = [(m.stamp_ns, recording.decode(m).data) for m in small[messages.INSTRUCTION_TOPIC]]
     chunks = {(int(m.sequence), _stamp(m)): m for m in map(recording.decode, small[messages.POLICY_TOPIC])}
-    futures = {(int(m.sequence), _stamp(m)): m for m in map(recording.decode, small[messages.FUTURE_TOPIC])}
+    futures: dict[tuple[int, int], list[Future]] = {}
+    for m in map(recording.decode, small[messages.FUTURE_TOPIC]):
+        futures.setdefault((int(m.sequence), _stamp(m)), []).append(predicted_future(m))
     found = []
     for message, at in zip(inputs, small[messages.INPUT_TOPIC], strict=True):
         key = int(message.sequence), _stamp(message)
         instruction = next((text for stamp_ns, text in reversed(told) if stamp_ns <= at.stamp_ns), "")
-        found.append(_compare(policy, message, seen, instruction, chunks.get(key), futures.get(key)))
-    return Replay(record, differences, tuple(found), len(futures))
+        before = _in_progress(message, chunks.values())
+        found.append(_compare(policy, message, seen, instruction, before, chunks.get(key), futures.get(key, [])))
+    return Replay(record, differences, tuple(found), sum(map(len, futures.values())))
 
 
 def _load(record: ModelRecord, model: str, robot: RobotContract) -> tuple[Policy, tuple[str, ...]]:
@@ -125,7 +132,7 @@ class _Seen:
         self,
         recording: Recording,
         robot: RobotContract,
-        cameras: Sequence[str],
+        policy: Policy,
         stamps: Mapping[str, list[int]],
         states: Mapping[str, list[RecordedMessage]],
         instants: Sequence[int],
@@ -133,18 +140,24 @@ class _Seen:
         self._recording, self._robot, self._kinematics = recording, robot, Kinematics(robot)
         self._states = states.get(robot.topics.joint_states, [])
         self._state_stamps = np.array([messages.header_stamp_ns(m.data) for m in self._states], np.int64)
-        self._stamps = {name: np.array(stamps.get(robot.camera(name).topic, []), np.int64) for name in cameras}
+        self._stamps = {name: np.array(stamps.get(robot.camera(name).topic, []), np.int64) for name in policy.cameras}
         wanted = {
             robot.camera(name).topic: {int(found[i]) for i in np.searchsorted(found, instants, "right") - 1 if i >= 0}
             for name, found in self._stamps.items()
         }
         self._images = {(topic, stamp_ns): image for topic, stamp_ns, image in self._decode(wanted)}
+        self._senses = {name: read_sense(recording, robot, robot.sense(name)) for name in policy.senses}
 
     def image(self, camera: str, instant_ns: int) -> Image | None:
         """The newest of a camera not after the instant."""
         found = self._stamps[camera]
         i = int(np.searchsorted(found, instant_ns, "right")) - 1
         return None if i < 0 else self._images[self._robot.camera(camera).topic, int(found[i])]
+
+    def senses(self, instant_ns: int) -> dict[str, NDArray[Any]]:
+        """The newest of each sense that the model needs not after the instant, where there is one."""
+        newest = {name: int(np.searchsorted(at, instant_ns, "right")) - 1 for name, (at, _) in self._senses.items()}
+        return {name: self._senses[name][1][i] for name, i in newest.items() if i >= 0}
 
     def pose(self, instant_ns: int) -> FloatArray | None:
         """Proprioception of the newest joint state not after the instant."""
@@ -168,7 +181,23 @@ class _Seen:
                 )
 
 
-def _compare(policy: Policy, message: Any, seen: _Seen, instruction: str, chunk: Any, future: Any) -> Replayed:
+def _until_ns(message: Any) -> int:
+    """Until when the chunk in progress was committed; 0 where there was none, as in recordings of before there was
+    real-time chunking."""
+    return nanoseconds(message.committed_until) if hasattr(message, "committed_until") else 0
+
+
+def _in_progress(message: Any, chunks: Iterable[Any]) -> Any:
+    """The recorded chunk that the model went on from; None where it went on from none or that was not recorded."""
+    if not _until_ns(message):
+        return None
+    before = [m for m in chunks if m.sequence == message.continued_sequence and _stamp(m) < _stamp(message)]
+    return max(before, key=_stamp, default=None)
+
+
+def _compare(
+    policy: Policy, message: Any, seen: _Seen, instruction: str, before: Any, chunk: Any, futures: Sequence[Future]
+) -> Replayed:
     """Input first: where that parts, the output must, and says nothing."""
     stamp_ns, parted = _stamp(message), []
     images = {}
@@ -184,10 +213,16 @@ def _compare(policy: Policy, message: Any, seen: _Seen, instruction: str, chunk:
         parted.append(f"proprioception: {by}")
     if instruction != message.instruction:
         parted.append(f"instruction: recorded {instruction!r}, the model had {message.instruction!r}")
+    senses = seen.senses(stamp_ns)
+    parted += [f"{name}: none recorded" for name in policy.senses if name not in senses]
+    until_ns = _until_ns(message)
+    if until_ns and before is None:
+        parted.append("chunk in progress: not recorded")
     if parted or pose is None:
         return Replayed(int(message.sequence), stamp_ns, tuple(parted), float("nan"))
     policy.sequence = int(message.sequence)
-    made = policy.act(Observation(stamp_ns, images, pose, message.instruction))
+    committed = Committed(action_chunk(before), until_ns) if until_ns else None
+    made = policy.act(Observation(stamp_ns, images, pose, message.instruction, senses=senses), committed)
     largest = float("nan")
     if chunk is None:
         parted.append("chunk: not recorded")
@@ -195,11 +230,14 @@ def _compare(policy: Policy, message: Any, seen: _Seen, instruction: str, chunk:
         largest = float(np.abs(made.values.reshape(-1) - np.asarray(chunk.values)).max())
         if largest != 0.0:
             parted.append(f"chunk: by up to {largest:.2g}")
-    if future is not None:
-        recorded = np.frombuffer(bytes(future.tensor.data), future.tensor.dtype).reshape(future.tensor.shape)
-        again = next((f.values for f in policy.imagine() if f.substrate == future.substrate), None)
-        if again is None or not np.array_equal(again, recorded, equal_nan=True):
-            parted.append(f"future: other {future.substrate}")
+    # The picture that features are most like is one of all that were seen, also of those before the recording began.
+    recorded = [future for future in futures if future.substrate != "nearest"]
+    imagined = [future for future in policy.imagine() if future.substrate != "nearest"] if recorded else []
+    for kind in dict.fromkeys(future.substrate for future in recorded):
+        once, again = ([f.values for f in group if f.substrate == kind] for group in (recorded, imagined))
+        pairs = zip(once, again, strict=False)
+        if len(once) != len(again) or not all(np.array_equal(a, b, equal_nan=True) for a, b in pairs):
+            parted.append(f"future: other {kind}")
     return Replayed(int(message.sequence), stamp_ns, tuple(parted), largest)
 
 
