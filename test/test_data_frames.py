@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from synthetic_recording import known_action, known_image, small_robot, write_episode
+from PIL import Image
+from synthetic_recording import CAMERAS, known_action, known_image, small_robot, write_episode
 
 from wam_core.cli.data import lines
+from wam_core.cli.main import run
+from wam_core.data.doubts import outlying, slow, still
 from wam_core.data.frames import TrainingFrames, load_frames
 from wam_core.data.summary import summarise
 from wam_core.errors import ContractError
@@ -143,6 +146,50 @@ def test_the_summary_counts_and_names_what_would_make_training_fail(tmp_path: Pa
     assert summary.columns["action x"] == pytest.approx((0.36, 0.48, 0.5), abs=0.05)
     text = "\n".join(lines(summary))
     assert "PROBLEMS (1)" in text and "push the red block" in text and "front" in text
+
+
+def test_what_speaks_against_training_on_a_set_is_said(tmp_path: Path) -> None:
+    """A gripper that never closed, a value in degrees, another arm or a slow camera were found after the training."""
+    for k in range(8):
+        write_episode(tmp_path / f"{k}.mcap", ROBOT)
+    plain = summarise(tmp_path).doubts
+    assert plain == tuple(doubt for doubt in plain if "is always" in doubt)
+    write_episode(tmp_path / "other.mcap", replace(ROBOT, base_frame="somewhere_else"))
+    doubts = summarise(tmp_path).doubts
+    assert [doubt for doubt in doubts if doubt not in plain] == [
+        "other.mcap: robot.base_frame is somewhere_else, in 0.mcap 'panda_link0'"
+    ]
+
+
+def figures(episodes: np.ndarray) -> np.ndarray:
+    sums = [episodes.min(1), episodes.mean(1), episodes.max(1), np.square(episodes).mean(1)]
+    return np.stack([*sums, np.full(len(episodes), episodes.shape[1])], axis=1)
+
+
+def test_an_outlier_is_found_among_what_is_usual_and_a_slow_camera_among_fast_ones() -> None:
+    """One episode in degrees among hundreds in radians stretched the normalisation until nothing moved."""
+    rng, files = np.random.default_rng(0), [f"{k}.mcap" for k in range(20)]
+    episodes = rng.standard_t(3, (20, 50)) * 0.1  # heavy tails are usual
+    assert outlying(files, {"rx": figures(episodes)}) == []
+    episodes[7] *= 180 / np.pi
+    assert {line.split(" reaches")[0] for line in outlying(files, {"rx": figures(episodes)})} == {"7.mcap: rx"}
+    assert still({"gripper": (1.0, 1.0, 1.0), "x": (0.0, 0.1, 0.2)}) == ["gripper is always 1.0000"]
+    assert slow(ROBOT, {"front": 10.0, "wrist": 5.0}) == ["wrist sends 5.0 Hz, the contract says 10"]
+
+
+def test_the_contact_sheet_shows_episodes_of_every_task_at_begin_middle_and_end(tmp_path: Path) -> None:
+    """Nobody saw that a camera had been covered: figures alone do not say it."""
+    folder, out = tmp_path / "set", tmp_path / "sheet.png"
+    for task, count in (("push", 5), ("reach", 1)):
+        for k in range(count):
+            write_episode(folder / f"{task}_{k}.mcap", ROBOT, metadata={"task": task, "seed": str(k)})
+    assert run("data", [str(folder), "--pictures", str(out)]) == 0
+    sheet = np.asarray(Image.open(out))
+    for camera in CAMERAS:
+        for step in (0, 5, 11):
+            tile = known_image(camera, step)
+            places = np.lib.stride_tricks.sliding_window_view(sheet, tile.shape)[:, :, 0]
+            assert (places == tile).all(axis=(2, 3, 4)).sum() == 4, (camera, step)
 
 
 def test_what_came_before_stays_in_its_stretch() -> None:

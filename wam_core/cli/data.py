@@ -1,4 +1,4 @@
-"""``wam data``: what is in a folder of recordings."""
+"""What is in a folder of recordings, what it looks like, and what speaks against training on it."""
 
 import argparse
 import json
@@ -7,9 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from wam_core.data.summary import FolderSummary, summarise
+from wam_core.evaluation.contact_sheet import ContactSheet
 from wam_core.robot.contract import load_robot
 
 #: Instructions and gaps listed before the rest is only counted.
@@ -20,19 +22,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="MCAP files or rosbag2 folders, searched below it")
     parser.add_argument("--robot", help="robot file for recordings that embed no contract")
     parser.add_argument("--json", action="store_true", help="the figures as JSON")
+    parser.add_argument("--pictures", type=Path, help="file.png: some episodes of each task, at begin, middle and end")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the summary; 1 when a recording could not be read."""
     robot = load_robot(arguments.robot) if arguments.robot else None
+    sheet = ContactSheet()
     with tqdm(desc="reading", unit="file", leave=False) as bar:
 
         def report(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        summary = summarise(arguments.folder, robot, report)
+        summary = summarise(arguments.folder, robot, report, sheet.add if arguments.pictures else None)
     print(json.dumps(asdict(summary), indent=1) if arguments.json else "\n".join(lines(summary)))
+    if arguments.pictures and summary.tasks:
+        arguments.pictures.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(sheet.draw()).save(arguments.pictures)
     return 1 if summary.problems else 0
 
 
@@ -52,6 +59,7 @@ def lines(summary: FolderSummary) -> list[str]:
     out += _listed("gaps (s without a fresh value)", [f"{s:.2f}  {name}" for name, s in summary.gaps.items()])
     out += _listed("unfinished files", summary.unfinished)
     out += _listed("actions derived from the measured pose", summary.derived)
+    out += _listed("DOUBTS", summary.doubts)
     return out + _listed("PROBLEMS", summary.problems)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from wam_core.contract import FloatArray
+from wam_core.data.doubts import outlying, slow, still, unequal
 from wam_core.data.episode import Episode
 from wam_core.data.frames import recordings_in
 from wam_core.data.reader import read_episodes
@@ -29,6 +30,7 @@ class FolderSummary:
         gaps: file and stream -> seconds without a fresh value.
         unfinished: files without a footer.
         derived: files whose actions come from the measured pose.
+        doubts: what training would fail at or suffer from, in words.
         problems: what keeps a file from being read, in words that name the file and the field.
     """
 
@@ -40,17 +42,22 @@ class FolderSummary:
     gaps: Mapping[str, float]
     unfinished: tuple[str, ...]
     derived: tuple[str, ...]
+    doubts: tuple[str, ...]
     problems: tuple[str, ...]
 
 
 def summarise(
-    folder: Path, robot: RobotContract | None = None, report: Callable[[int, int], None] | None = None
+    folder: Path,
+    robot: RobotContract | None = None,
+    report: Callable[[int, int], None] | None = None,
+    look: Callable[[Episode], None] | None = None,
 ) -> FolderSummary:
     """Read every recording below ``folder``; one that cannot be read is a problem, not an error.
 
     Args:
         robot: contract of recordings that embed none.
         report: called with (recordings read, recordings in all).
+        look: called with each episode, e.g. to keep pictures of it.
 
     Raises:
         ContractError: there is no recording.
@@ -67,15 +74,22 @@ def summarise(
     unfinished: dict[str, None] = {}
     derived: dict[str, None] = {}
     problems: list[str] = []
+    files: list[str] = []
+    contracts: dict[str, RobotContract] = {}
     for episode in _readable(paths, robot, problems, report):
         file = episode.path.name
+        files.append(file)
+        if not any(c.to_dict() == episode.robot.to_dict() for c in contracts.values()):
+            contracts[file] = episode.robot
+        if look:
+            look(episode)
         tasks.setdefault(episode.metadata.get("task", "unnamed"), []).append(len(episode.stamps_ns))
         outcomes[{True: "success", False: "failure", None: "unlabelled"}[episode.success]] += 1
         instructions[episode.instruction] += 1
         for camera, stamps in episode.image_stamps_ns.items():
             rates.setdefault(camera, []).append(_rate(stamps))
         for name, values in _columns(episode).items():
-            ranges.setdefault(name, []).append(np.array([values.min(), values.mean(), values.max(), len(values)]))
+            ranges.setdefault(name, []).append(_figures(values))
         for gap in episode.gaps:
             key = f"{file}:{gap.stream}"
             gaps[key] = gaps.get(key, 0.0) + (gap.end_ns - gap.start_ns + episode.robot.step_ns) / 1e9
@@ -83,15 +97,21 @@ def summarise(
             unfinished[file] = None
         if episode.metadata["actions"] != "recorded":
             derived[file] = None
+    means = {name: float(np.mean(found)) for name, found in rates.items()}
+    columns = {name: _merge(np.array(found)) for name, found in ranges.items()}
+    whole = {name: np.array(found) for name, found in ranges.items() if len(found) == len(files)}
+    doubts = [*unequal(contracts), *still(columns), *outlying(files, whole)]
+    doubts += slow(next(iter(contracts.values())), means) if files else []
     return FolderSummary(
         tasks={name: tuple(lengths) for name, lengths in sorted(tasks.items())},
         outcomes=outcomes,
         instructions=instructions,
-        cameras={name: float(np.mean(found)) for name, found in rates.items()},
-        columns={name: _merge(np.array(found)) for name, found in ranges.items()},
+        cameras=means,
+        columns=columns,
         gaps=gaps,
         unfinished=tuple(unfinished),
         derived=tuple(derived),
+        doubts=tuple(doubts),
         problems=tuple(problems),
     )
 
@@ -121,6 +141,11 @@ def _columns(episode: Episode) -> dict[str, FloatArray]:
     return columns | {f"measured {n}": episode.proprioception[:, i] for i, n in enumerate(robot.proprioception)}
 
 
+def _figures(values: FloatArray) -> FloatArray:
+    """``[5]`` least, mean, greatest, mean square, number."""
+    return np.array([values.min(), values.mean(), values.max(), np.square(values).mean(), len(values)])
+
+
 def _merge(found: FloatArray) -> tuple[float, float, float]:
-    mean = float(np.average(found[:, 1], weights=found[:, 3]))
+    mean = float(np.average(found[:, 1], weights=found[:, 4]))
     return float(found[:, 0].min()), mean, float(found[:, 2].max())
