@@ -52,7 +52,8 @@ def record(
             senses = {name: sensed(name, rng) for name in policy.senses}
             pose = proprioception(kinematics, RobotState(stamp_ns, position, np.zeros(8)))
             observation = Observation(stamp_ns, images, pose, TOLD, senses=senses)
-            committed = progress.committed("real_time_chunking", stamp_ns)
+            seam = "none" if policy.checkpoint.preset.recovery else "real_time_chunking"
+            committed = progress.committed(seam, stamp_ns)
             chunk = policy.act(observation, committed)
             progress.sent(chunk, stamp_ns + 200_000_000)
             used = input_record(policy, observation, chunk.sequence, committed)
