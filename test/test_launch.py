@@ -16,7 +16,7 @@ import rclpy
 from rclpy.context import Context
 
 from wam_core.errors import ContractError
-from wam_core.presets import preset_names
+from wam_core.presets import load_preset, preset_names
 from wam_core.robot.contract import load_robot
 from wam_ros.graph_processes import command
 from wam_ros.node_table import NODES, PARAMETERS, Options, launch_arguments, nodes_for, options_from
@@ -92,7 +92,7 @@ def test_every_preset_is_a_ros_parameter_file(model: str) -> None:
     try:
         assert node.get_parameter("name").value == model
         assert set(node.get_parameter("layout.cameras").value) <= {c.name for c in load_robot("panda_cell").cameras}
-        assert node.get_parameter("groups.action.sees").value
+        assert node.get_parameter(f"groups.{load_preset(model).basis}.sees").value
     finally:
         node.destroy_node()
         context.shutdown()

@@ -231,7 +231,11 @@ def test_what_was_not_recorded_is_missing_and_named() -> None:
         bare.scenes.channel("contact")
 
 
-@pytest.mark.parametrize("kind", [k for k in TINY if k not in ("signal", "touch_latent", "sound_latent")])
+#: Those whose tokens have no place in the picture.
+PLACELESS = ("signal", "touch_latent", "sound_latent", "tool_points")
+
+
+@pytest.mark.parametrize("kind", [k for k in TINY if k not in PLACELESS])
 def test_a_tile_that_does_not_fit_is_named(kind: str) -> None:
     """A layout of another size failed inside a reshape."""
     with pytest.raises(ContractError, match=r"layout\.front"):
@@ -253,6 +257,38 @@ def test_a_published_encoder_sees_camera_by_camera_now_and_at_the_end() -> None:
         replace(spec, width=24).build(CLIP)
     with pytest.raises(ContractError, match="pool"):
         replace(spec, pool=3).shape(CLIP)
+
+
+def reaching(steps: int = 5) -> Scenes:
+    """The tool goes to the left and down before the front camera."""
+    states = np.tile([0.5, -0.1, 0.25, 0.0, 0.0, 0.0, 0.5], (steps, 1))
+    states[:, 1:3] += np.arange(steps)[:, None] * np.array([0.05, -0.04])
+    return Scenes(moving(0).images, {"proprioception": states})
+
+
+def test_the_heat_is_where_each_camera_sees_the_tool() -> None:
+    """The peak was mirrored, half a cell off, or that of the observed instant; a tool out of sight was at the rim."""
+    scenes = reaching()
+    values, states = there_and_back("tool_heatmap", scenes), scenes.channel("proprioception")
+    pixels = CLIP.geometry().project("front", states[1:, None, :3], states[1:])[0][:, 0]
+    for heat, (x, y) in zip(values, pixels, strict=True):
+        rows, columns = np.mgrid[:32, :32]
+        total = heat[:, :32].sum()
+        found = ((columns * heat[:, :32]).sum() / total, (rows * heat[:, :32]).sum() / total)
+        assert 0.8 < heat[:, :32].max() <= 1.0 and np.abs(np.subtract(found, (x, y))).max() < 0.5
+    away = Scenes(scenes.images, {"proprioception": states + np.array([0.0, 2.0, 0, 0, 0, 0, 0])})
+    assert there_and_back("tool_heatmap", away)[:, :, :32].max() == 0.0
+
+
+def test_points_of_the_tool_are_where_each_camera_sees_them() -> None:
+    """x and y were exchanged, or the second camera's points drawn in the first one's picture."""
+    scenes = reaching()
+    values, states = there_and_back("tool_points", scenes), scenes.channel("proprioception")
+    assert values.shape == (4, 2, 4, 2)
+    for camera, name in enumerate(LAYOUT.cameras):
+        pixels = CLIP.geometry().project(name, states[1:, None, :3], states[1:])[0][:, 0]
+        np.testing.assert_allclose(values[:, camera, 1] * (64, 32) - 0.5, pixels, atol=1e-3)
+    assert np.ptp(values[:, 1], axis=0).max() < 1e-6, "a camera on the tool sees it where it always is"
 
 
 def test_every_kind_is_tried_here() -> None:

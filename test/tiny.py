@@ -30,6 +30,8 @@ from wam_core.substrates.signal import SignalSpec
 from wam_core.substrates.sound_latent import SoundLatentSpec
 from wam_core.substrates.substrate import SubstrateSpec
 from wam_core.substrates.teacher_features import TeacherFeaturesSpec
+from wam_core.substrates.tool_heatmap import ToolHeatmapSpec
+from wam_core.substrates.tool_points import ToolPointsSpec
 from wam_core.substrates.touch_latent import TouchLatentSpec
 from wam_core.substrates.video_latent import VideoLatentSpec
 from wam_core.substrates.vq_tokens import VqTokensSpec
@@ -52,6 +54,8 @@ TINY = {
     "rgbd": RgbdSpec("rgbd", shrink=4, patch=4),
     "rgbdn": RgbdnSpec("rgbdn", shrink=4, patch=4),
     "point_flow": PointFlowSpec("point_flow", cell=4, patch=4),
+    "tool_heatmap": ToolHeatmapSpec("tool_heatmap", cell=2, patch=4, spread=1.5),
+    "tool_points": ToolPointsSpec("tool_points", length=0.05),
     "point_tracks": PointTracksSpec("point_tracks", cell=4, patch=4, tracker="scene"),
 }
 WORDS = ("ball", "block", "blue", "green", "push", "reach", "red", "the", "to", "zone")

@@ -13,6 +13,8 @@ from wam_core.substrates.signal import SignalSpec
 from wam_core.substrates.sound_latent import SoundLatentSpec
 from wam_core.substrates.substrate import SubstrateSpec
 from wam_core.substrates.teacher_features import TeacherFeaturesSpec
+from wam_core.substrates.tool_heatmap import ToolHeatmapSpec
+from wam_core.substrates.tool_points import ToolPointsSpec
 from wam_core.substrates.touch_latent import TouchLatentSpec
 from wam_core.substrates.video_latent import VideoLatentSpec
 from wam_core.substrates.vq_tokens import VqTokensSpec
@@ -32,6 +34,8 @@ SUBSTRATES: Mapping[str, type[SubstrateSpec]] = {
     "point_flow": PointFlowSpec,
     "point_tracks": PointTracksSpec,
     "affordance_map": AffordanceMapSpec,
+    "tool_heatmap": ToolHeatmapSpec,
+    "tool_points": ToolPointsSpec,
     "signal": SignalSpec,
     "touch_latent": TouchLatentSpec,
     "sound_latent": SoundLatentSpec,

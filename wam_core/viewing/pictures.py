@@ -3,6 +3,7 @@
 ``nearest`` stands beside ``features``: of the pictures that were seen, the one whose features are the most similar.
 """
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -25,6 +26,8 @@ MAP_SIZE, MAP_CENTRE = 1.0, 0.5
 FAINT_TOUCH, FULL_TOUCH = 0.005, 1.0
 #: Pixels between tracks that are drawn.
 TRACK_EVERY = 4
+#: Height and width of the picture that lines are drawn in, before it becomes as large as the cameras'.
+LINES = (128, 256)
 #: So much of a live image is covered where a map is 1.
 MOST_OPAQUE = 0.75
 #: Kinds that are laid out as no camera sees them.
@@ -152,6 +155,19 @@ def _tracks(values: NDArray[np.generic]) -> Pixels:
     return drawn
 
 
+def _key_points(values: NDArray[np.generic]) -> Pixels:
+    """A line through the points in each camera's picture, from violet to yellow."""
+    points = np.asarray(values, np.float64)
+    height, width = LINES
+    drawn = np.zeros((len(points), height, width, 3), np.uint8)
+    for frame, cameras in zip(drawn, points, strict=True):
+        for line in (cameras * (width, height)).round().astype(int).tolist():
+            for k, (begin, end) in enumerate(itertools.pairwise(line)):
+                share = (k + 0.5) / (len(line) - 1)
+                cv2.line(frame, begin, end, (120 + 130 * share, 40 + 190 * share, 200 - 160 * share), 2)
+    return drawn
+
+
 def _cloud(values: NDArray[np.generic]) -> Pixels:
     """Points as seen from above in their colours: forward is up, left is left."""
     cloud = np.asarray(values, np.float64)
@@ -195,6 +211,7 @@ PICTURES: Mapping[str, Callable[[NDArray[np.generic]], Pixels]] = {
     "tracks": _tracks,
     "touch": _touch,
     "spectrogram": _spectrogram,
+    "key_points": _key_points,
 }
 
 #: Kinds of several layers -> the kind of each layer, and where in the values it is.
