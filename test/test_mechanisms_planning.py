@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 import torch
 from test_anatomy import sampled
-from tiny import INSTRUCTIONS, PARTS, tiny_checkpoint
+from test_mcts import Walk
+from tiny import INSTRUCTIONS, PARTS, tiny_checkpoint, tiny_senses
 
 from wam_core.contract import Observation
+from wam_core.data.statistics import column_statistics
 from wam_core.errors import ContractError
+from wam_core.model import sampling
 from wam_core.model.groups import Wiring
+from wam_core.model.runtimes.eager import Eager
 from wam_core.planners.tree_search import TreeSearch
 from wam_core.policy import Policy
 from wam_core.presets import ACTION, from_dict, load_preset
+from wam_core.robot.contract import load_robot
+from wam_core.substrates.substrate import Scenes
+from wam_core.training.batches import action_columns
+from wam_core.world import model_world, scene_viewer
 
 TASK = INSTRUCTIONS[0]
 
@@ -135,6 +143,89 @@ def test_a_search_that_the_model_cannot_answer_is_refused() -> None:
     past = {"substrate": "pixels", "span": "past", "source": "observed", "expert": "pixels", "sees": ["past"]}
     with pytest.raises(ContractError, match=r"memory.*0, for tree_search"):
         from_dict({**raw, "memory": 2, "groups": {**raw["groups"], "past": past}}, "mine")
-    judged = {"substrate": "progress", "span": "future", "source": "observed", "expert": "judge", "sees": ["seen"]}
-    with pytest.raises(ContractError, match=r"groups\.seen\.substrate.*pictures alone"):
-        from_dict({**raw, "groups": {**raw["groups"], "seen": judged}}, "mine")
+    far = {"substrate": "depth", "span": "present", "source": "observed", "expert": "judge", "sees": ["far"]}
+    substrates = {**raw["substrates"], "depth": {"kind": "depth", "shrink": 2, "patch": 8}}
+    with pytest.raises(ContractError, match=r"groups\.far\.substrate.*pictures alone"):
+        from_dict({**raw, "substrates": substrates, "groups": {**raw["groups"], "far": far}}, "mine")
+
+
+def looked(rng: np.random.Generator, stamp: int, x: float = 0.0, told: str = TASK) -> Observation:
+    """Noise before a wall at 0.6 m, the tool at ``x`` m from where it is in all others."""
+    robot = load_robot("panda_cell")
+    images = {c: rng.integers(0, 255, (128, 128, 3), dtype=np.uint8) for c in ("front", "wrist")}
+    senses = tiny_senses(robot, ("front_depth", "wrist_depth"))
+    senses = {name: np.full_like(values, 0.6) for name, values in senses.items()}
+    pose = np.array([0.5 + x, 0.0, 0.5, 0.0, 0.0, 0.0, 1.0])
+    return Observation(stamp * 10**8, images, pose, told, senses=senses)
+
+
+def test_alp_3d_shows_each_action_what_is_remembered_of_where_it_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """3D-ALP: the memory, as the cameras would see it from where an action brings them, conditions its rollout."""
+    c = tiny_checkpoint("alp_3d")
+    viewer = scene_viewer(c)
+    assert viewer is not None
+    name, substrate = viewer
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (*c.preset.layout.size, 3), dtype=np.uint8)
+    pose = looked(rng, 0).proprioception
+    depth = np.full((1, *c.preset.layout.size), 0.6, np.float32)
+    scenes = Scenes(image[None], {"proprioception": pose[None], "depth": depth})
+    memory = substrate.seen(substrate.nothing, scenes, 0)
+    world = model_world(c, Eager(c.model), 3, scenes, TASK, memory)
+    shown: list[torch.Tensor] = []
+    generate = sampling.generate
+
+    def watched(situation, *args, **options):  # type: ignore[no-untyped-def]
+        shown.append(situation.observed.get((name, "future")))
+        return generate(situation, *args, **options)
+
+    monkeypatch.setattr(sampling, "generate", watched)
+    actions = torch.zeros(2, *c.model.shape_of(ACTION))
+    actions[1, :, 0] = 3.0
+    first = world.generate(("future",), torch.Generator().manual_seed(0), 2, given={ACTION: actions})["future"]
+    ways = world._course(actions)[:, 3::4]
+    assert np.abs(ways[1] - ways[0]).max() > 0.01
+    expected = torch.stack([substrate.views(memory, way) for way in ways])
+    assert torch.equal(shown[-1], expected) and not torch.equal(expected[0], expected[1])
+    blind = model_world(c, Eager(c.model), 3, scenes, TASK, substrate.nothing)
+    second = blind.generate(("future",), torch.Generator().manual_seed(0), 2, given={ACTION: actions})["future"]
+    assert not torch.equal(first, second), "the rollout depends on what is remembered"
+    assert len(world.generate((ACTION,), torch.Generator())[ACTION]) == 1 and shown[-1] is None, "the prior does not"
+
+
+def test_alp_3d_remembers_what_left_the_picture() -> None:
+    """3D-ALP: the memory outlasts the picture, from chunk to chunk, and is of this task alone."""
+
+    checkpoint = tiny_checkpoint("alp_3d")
+    far = np.random.default_rng(0).normal(0.0, 0.2, (64, 16 * 7))
+    action = column_statistics(action_columns(checkpoint.preset, checkpoint.robot), far)
+    restless = replace(checkpoint, statistics={**checkpoint.statistics, "action": action})
+
+    def dreamt(*before: Observation) -> np.ndarray:
+        policy = Policy(restless, seed=0)
+        for observation in before:
+            policy.act(observation)
+        policy.sequence = 99
+        policy.act(looked(np.random.default_rng(9), 100))
+        return next(f.values for f in policy.imagine() if f.substrate == "video")
+
+    aside = [looked(np.random.default_rng(seed), 10, x=0.25) for seed in (1, 2)]
+    assert not np.array_equal(dreamt(aside[0]), dreamt(aside[1])), "seen beside what is seen now"
+    assert not np.array_equal(dreamt(aside[0]), dreamt())
+    assert np.array_equal(dreamt(looked(np.random.default_rng(1), 10, 0.25, INSTRUCTIONS[1])), dreamt())
+    assert np.array_equal(dreamt(looked(np.random.default_rng(1), 200, 0.25)), dreamt()), "what is to come is not known"
+
+
+def test_alp_3d_takes_the_action_that_its_tree_visited_most() -> None:
+    """3D-ALP: Monte-Carlo tree search over actions; the world model is asked about each and judged by what it shows."""
+    wiring, planner = Wiring(load_preset("alp_3d").groups), load_preset("alp_3d").planner
+    assert planner is not None and planner.kind == "mcts"
+    assert wiring.depends("progress", "future") and wiring.depends("future", ACTION)
+    assert not wiring.depends(ACTION, "future") and not wiring.depends(ACTION, "views")
+    world = Walk({"hill": 1.0, "mountain": 0.0})
+    better = 0
+    for seed in range(10):
+        chosen = planner.choose(world, ACTION, torch.Generator().manual_seed(seed))
+        alone = world.generate((ACTION,), torch.Generator().manual_seed(seed))
+        better += abs(float(chosen[ACTION].mean()) - 0.5) <= abs(float(alone[ACTION].mean()) - 0.5)
+    assert better >= 8, "nearer to the hill than the first that comes to mind"

@@ -26,6 +26,7 @@ from wam_core.substrates.optical_flow import OpticalFlowSpec
 from wam_core.substrates.pixels import PixelsSpec
 from wam_core.substrates.point_flow import PointFlowSpec
 from wam_core.substrates.point_tracks import PointTracksSpec
+from wam_core.substrates.scene_view import SceneViewSpec
 from wam_core.substrates.signal import SignalSpec
 from wam_core.substrates.sound_latent import SoundLatentSpec
 from wam_core.substrates.substrate import SubstrateSpec
@@ -46,6 +47,7 @@ TINY = {
     "vq_tokens": VqTokensSpec("vq_tokens", latent_channels=4, width=8, patch=2, depth=2),
     "pixels": PixelsSpec("pixels", shrink=4, patch=4),
     "optical_flow": OpticalFlowSpec("optical_flow", cell=4, patch=4),
+    "scene_view": SceneViewSpec("scene_view", shrink=4, patch=4, points=500, cell=0.02),
     "signal": SignalSpec("signal", channel="progress"),
     "touch_latent": TouchLatentSpec("touch_latent", rows=16, columns=16, kept=3),
     "sound_latent": SoundLatentSpec("sound_latent", 8000.0, 800, frames=5, mels=16, kept_frames=2, kept_mels=6),

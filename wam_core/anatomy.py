@@ -112,11 +112,16 @@ def _tapped(wiring: Wiring, name: str) -> bool:
     return any(g.source == "tap" and g.copy_of == name for g in wiring.groups.values())
 
 
+def _remembered(preset: Preset, group: TokenGroup) -> bool:
+    """Whether the group shows what is remembered of the scene."""
+    return group.source == "observed" and preset.substrates[group.substrate].remembers
+
+
 def _backbone(preset: Preset, futures: list[TokenGroup], wiring: Wiring, joint: list[TokenGroup]) -> str:
     carriers = {EXPERTS[preset.experts[g.expert].kind].axis for g in futures}
     if len(carriers) == 1 and "" not in carriers:
         return carriers.pop()
-    remembers = any(g.span == "past" for g in wiring.groups.values())
+    remembers = any(g.span == "past" or _remembered(preset, g) for g in wiring.groups.values())
     axes = {GENERATORS[g.generator].axis for g in futures}
     if axes == {"Joint-embedding"}:
         return "Autoregressive" if remembers else "Joint-embedding"

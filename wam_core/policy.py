@@ -29,10 +29,11 @@ from wam_core.recovery.trajectory import Motion, held_motion, smooth_motion
 from wam_core.robot.binding import check_binding
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.geometry import Geometry
+from wam_core.scene_memory import SceneMemory
 from wam_core.substrates.substrate import Scenes
 from wam_core.training.batches import chunk_features, chunk_values
 from wam_core.training.checkpoint import Checkpoint, load_checkpoint
-from wam_core.world import ModelWorld, model_world, sub_instructions
+from wam_core.world import ModelWorld, model_world, scene_viewer, sub_instructions
 
 #: Passes until the speed is that of all later ones: kernels are chosen in the first, memory has grown after the second.
 WARM_UPS = 2
@@ -206,9 +207,25 @@ class Policy:
 
     def _world(self, stamp_ns: int, scenes: Scenes, instruction: str, known: Mapping[str, Known]) -> ModelWorld:
         """What the cameras see and saw, the robot's own numbers and what it is told."""
-        world = model_world(self.checkpoint, self.runtime, self.steps, scenes, instruction)
+        remembered = self._remembered(stamp_ns, scenes, instruction)
+        world = model_world(self.checkpoint, self.runtime, self.steps, scenes, instruction, remembered)
         past = self._memory.past(stamp_ns, instruction, world.present()) if self._memory.length else {}
         return replace(world, observed={**world.observed, **{(n, "past"): x for n, x in past.items()}}, known=known)
+
+    def _remembered(self, stamp_ns: int, scenes: Scenes, instruction: str) -> SceneMemory | None:
+        """The scene as it was seen under this instruction so far, and is seen now; begun anew as :class:`Memory` is."""
+        viewer, before = scene_viewer(self.checkpoint), self._thought
+        if viewer is None:
+            return None
+        memory = viewer[1].nothing
+        if (
+            before
+            and before.world.remembered
+            and before.world.instruction == instruction
+            and before.stamp_ns < stamp_ns
+        ):
+            memory = before.world.remembered
+        return viewer[1].seen(memory, scenes, 0)
 
     def _scenes(self, observation: Observation) -> Scenes:
         """One instant, as a row of the training frames has it."""

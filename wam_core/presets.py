@@ -106,7 +106,7 @@ class Preset:
     @property
     def clip(self) -> Clip:
         """Timing and picture of a training window."""
-        return Clip(self.layout, self.horizon // self.frame_stride, self.frame_stride)
+        return Clip(self.layout, self.horizon // self.frame_stride, self.frame_stride, pace=self.replan_steps)
 
     @property
     def live_channels(self) -> tuple[str, ...]:
@@ -192,6 +192,7 @@ def from_dict(raw: Mapping[str, Any], source: str) -> Preset:
     if preset.memory < 0 or bool(preset.memory) != any(g.span == "past" for g in preset.groups):
         raise ContractError(f"{source}.memory", preset.memory, "more than 0 exactly when a group is of the past")
     _check_basis(preset, wiring, source)
+    _check_views(preset, source)
     if preset.planner:
         preset.planner.check(wiring, preset.basis)
         _check_asked(preset, preset.planner, source)
@@ -222,15 +223,21 @@ def _check_asked(preset: Preset, planner: PlannerSpec, source: str) -> None:
         return
     if preset.memory:
         raise ContractError(f"{source}.memory", preset.memory, f"0, for {kind} goes on where nothing was measured")
-    for group in preset.groups:
-        unseen = (
-            set(preset.substrates[group.substrate].channels) - {"proprioception"} if group.source == "observed" else ()
-        )
-        if unseen:
-            expected = (
-                f"one of pictures alone, for {kind} goes on from pictures ({', '.join(sorted(unseen))} end there)"
-            )
+    for group in (g for g in preset.groups if g.source == "observed"):
+        spec = preset.substrates[group.substrate]
+        unseen = sorted(set(spec.channels) - {"proprioception"})
+        if unseen and not spec.remembers:
+            expected = f"one of pictures alone, for {kind} goes on from pictures ({', '.join(unseen)} end there)"
             raise ContractError(f"{source}.groups.{group.name}.substrate", group.substrate, expected)
+
+
+def _check_views(preset: Preset, source: str) -> None:
+    """What is remembered is seen, not generated, from where the action leads; and no other future is seen."""
+    for group in preset.groups:
+        spec = preset.substrates.get(group.substrate)
+        if spec and spec.remembers != (group.source == "observed" and group.span == "future"):
+            what = "an observed group of the future" if spec.remembers else "generated, or observed of another span"
+            raise ContractError(f"{source}.groups.{group.name}", f"{group.source}, {group.span}", what)
 
 
 def _check_basis(preset: Preset, wiring: Wiring, source: str) -> None:

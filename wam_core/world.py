@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from wam_core.model.sampling import Known, Standing
 from wam_core.model.situation import Situation
 from wam_core.model.wam import Content
 from wam_core.presets import ACTION
+from wam_core.scene_memory import SceneMemory
+from wam_core.substrates.scene_view import SceneView
 from wam_core.substrates.substrate import Scenes
 from wam_core.training.batches import chunk_values, normalised
 from wam_core.training.checkpoint import Checkpoint
@@ -32,6 +34,7 @@ class ModelWorld:
         scenes: what is seen, one row for each situation.
         observed: (substrate, span) -> features ``[B, N, F]``.
         known: what generated groups go on from.
+        remembered: of the scene, where the preset looks at that.
     """
 
     checkpoint: Checkpoint
@@ -41,6 +44,7 @@ class ModelWorld:
     instruction: str
     observed: Mapping[Content, Tensor]
     known: Mapping[str, Known] = field(default_factory=dict)
+    remembered: SceneMemory | None = None
 
     @property
     def proprioception(self) -> FloatArray:
@@ -70,7 +74,30 @@ class ModelWorld:
         begun: Mapping[str, Standing] | None = None,
     ) -> dict[str, Tensor]:
         held = {name: self._held(name, value) for name, value in (given or {}).items()}
-        return sampling.generate(self.situation, outputs, self.steps, rng, held, self.known, candidates, begun=begun)
+        ahead, sample = self, partial(sampling.generate, steps=self.steps, rng=rng, known=self.known, begun=begun)
+        if self._looks_ahead(outputs):
+            if ACTION not in held:
+                held |= sample(self.situation, (ACTION,), given=held, samples=candidates)
+            ahead = self._ahead(held[ACTION])
+        return sample(ahead.situation, outputs, given=held, samples=candidates)
+
+    def _looks_ahead(self, outputs: tuple[str, ...]) -> bool:
+        """Whether ``outputs`` depend on what is remembered of where the action leads."""
+        wiring = self.checkpoint.model.wiring
+        groups = (wiring.groups[n] for n in wiring.needed(outputs))
+        return self.remembered is not None and any(g.span == "future" and g.source == "observed" for g in groups)
+
+    def _ahead(self, action: Tensor) -> "ModelWorld":
+        """A situation for each action ``[n, N, F]``, with what is remembered as it would be seen on its way."""
+        viewer = scene_viewer(self.checkpoint)
+        assert viewer is not None and self.remembered is not None
+        name, substrate = viewer
+        every, rows = self.checkpoint.preset.frame_stride, np.arange(len(action)) % len(self.scenes.images)
+        ways = self._course(action)[:, every - 1 :: every]
+        views = torch.stack([substrate.views(self.remembered, way) for way in ways])
+        scenes = Scenes(self.scenes.images[rows], {n: values[rows] for n, values in self.scenes.channels.items()})
+        observed = {content: values[torch.from_numpy(rows)] for content, values in self.observed.items()}
+        return replace(self, scenes=scenes, observed={**observed, (name, "future"): views})
 
     def begin(self, outputs: tuple[str, ...], rng: torch.Generator) -> tuple[dict[str, Tensor], dict[str, Standing]]:
         """What :meth:`generate` gives, and where those groups stand that take more steps than ``outputs`` do."""
@@ -100,19 +127,19 @@ class ModelWorld:
         if not pictured:
             raise ContractError("made", sorted(made), "a group in pictures among them, which says what is seen then")
         frames = self.shown(pictured[0], made[pictured[0].name])
-        reached = self._reached(made[ACTION])
+        reached = self._course(made[ACTION])[:, -1]
         ends = Scenes(np.ascontiguousarray(frames[:, -1], np.uint8), {"proprioception": reached})
-        return model_world(c, self.runtime, self.steps, ends, self.instruction)
+        return model_world(c, self.runtime, self.steps, ends, self.instruction, self.remembered)
 
-    def _reached(self, action: Tensor) -> FloatArray:
-        """Proprioception ``[B, D]`` where the last steps of chunks ``[B, N, F]`` lead."""
+    def _course(self, action: Tensor) -> FloatArray:
+        """Proprioception ``[B, horizon, D]`` where the steps of chunks ``[B, N, F]`` lead."""
         robot, table = self.checkpoint.robot, self.checkpoint.statistics["action"]
         missing = set(robot.proprioception) - set(robot.action.names)
         if missing:
             raise ContractError("robot.proprioception", sorted(missing), "names that actions speak of too")
         columns = [robot.action.names.index(name) for name in robot.proprioception]
         here = np.broadcast_to(self.proprioception, (len(action), len(columns)))
-        return np.array([chunk_values(robot, table, a, p)[-1, columns] for a, p in zip(action, here, strict=True)])
+        return np.array([chunk_values(robot, table, a, p)[:, columns] for a, p in zip(action, here, strict=True)])
 
     def shown(self, group: TokenGroup, features: Tensor) -> NDArray[np.generic]:
         """Values ``[M, ...]`` as the group's substrate decodes features ``[M, N, F]``."""
@@ -134,12 +161,18 @@ def model_world(
     steps: int,
     scenes: Scenes,
     instruction: str,
+    remembered: SceneMemory | None = None,
 ) -> ModelWorld:
     """A world whose every row of ``scenes`` is a situation; nothing is past."""
-    names = sorted({g.substrate for g in checkpoint.preset.groups if g.source == "observed"})
+    names = sorted({g.substrate for g in checkpoint.preset.groups if g.source == "observed" and g.span != "future"})
     rows = _rows(scenes)
     observed = {(name, "present"): checkpoint.substrates[name].encode(scenes, rows) for name in names}
-    return ModelWorld(checkpoint, runtime, steps, scenes, instruction, observed)
+    return ModelWorld(checkpoint, runtime, steps, scenes, instruction, observed, remembered=remembered)
+
+
+def scene_viewer(checkpoint: Checkpoint) -> tuple[str, SceneView] | None:
+    """The substrate that shows what is remembered of the scene, and its name in the preset."""
+    return next(((n, s) for n, s in checkpoint.substrates.items() if isinstance(s, SceneView)), None)
 
 
 def _rows(scenes: Scenes) -> NDArray[np.int64]:

@@ -84,7 +84,8 @@ class TrainingFrames:
         """What substrates encode from, row by row; ``progress`` is the share of a stretch that has passed."""
         begin, end = self.bounds[self.stretch].T
         progress = (np.arange(len(begin)) - begin) / np.maximum(end - 1 - begin, 1)
-        return Scenes(self.images, {**self.channels, "progress": progress, "proprioception": self.proprioception})
+        computed = {"progress": progress, "beginning": begin, "proprioception": self.proprioception}
+        return Scenes(self.images, {**self.channels, **computed})
 
     @property
     def stretch(self) -> IntArray:

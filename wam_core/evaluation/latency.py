@@ -108,23 +108,26 @@ def make_runner(preset: Preset, seed: int, way: str) -> Callable[[], Tensor]:
     """One image -> what a chunk of ``preset`` is made from, with random weights, to be called as often as one likes."""
     torch.manual_seed(seed)
     robot = load_robot(preset.robot)
-    seen = {g.substrate for g in preset.groups if g.source == "observed"}
-    substrates = {name: s for name, s in build_substrates(preset, robot).items() if name in seen}
+    seen = {g.content for g in preset.groups if g.source == "observed" and g.span != "past"}
+    substrates = build_substrates(preset, robot)
     model = WorldActionModel(model_spec(preset, robot, WORDS)).eval()
     runtime = RUNTIMES.get(way, Eager)(model)
     image = np.random.default_rng(seed).integers(0, 256, (1, *preset.layout.size, 3), dtype=np.uint8)
     needed = needed_senses(robot, preset.live_channels, preset.layout)
     nothing = {s.name: np.zeros(shape, kind) for s in needed for shape, kind in [form(robot, s)]}
     sensed = channels_of(robot, preset.live_channels, nothing, preset.layout)
-    scenes, now = Scenes(image, {n: values[None] for n, values in sensed.items()}), np.zeros((1, 1), np.int64)
+    channels = {**sensed, "proprioception": np.zeros(len(robot.proprioception)), "beginning": np.zeros((), np.int64)}
+    scenes = Scenes(image, {n: values[None] for n, values in channels.items()})
+    rows = {"present": np.zeros((1, 1), np.int64), "future": np.zeros((1, 1 + preset.clip.instants), np.int64)}
     words = torch.ones(1, preset.text_length, dtype=torch.long)
     proprioception = torch.zeros(1, len(robot.proprioception))
 
     @torch.no_grad()
     def run() -> Tensor:
-        present = {name: substrates[name].encode(scenes, now) for name in seen}
+        observed = {(name, span): substrates[name].encode(scenes, rows[span]) for name, span in seen}
+        present = {name: x for (name, span), x in observed.items() if span == "present"}
         past = Memory(preset.memory).past(0, "", present) if preset.memory else {}
-        observed = {(n, span): x for span, of in (("present", present), ("past", past)) for n, x in of.items()}
+        observed |= {(name, "past"): x for name, x in past.items()}
         inputs = Inputs(observed, words, proprioception)
         return WAYS[way](preset, runtime, inputs, torch.Generator().manual_seed(seed))
 

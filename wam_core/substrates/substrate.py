@@ -27,6 +27,7 @@ CHANNELS: Mapping[str, str] = {
     "its tip, columns along the x axis of the tool",
     "contact": "[N] 1 where the tool feels something, else 0; of recordings",
     "progress": "[N] share of the stretch that has passed; of recordings",
+    "beginning": "[N] row at which the stretch began; of recordings",
 }
 
 
@@ -59,6 +60,7 @@ class Clip:
 
     Attributes:
         instants: predicted instants after the observed one. stride: action steps between two of them.
+        pace: action steps between two observations that are answered.
         robot: what senses and acts; None before it is known, when sizes are all that can be asked for.
     """
 
@@ -66,6 +68,7 @@ class Clip:
     instants: int
     stride: int
     robot: RobotContract | None = None
+    pace: int = 1
 
     def geometry(self, shrink: int = 1) -> Geometry:
         """Where the pixels of the laid-out image look, if that is made smaller by ``shrink``.
@@ -122,12 +125,15 @@ class SubstrateSpec(ABC):
         channels: keys of :data:`CHANNELS` that it encodes from, beside the pictures. Where a group of it is observed,
             the robot must have them; else only the recordings that it is trained with.
         goes_on: whether ``decode`` needs the present's features, of which the future's are the continuation.
+        remembers: whether its future is no prediction: what is remembered, as an action would bring the cameras to see
+            it.
     """
 
     axis: ClassVar[str]
     shows: ClassVar[str]
     channels: ClassVar[tuple[str, ...]] = ()
     goes_on: ClassVar[bool] = False
+    remembers: ClassVar[bool] = False
     kind: str
 
     @abstractmethod

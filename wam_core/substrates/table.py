@@ -9,6 +9,7 @@ from wam_core.substrates.optical_flow import OpticalFlowSpec
 from wam_core.substrates.pixels import PixelsSpec
 from wam_core.substrates.point_flow import PointFlowSpec
 from wam_core.substrates.point_tracks import PointTracksSpec
+from wam_core.substrates.scene_view import SceneViewSpec
 from wam_core.substrates.signal import SignalSpec
 from wam_core.substrates.sound_latent import SoundLatentSpec
 from wam_core.substrates.substrate import SubstrateSpec
@@ -36,6 +37,7 @@ SUBSTRATES: Mapping[str, type[SubstrateSpec]] = {
     "affordance_map": AffordanceMapSpec,
     "tool_heatmap": ToolHeatmapSpec,
     "tool_points": ToolPointsSpec,
+    "scene_view": SceneViewSpec,
     "signal": SignalSpec,
     "touch_latent": TouchLatentSpec,
     "sound_latent": SoundLatentSpec,

@@ -1,6 +1,6 @@
 """Recorded frames as the model's features: latents are computed once, normalisation comes from the statistics."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -170,13 +170,14 @@ def observed_features(
     preset: Preset, substrates: Mapping[str, Substrate], frames: TrainingFrames, rows: NDArray[np.int64]
 ) -> dict[Content, Tensor]:
     """What the model's observed groups show at ``rows [M]``, as it was recorded: ``[M, N, F]`` each."""
-    observed = [g for g in preset.groups if g.source == "observed"]
-    return {
-        g.content: _past(preset, substrates[g.substrate], frames, rows)
-        if g.span == "past"
-        else substrates[g.substrate].encode(frames.scenes, rows[:, None])
-        for g in observed
+    windows = frames.windows(preset.horizon, preset.frame_stride)
+    shown: dict[str, Callable[[Substrate], Tensor]] = {
+        "past": lambda substrate: _past(preset, substrate, frames, rows),
+        "present": lambda substrate: substrate.encode(frames.scenes, rows[:, None]),
+        "future": lambda substrate: substrate.encode(frames.scenes, windows.clip[rows]),
     }
+    observed = [g for g in preset.groups if g.source == "observed"]
+    return {g.content: shown[g.span](substrates[g.substrate]) for g in observed}
 
 
 @torch.no_grad()
