@@ -26,7 +26,7 @@ EXPORTED = [name for name in RUNTIMES if name != "eager"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["fast_wam", "fast_wam_joint", "fast_wam_idm"])
+@pytest.mark.parametrize("name", ["fast_wam", "fast_wam_joint", "fast_wam_idm", "cot_vla", "palm"])
 @pytest.mark.parametrize("runtime", EXPORTED)
 def test_an_exported_model_is_the_same_model(runtime: str, name: str) -> None:
     """An export froze a noise level, a text or a cache of the pass that it was made from."""

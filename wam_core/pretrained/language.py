@@ -32,7 +32,7 @@ def decoder_of(expert: ExpertSize, size: TrunkSize) -> Any:
             num_key_value_heads=1,
             head_dim=size.head_dim,
             vocab_size=1,
-            pad_token_id=None,
+            **dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id")),
             # The library's own is for widths of thousands.
             initializer_range=expert.width**-0.5,
         )
