@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from tiny import WORDS
+from test_policy import observation
+from tiny import INSTRUCTIONS, WORDS, tiny_checkpoint, tiny_preset
 
 from wam_core.errors import ContractError
 from wam_core.model.experts.decoder import DECODERS, Decoder
@@ -14,7 +17,10 @@ from wam_core.model.groups import TokenGroup
 from wam_core.model.modalities import TokenShape
 from wam_core.model.trunk import ExpertSize, Stream, Trunk, TrunkSize
 from wam_core.model.wam import ModelSpec, WorldActionModel
+from wam_core.policy import Policy
+from wam_core.presets import model_spec
 from wam_core.pretrained.language import decoder_of, load_words
+from wam_core.training.checkpoint import load_checkpoint, save_checkpoint
 
 SIZE = TrunkSize(layers=2, heads=4, head_dim=8, text_dim=24, time_dim=16)
 STILL = torch.zeros(1)
@@ -122,3 +128,19 @@ def test_the_library_is_read_by_those_who_name_a_language_model() -> None:
     """Every node paid seconds and a dependency for a model that it did not run."""
     code = "import sys, wam_core.policy, wam_core.cli.main; sys.exit('transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_preset_that_names_published_weights_acts_on_the_words_of_that_model(tmp_path: Path) -> None:
+    """Only random layers had ever been put in a preset: the words of a real one did not reach its sequence."""
+    folder, preset = saved("gemma", tmp_path / "published"), tiny_preset("palm")
+    named = replace(preset.experts["language"], kind="gemma", width=24, ffn=48, weights=folder)
+    size = replace(preset.trunk, layers=2, heads=4, head_dim=8, text_dim=24)
+    preset = replace(preset, experts={**preset.experts, "language": named}, trunk=size)
+    checkpoint = replace(tiny_checkpoint("palm"), preset=preset)
+    checkpoint = replace(checkpoint, model=WorldActionModel(model_spec(preset, checkpoint.robot, WORDS)).eval())
+    save_checkpoint(tmp_path / "checkpoint", checkpoint)
+    policy = Policy(load_checkpoint(tmp_path / "checkpoint"), seed=0)
+    first, other = (policy.act(observation(instruction=said)).values for said in INSTRUCTIONS)
+    assert not np.array_equal(first, other)
+    with pytest.raises(ContractError, match=r"trunk\.text_dim.*24"):
+        WorldActionModel(model_spec(replace(preset, trunk=replace(size, text_dim=16)), checkpoint.robot, WORDS))
