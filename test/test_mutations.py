@@ -107,6 +107,10 @@ MUTATIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         "test_palm_gates_its_action_expert_by_progress",
         {"groups.action.gate": ""},
     ),
+    "point_world": (
+        "test_point_world_plans_over_rollouts_of_what_points_will_do",
+        {"planner": None},
+    ),
     "rigvid": (
         "test_rigvid_rejects_videos_that_do_not_bring_the_task_forward",
         {"planner.rise": 0.0},

@@ -232,7 +232,7 @@ def test_what_was_not_recorded_is_missing_and_named() -> None:
 
 
 #: Those whose tokens have no place in the picture.
-PLACELESS = ("signal", "touch_latent", "sound_latent", "tool_points")
+PLACELESS = ("signal", "touch_latent", "sound_latent", "tool_points", "robot_flow")
 
 
 @pytest.mark.parametrize("kind", [k for k in TINY if k not in PLACELESS])

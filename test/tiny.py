@@ -26,6 +26,7 @@ from wam_core.substrates.optical_flow import OpticalFlowSpec
 from wam_core.substrates.pixels import PixelsSpec
 from wam_core.substrates.point_flow import PointFlowSpec
 from wam_core.substrates.point_tracks import PointTracksSpec
+from wam_core.substrates.robot_flow import RobotFlowSpec
 from wam_core.substrates.scene_view import SceneViewSpec
 from wam_core.substrates.signal import SignalSpec
 from wam_core.substrates.sound_latent import SoundLatentSpec
@@ -58,6 +59,7 @@ TINY = {
     "point_flow": PointFlowSpec("point_flow", cell=4, patch=4),
     "tool_heatmap": ToolHeatmapSpec("tool_heatmap", cell=2, patch=4, spread=1.5),
     "tool_points": ToolPointsSpec("tool_points", length=0.05),
+    "robot_flow": RobotFlowSpec("robot_flow", points=12),
     "point_tracks": PointTracksSpec("point_tracks", cell=4, patch=4, tracker="scene"),
 }
 WORDS = ("ball", "block", "blue", "green", "push", "reach", "red", "the", "to", "zone")
@@ -101,7 +103,9 @@ def _tiny_expert(name: str, size: ExpertSize) -> ExpertSize:
 def tiny_model(name: str, seed: int = 0) -> WorldActionModel:
     spec = model_spec(tiny_preset(name), load_robot("panda_cell"), WORDS)
     torch.manual_seed(seed)
-    return WorldActionModel(spec).eval()
+    model = WorldActionModel(spec).eval()
+    model.bind(lambda features, here: here + 0.02 * features.double().numpy())
+    return model
 
 
 def tiny_frames(episodes: int = 4, length: int = 20, seed: int = 0) -> TrainingFrames:

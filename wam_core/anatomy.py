@@ -78,6 +78,9 @@ def _deployment(preset: Preset) -> str:
         return "Single-step"
     if preset.memory:
         return "Interactive"
+    # What was planned as a whole may be carried out to its end or planned anew after each part of it.
+    if preset.planner and preset.planner.optimises:
+        return "Open / Chunked"
     return "Open-loop" if preset.replan_steps == preset.horizon else "Chunked"
 
 
@@ -118,6 +121,9 @@ def _remembered(preset: Preset, group: TokenGroup) -> bool:
 
 
 def _backbone(preset: Preset, futures: list[TokenGroup], wiring: Wiring, joint: list[TokenGroup]) -> str:
+    # What acts is a model and an optimiser that asks it.
+    if preset.planner and preset.planner.optimises:
+        return "Hybrid"
     carriers = {EXPERTS[preset.experts[g.expert].kind].axis for g in futures}
     if len(carriers) == 1 and "" not in carriers:
         return carriers.pop()

@@ -112,7 +112,7 @@ class Preset:
     def live_channels(self) -> tuple[str, ...]:
         """Channels that must be sensed while it acts, beside proprioception: of what it observes, of its recovery."""
         observed = dict.fromkeys(g.substrate for g in self.groups if g.source == "observed")
-        named = dict.fromkeys(channel for name in observed for channel in self.substrates[name].channels)
+        named = dict.fromkeys(channel for name in observed for channel in self.substrates[name].present_channels)
         recovered = self.recovery.channels if self.recovery else ()
         return tuple(channel for channel in dict.fromkeys((*named, *recovered)) if channel != "proprioception")
 
@@ -244,6 +244,9 @@ def _check_basis(preset: Preset, wiring: Wiring, source: str) -> None:
     """A chunk comes from an action group or from a recovery: from one of them, and from one alone."""
     actions = [g.name for g in preset.groups if g.substrate == ACTION]
     recovery = preset.recovery
+    for group in preset.groups:
+        if group.source == "enacted" and group.copy_of != ACTION:
+            raise ContractError(f"{source}.groups.{group.name}.copy_of", group.copy_of, f"{ACTION}, which is enacted")
     if recovery is None:
         if not any(g.name == ACTION and g.source == "generated" for g in preset.groups):
             raise ContractError(f"{source}.groups", list(wiring.groups), f"a generated group {ACTION}, or a recovery")
@@ -301,6 +304,7 @@ def model_spec(preset: Preset, robot: RobotContract, vocabulary: tuple[str, ...]
     if preset.recovery is None:
         shapes[ACTION] = TokenShape(0, preset.horizon, (), len(robot.action.names))
     lifted = [g for g in preset.groups if g.lifted]
+    enacted = [g for g in preset.groups if g.source == "enacted"]
     return ModelSpec(
         groups=preset.groups,
         experts=preset.experts,
@@ -309,6 +313,7 @@ def model_spec(preset: Preset, robot: RobotContract, vocabulary: tuple[str, ...]
         proprio_dim=len(robot.proprioception),
         vocabulary=vocabulary,
         text_length=preset.text_length,
+        enactors={g.substrate: preset.substrates[g.substrate].enactor(replace(clip, robot=robot)) for g in enacted},
         lifts={g.substrate: preset.substrates[g.substrate].lift(replace(clip, robot=robot)) for g in lifted},
     )
 

@@ -17,6 +17,7 @@ SOURCES = {
     "generated": "predicted",
     "copy": "clean copy of a generated group",
     "tap": "a generated group as it is at one noise level on the way",
+    "enacted": "what a generated action does to the robot's own body, by its kinematics",
 }
 
 
@@ -31,7 +32,7 @@ ORDERS = {
 SEQUENCES = ("causal", "raster")
 
 #: Sources that carry another group's value.
-CARRIERS = ("copy", "tap")
+CARRIERS = ("copy", "tap", "enacted")
 
 
 @dataclass(frozen=True)
@@ -122,9 +123,15 @@ class Wiring:
             raise ContractError(f"{where}.gate", group.gate, "an observed group or a copy (a gate is clean)")
         if group.source in CARRIERS:
             original = look_up(self.groups, group.copy_of, f"{where}.copy_of")
-            if original.source != "generated" or original.content != group.content:
+            alike = group.source == "enacted" or original.content == group.content
+            if original.source != "generated" or not alike:
                 expected = "a generated group of the same substrate and span"
                 raise ContractError(f"{where}.copy_of", group.copy_of, expected)
+        body = [g for g in self.groups.values() if g.source == "observed" and g.content == (group.substrate, "present")]
+        if group.source == "enacted" and not body:
+            raise ContractError(
+                f"{where}.substrate", group.substrate, "one of which an observed group shows the present"
+            )
         if group.masked and group.source != "copy":
             raise ContractError(f"{where}.masked", True, "false unless source is copy")
         if group.lifted and group.source not in ("observed", "copy"):
@@ -199,7 +206,7 @@ class Wiring:
         they need."""
         outputs = tuple(outputs)
         copies = (self.groups[n] for n in self.needed(outputs))
-        return frozenset(outputs) | {g.copy_of for g in copies if g.source == "copy"}
+        return frozenset(outputs) | {g.copy_of for g in copies if g.source in ("copy", "enacted")}
 
     def prefix(self, names: Iterable[str]) -> tuple[str, ...]:
         """Clean groups among ``names``: they see no noisy group, so their keys and values never change."""

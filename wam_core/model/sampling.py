@@ -90,7 +90,7 @@ class _Sampler:
         self.noise = {
             name: torch.randn((samples, *self.model.shape_of(name)), generator=own, device=self.device)
             for name, own in split(rng, self.wiring.groups).items()
-            if (name in self.names or not reuse) and self.wiring.groups[name].source == "generated"
+            if (name in self.names or not reuse) and self.wiring.groups[name].source in ("generated", "enacted")
         }
         waiting = set(self.names) - set(self.wiring.given(self.names))
         self.values = {
@@ -114,6 +114,9 @@ class _Sampler:
                 original = groups[n].copy_of
                 if groups[n].source == "copy" and original in done:
                     self.values[n] = done[original]
+                elif groups[n].source == "enacted" and original in done:
+                    here = self.situation.observed[groups[n].substrate, "present"].expand(self.samples, -1, -1)
+                    self.values[n] = self.model.enacted(groups[n].substrate, done[original], here)
                 elif groups[n].source == "tap" and original in self.given and original in stage:
                     level = torch.full((self.samples,), groups[n].level, device=self.device)
                     maker = GENERATORS[groups[original].generator]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from wam_core.errors import ContractError, look_up
 from wam_core.model import flow, sampling
+from wam_core.model.enacting import Enactor, ToValues
 from wam_core.model.experts.table import EXPERTS
 from wam_core.model.generators.fitting import check_generator, head_of
 from wam_core.model.generators.table import GENERATORS
@@ -31,7 +32,7 @@ Content = tuple[str, str]
 @dataclass(frozen=True)
 class ModelSpec:
     """Everything that fixes the parameters and the wiring of a model; ``lifts`` are those of substrates with groups
-    that are seen as points."""
+    that are seen as points, ``enactors`` of those in which an action is enacted."""
 
     groups: tuple[TokenGroup, ...]
     experts: Mapping[str, ExpertSize]
@@ -41,6 +42,7 @@ class ModelSpec:
     vocabulary: tuple[str, ...]
     text_length: int
     lifts: Mapping[str, Lift] = field(default_factory=dict)
+    enactors: Mapping[str, Enactor] = field(default_factory=dict)
 
 
 class WorldActionModel(nn.Module):
@@ -58,6 +60,7 @@ class WorldActionModel(nn.Module):
         self.modalities = nn.ModuleDict()
         self.diffusers = nn.ModuleDict()
         self.lifted = nn.ModuleDict()
+        self._to_values: ToValues | None = None
         carrier: dict[str, str] = {}
         for group in spec.groups:
             where, substrate = f"groups.{group.name}", group.substrate
@@ -269,6 +272,23 @@ class WorldActionModel(nn.Module):
         """
         situation = Situation(Eager(self), observed, context)
         return sampling.generate(situation, outputs, steps, rng, given, known, reuse=reuse)
+
+    def bind(self, to_values: ToValues) -> None:
+        """Say what chunks mean, which what is enacted needs: the statistics that they were normalised with."""
+        self._to_values = to_values
+
+    def enacted(self, substrate: str, action: Tensor, here: Tensor) -> Tensor:
+        """Future features ``[B, N, F]`` of the robot's body if chunks ``[B, steps, A]`` are carried out from ``here``.
+
+        Raises:
+            ContractError: nobody has said what chunks mean.
+        """
+        if self._to_values is None:
+            raise ContractError("model.statistics", None, "those that its chunks are normalised with")
+        enactor, made = self.spec.enactors[substrate], []
+        for features, body in zip(action.cpu(), here.cpu(), strict=True):
+            made.append(enactor.enacted(body, self._to_values(features, enactor.proprioception(body))))
+        return torch.stack(made).to(here)
 
     def steps_of(self, group: str) -> int:
         """Denoising steps of a group; 0: as many as a call asks for."""

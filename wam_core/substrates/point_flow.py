@@ -32,6 +32,10 @@ class PointFlowSpec(SubstrateSpec):
     cell: int
     patch: int
 
+    @property
+    def present_channels(self) -> tuple[str, ...]:
+        return ("proprioception", "depth")
+
     def shape(self, clip: Clip) -> TokenShape:
         grid = token_grid(clip, self.cell * self.patch)
         return TokenShape(1, clip.instants, grid, 4 * self.patch**2, self.patch)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wam_core.errors import ContractError
+from wam_core.model.enacting import Enactor
 from wam_core.model.lifting import Lift
 from wam_core.model.modalities import TokenShape
 from wam_core.preprocess.images import ImageLayout
@@ -136,6 +137,11 @@ class SubstrateSpec(ABC):
     remembers: ClassVar[bool] = False
     kind: str
 
+    @property
+    def present_channels(self) -> tuple[str, ...]:
+        """Those of them that the present alone is encoded from: what a robot must have live."""
+        return self.channels
+
     @abstractmethod
     def shape(self, clip: Clip) -> TokenShape:
         """Its tokens.
@@ -151,6 +157,14 @@ class SubstrateSpec(ABC):
             ContractError: nothing says where what this substrate shows is in space.
         """
         raise ContractError("substrate.kind", self.kind, "one with depth, where a group is lifted")
+
+    def enactor(self, clip: Clip) -> Enactor:
+        """How an action becomes what it does to the robot.
+
+        Raises:
+            ContractError: what this substrate shows is not the robot's own.
+        """
+        raise ContractError("substrate.kind", self.kind, "one of the robot's own body, where an action is enacted")
 
     @abstractmethod
     def build(self, clip: Clip) -> Substrate:

@@ -9,6 +9,7 @@ from wam_core.substrates.optical_flow import OpticalFlowSpec
 from wam_core.substrates.pixels import PixelsSpec
 from wam_core.substrates.point_flow import PointFlowSpec
 from wam_core.substrates.point_tracks import PointTracksSpec
+from wam_core.substrates.robot_flow import RobotFlowSpec
 from wam_core.substrates.scene_view import SceneViewSpec
 from wam_core.substrates.signal import SignalSpec
 from wam_core.substrates.sound_latent import SoundLatentSpec
@@ -37,6 +38,7 @@ SUBSTRATES: Mapping[str, type[SubstrateSpec]] = {
     "affordance_map": AffordanceMapSpec,
     "tool_heatmap": ToolHeatmapSpec,
     "tool_points": ToolPointsSpec,
+    "robot_flow": RobotFlowSpec,
     "scene_view": SceneViewSpec,
     "signal": SignalSpec,
     "touch_latent": TouchLatentSpec,

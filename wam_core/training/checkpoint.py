@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from wam_core.robot.binding import check_statistics
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.contract import from_dict as robot_from_dict
 from wam_core.substrates.substrate import Substrate
-from wam_core.training.batches import statistics_columns
+from wam_core.training.batches import chunk_values, statistics_columns
 
 FILES = (
     "model.safetensors",
@@ -62,6 +63,10 @@ class Checkpoint:
     first_frame: NDArray[np.uint8]
     first_channels: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     learned: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if "action" in self.statistics:
+            self.model.bind(partial(chunk_values, self.robot, self.statistics["action"]))
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:

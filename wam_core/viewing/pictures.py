@@ -31,7 +31,7 @@ LINES = (128, 256)
 #: So much of a live image is covered where a map is 1.
 MOST_OPAQUE = 0.75
 #: Kinds that are laid out as no camera sees them.
-OF_NO_CAMERA = frozenset({"signal", "cloud", "touch", "spectrogram"})
+OF_NO_CAMERA = frozenset({"signal", "robot_flow", "cloud", "touch", "spectrogram"})
 #: Kinds with values of 0 .. 1 for each place, which say most when they lie over the live image.
 MAPS = frozenset({"heatmap"})
 
@@ -142,6 +142,20 @@ def _scene_flow(values: NDArray[np.generic]) -> Pixels:
     return np.where(flow[..., 3:] > 0.5, drawn, 0.0).astype(np.uint8)
 
 
+def _robot_flow(values: NDArray[np.generic]) -> Pixels:
+    """A line for how far each point goes, as seen from above (forward is up) and, beside it, from the right."""
+    side = 128
+    drawn = np.zeros((len(values), side, 2 * side, 3), np.uint8)
+    drawn[:, side // 2] = drawn[:, :, side // 2 :: side] = 70
+    for frame, moved in zip(drawn, np.asarray(values, np.float64), strict=True):
+        for x, y, z in moved * (side / 2) / FULL_MOTION:
+            for left, right, up in ((0, -y, x), (side, x, z)):
+                middle = (left + side // 2, side // 2)
+                end = (round(float(np.clip(middle[0] + right, left, left + side - 1))), round(side / 2 - float(up)))
+                cv2.line(frame, middle, end, (230, 180, 60))
+    return drawn
+
+
 def _tracks(values: NDArray[np.generic]) -> Pixels:
     """A line from where each point was to where it is, green; red where it is not seen any more."""
     tracks = np.asarray(values, np.float32)
@@ -209,6 +223,7 @@ PICTURES: Mapping[str, Callable[[NDArray[np.generic]], Pixels]] = {
     "scene_flow": _scene_flow,
     "cloud": _cloud,
     "tracks": _tracks,
+    "robot_flow": _robot_flow,
     "touch": _touch,
     "spectrogram": _spectrogram,
     "key_points": _key_points,
