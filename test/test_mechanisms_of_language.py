@@ -1,20 +1,25 @@
 """What distinguishes systems that a language model carries, or masks train. Taken out of its preset, its test here
 fails."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from test_anatomy import sampled
 from test_mechanisms import future_of, passes
-from tiny import WORDS, tiny_model
+from test_policy import observation
+from tiny import WORDS, tiny_checkpoint, tiny_model
 
 from wam_core.model.experts.decoder import Decoder
 from wam_core.model.generators.bins import BINS, HIDDEN, from_bins
 from wam_core.model.generators.table import GENERATORS
 from wam_core.model.token_diffuser import TokenDiffuser
 from wam_core.model.wam import WorldActionModel
+from wam_core.policy import Policy
 from wam_core.presets import ACTION, load_preset, model_spec
 from wam_core.robot.contract import load_robot
 from wam_core.substrates.affordance_map import AffordanceMapSpec
+from wam_core.triggers.progress_gate import ProgressGate
 
 
 def seen_by(model: WorldActionModel, group: str) -> list[list[int]]:
@@ -112,3 +117,14 @@ def test_palm_gates_its_action_expert_by_progress() -> None:
     for group in ("progress", "contact"):
         assert not torch.equal(chunk(group, -1.0, False), chunk(group, 1.0, False)), group
         assert torch.equal(chunk(group, -1.0, True), chunk(group, 1.0, True)), group
+
+
+def test_palm_makes_a_new_chunk_when_the_task_has_not_come_as_far_as_promised() -> None:
+    """PALM: the progress that gates the expert is held against what the chunk was made for."""
+    trigger = load_preset("palm").trigger
+    assert isinstance(trigger, ProgressGate) and trigger.behind < 1.0
+    policy = Policy(tiny_checkpoint("palm", trigger=replace(trigger, behind=1e-6, ahead=1e-6)), seed=0)
+    policy.act(observation())
+    later = replace(observation(), stamp_ns=observation().stamp_ns + 2 * 10**8)
+    other = replace(later, images={name: 255 - image for name, image in later.images.items()})
+    assert any(policy.parted(seen) for seen in (later, other))
