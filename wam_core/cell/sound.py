@@ -104,18 +104,20 @@ def _contacts(
     """Normal force (N), and power of sliding (W) where something slides, of each pair of bodies that touch."""
     forces: dict[tuple[int, int], float] = {}
     rubbing: dict[tuple[int, int], float] = {}
-    force, velocity = np.zeros(6), np.zeros((2, 6))
-    for i in range(data.ncon):
-        contact = data.contact[i]
-        first, second = (int(model.geom_bodyid[g]) for g in contact.geom)
-        pair = (min(first, second), max(first, second))
-        mujoco.mj_contactForce(model, data, i, force)
-        forces[pair] = forces.get(pair, 0.0) + float(force[0])
-        for row, body in zip(velocity, (first, second), strict=True):
-            mujoco.mj_objectVelocity(model, data, mujoco.mjtObj.mjOBJ_XBODY, body, row, 0)
-            row[3:] += np.cross(row[:3], contact.pos - data.xpos[body])
-        relative = contact.frame.reshape(3, 3)[1:] @ (velocity[1, 3:] - velocity[0, 3:])
-        speed = float(np.hypot(*relative))
+    if not data.ncon:
+        return forces, rubbing
+    pressed = np.zeros((data.ncon, 6))
+    for i, row in enumerate(pressed):
+        mujoco.mj_contactForce(model, data, i, row)
+    bodies = np.sort(model.geom_bodyid[data.contact.geom].reshape(-1, 2), axis=1)
+    turning, moving = data.cvel[bodies, :3], data.cvel[bodies, 3:]
+    arm = data.contact.pos[:, None] - data.subtree_com[model.body_rootid[bodies]]
+    velocity = moving + np.cross(turning, arm)
+    across = data.contact.frame.reshape(-1, 3, 3)[:, 1:] @ (velocity[:, 1] - velocity[:, 0])[..., None]
+    speeds, rubs = np.hypot(*across[..., 0].T), np.hypot(*pressed[:, 1:3].T)
+    for (first, second), press, speed, rub in zip(bodies.tolist(), pressed[:, 0], speeds, rubs, strict=True):
+        pair = (first, second)
+        forces[pair] = forces.get(pair, 0.0) + float(press)
         if speed > QUIET_SLIDE:
-            rubbing[pair] = rubbing.get(pair, 0.0) + speed * float(np.hypot(*force[1:3]))
+            rubbing[pair] = rubbing.get(pair, 0.0) + float(speed * rub)
     return forces, rubbing
