@@ -34,6 +34,7 @@ def test_omni_vta_forecasts_touch_and_sight_together_and_acts_on_both() -> None:
     wiring = Wiring(load_preset("omni_vta").groups)
     assert any({"future", "touch"} <= set(stage) for stage in wiring.stages([ACTION]))
     assert wiring.groups["future"].schedule == wiring.groups["touch"].schedule
+    assert {"future_copy", "touch_copy"} <= set(wiring.groups[ACTION].sees)
     for group, other in (("touch", "future"), ("future", "touch")):
         made = [sampled("omni_vta", (ACTION, other), given=constant("omni_vta", group, v)) for v in (-1.0, 1.0)]
         assert not torch.equal(made[0][ACTION], made[1][ACTION]) and not torch.equal(made[0][other], made[1][other])

@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from synthetic_recording import START_NS, small_robot, write_episode
+from tiny import tiny_checkpoint
 
 from wam_core.data import messages
 from wam_core.data.frames import load_frames
@@ -17,12 +18,14 @@ from wam_core.data.reader import read_episode
 from wam_core.data.senses import decode_sense, encode_sense, heard
 from wam_core.errors import ContractError
 from wam_core.paths import share_path
+from wam_core.policy import load_policy
 from wam_core.preprocess.images import ImageLayout
 from wam_core.preprocess.senses import channels_of, needed_senses
 from wam_core.robot.binding import check_binding
-from wam_core.robot.contract import RobotContract, from_dict
+from wam_core.robot.contract import RobotContract, from_dict, load_robot
 from wam_core.robot.senses import SENSED, SENSES, form
 from wam_core.substrates.substrate import CHANNELS
+from wam_core.training.checkpoint import FIRST_CHANNELS, save_checkpoint
 
 ROBOT = small_robot()
 LAYOUT = ImageLayout(("front", "wrist"), 6, 8)
@@ -98,13 +101,13 @@ def test_every_sense_becomes_a_channel_and_a_robot_without_one_says_so() -> None
 def test_channels_are_laid_out_as_the_pictures_are() -> None:
     """Depth of the wrist lay under the picture of the front camera; a distance between near and far was made up."""
     values = sensed(ROBOT)
-    values["front_depth"][:] = np.where(np.arange(16) % 4 < 2, np.float32(1.0), np.float32(np.inf))
+    values["front_depth"][:] = np.where(np.arange(16) % 2 < 1, np.float32(1.0), np.float32(3.0))
     values["wrist_depth"][:] = 5.0
     made = channels_of(ROBOT, sorted(SENSED), values, LAYOUT)
     assert {name: made[name].shape for name in made} == {
         "depth": (6, 16), "object": (6, 16), "object_pose": (6,), "sound": (800,), "touch": (2, 16, 16)
     }  # fmt: skip
-    assert set(np.unique(made["depth"][:, :8])) <= {1.0, np.inf} and np.all(made["depth"][:, 8:] == 5.0)
+    assert set(np.unique(made["depth"][:, :8])) <= {1.0, 3.0} and np.all(made["depth"][:, 8:] == 5.0)
     assert np.array_equal(made["touch"][0], values["left_fingertip"])
     values["wrist_depth"][:6] = 4.0
     upright, turned = (
@@ -182,3 +185,20 @@ def test_a_model_is_bound_to_the_senses_that_it_needs_and_to_no_others() -> None
         check_binding(other, ROBOT, ["touch"])
     with pytest.raises(ContractError, match=r"robot\.senses\.sound"):
         check_binding(older, ROBOT, ["sound"])
+
+
+def test_a_checkpoint_asks_for_the_senses_of_its_preset_when_it_is_loaded(tmp_path: Path) -> None:
+    """A model with ears was let loose on a robot without any."""
+    robot = load_robot("panda_cell")
+    save_checkpoint(tmp_path, tiny_checkpoint("audio_wm"))
+    raw = robot.to_dict()
+    numb, deaf = (
+        from_dict({**raw, "senses": [s for s in raw["senses"] if s["kind"] != without]})
+        for without in ("touch_image", "sound")
+    )
+    assert load_policy(str(tmp_path), numb).senses == ("sound",)
+    with pytest.raises(ContractError, match=r"robot\.senses\.sound.*as the checkpoint was trained with"):
+        load_policy(str(tmp_path), deaf)
+    (tmp_path / FIRST_CHANNELS).unlink()
+    with pytest.raises(ContractError, match=r"first_channels\.npz"):
+        load_policy(str(tmp_path), numb)
