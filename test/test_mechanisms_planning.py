@@ -18,13 +18,14 @@ from wam_core.errors import ContractError
 from wam_core.model import sampling
 from wam_core.model.groups import Wiring
 from wam_core.model.runtimes.eager import Eager
+from wam_core.planners.mcts import Mcts
 from wam_core.planners.tree_search import TreeSearch
 from wam_core.policy import Policy
 from wam_core.presets import ACTION, from_dict, load_preset
 from wam_core.robot.contract import load_robot
 from wam_core.substrates.substrate import Scenes
 from wam_core.training.batches import action_columns
-from wam_core.world import model_world, scene_viewer
+from wam_core.world import model_world, scene_viewer, sub_instructions
 
 TASK = INSTRUCTIONS[0]
 
@@ -100,8 +101,12 @@ def test_vlp_proposes_parts_that_were_recorded_under_the_task(monkeypatch: pytes
     chunk = policy.act(Observation(0, images, np.zeros(7), TASK))
     assert {*told} == {TASK, *PARTS[0]} and chunk.values.shape == (16, 7)
     assert {f.substrate for f in policy.imagine()} == {"video", "signal"}
-    with pytest.raises(ContractError, match="one of push the blue block to the green zone, reach the red ball"):
-        policy.check_instruction("push the red ball")
+    told.clear()
+    policy.act(Observation(1, images, np.zeros(7), "push the green block to the blue zone"))
+    assert {*told} == {"push the green block to the blue zone", "go behind the green block"}, "in other colours"
+    for other in ("push the red ball", "push the red block to the red zone"):
+        with pytest.raises(ContractError, match="one of push the blue block to the green zone, reach the red ball"):
+            sub_instructions(policy.checkpoint, other)
 
 
 def test_vlp_executes_a_sub_goal_that_no_action_had_a_say_in() -> None:
@@ -196,7 +201,9 @@ def test_alp_3d_shows_each_action_what_is_remembered_of_where_it_leads(monkeypat
 def test_alp_3d_remembers_what_left_the_picture() -> None:
     """3D-ALP: the memory outlasts the picture, from chunk to chunk, and is of this task alone."""
 
-    checkpoint = tiny_checkpoint("alp_3d")
+    planner = load_preset("alp_3d").planner
+    assert isinstance(planner, Mcts)
+    checkpoint = tiny_checkpoint("alp_3d", planner=replace(planner, nodes=2))
     far = np.random.default_rng(0).normal(0.0, 0.2, (64, 16 * 7))
     action = column_statistics(action_columns(checkpoint.preset, checkpoint.robot), far)
     restless = replace(checkpoint, statistics={**checkpoint.statistics, "action": action})

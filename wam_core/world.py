@@ -21,6 +21,7 @@ from wam_core.presets import ACTION
 from wam_core.scene_memory import SceneMemory
 from wam_core.substrates.scene_view import SceneView
 from wam_core.substrates.substrate import Scenes
+from wam_core.training.augment import exchange_between, exchanged
 from wam_core.training.batches import chunk_values, normalised
 from wam_core.training.checkpoint import Checkpoint
 
@@ -152,7 +153,10 @@ class ModelWorld:
 
 def sub_instructions(checkpoint: Checkpoint, task: str) -> tuple[str, ...]:
     """The parts of ``task``; see :meth:`wam_core.planners.planner.World.sub_instructions`."""
-    return tuple(look_up(checkpoint.training.get("sub_instructions", {}), task, "instruction"))
+    recorded = checkpoint.training.get("sub_instructions", {})
+    same = ((exchange_between(known, task), parts) for known, parts in recorded.items())
+    found = [exchanged(part, exchange) for exchange, parts in same if exchange is not None for part in parts]
+    return tuple(dict.fromkeys(found)) or tuple(look_up(recorded, task, "instruction"))
 
 
 def model_world(

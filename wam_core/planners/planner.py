@@ -20,7 +20,9 @@ class World(Protocol):
     """
 
     def sub_instructions(self) -> tuple[str, ...]:
-        """The parts of the task that it was told, as they were recorded under it: what :meth:`told` can be given.
+        """The parts of the task that it was told: what :meth:`told` can be given.
+
+        They were recorded under that task, or under the same in other colours.
 
         Raises:
             ContractError: no parts of this task were recorded; the tasks that have some are listed.

@@ -88,9 +88,9 @@ def augmented(frames: TrainingFrames, rng: np.random.Generator) -> TrainingFrame
         order = rng.permutation(len(names))
         exchange = {name: names[j] for name, j in zip(names, order, strict=True)}
         images[first:end] = exchange_colours(images[first:end], exchange)
-        instructions[i] = _exchanged(instructions[i], exchange)
+        instructions[i] = exchanged(instructions[i], exchange)
         if doing is not None:
-            doing[first:end] = [_exchanged(text, exchange) for text in doing[first:end]]
+            doing[first:end] = [exchanged(text, exchange) for text in doing[first:end]]
         if rng.random() < 0.5:
             images[first:end] = _mirrored_tiles(frames.layout, images[first:end])
             for name, mirror in mirrors.items():
@@ -108,8 +108,17 @@ def augmented(frames: TrainingFrames, rng: np.random.Generator) -> TrainingFrame
     )
 
 
-def _exchanged(text: str, exchange: Mapping[str, str]) -> str:
+def exchanged(text: str, exchange: Mapping[str, str]) -> str:
+    """``text`` in other colours, in lower case."""
     return " ".join(exchange.get(word, word) for word in words_of(text))
+
+
+def exchange_between(one: str, other: str) -> Mapping[str, str] | None:
+    """The exchange of colours that makes ``other`` of ``one``; None where there is none."""
+    pairs = list(zip(words_of(one), words_of(other), strict=False))
+    exchange = {a: b for a, b in pairs if a in COLOURS and b in COLOURS}
+    apart = len(set(exchange.values())) == len(exchange)
+    return exchange if apart and exchanged(one, exchange) == " ".join(words_of(other)) else None
 
 
 def exchange_colours(images: NDArray[np.uint8], exchange: Mapping[str, str]) -> NDArray[np.uint8]:
