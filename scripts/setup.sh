@@ -73,7 +73,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 pip() { logged entered python -m pip install --progress-bar off "$@"; }
 
 # ---- packages -----------------------------------------------------------------------------------------------------
-files="requirements.txt requirements-dev.txt requirements-published.txt"
+files="requirements.txt requirements-dev.txt requirements-published.txt requirements-view.txt"
 [ -n "$ros" ] || files="$files requirements-ros.txt"
 package_key="$(cat $files requirements-lock.txt <(echo "$venv_key $torch_version") | hash_of)"
 install_packages() {

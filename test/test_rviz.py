@@ -29,6 +29,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from wam_core.contract import ActionChunk, Future
 from wam_core.paths import share_path
+from wam_core.preprocess.images import ImageLayout
 from wam_core.presets import load_preset, preset_names
 from wam_core.robot.contract import load_robot
 from wam_core.viewing.displays import kinds_shown
@@ -39,6 +40,7 @@ from wam_ros import conversion
 from wam_ros.node_table import Options, arguments, nodes_for, rviz_configuration
 from wam_ros.qos import LATCHED, RELIABLE
 
+CAMERAS = tuple(camera.name for camera in ROBOT.cameras)
 #: One preset of each kind: what it looks at, what it imagines.
 KINDS = {(p.layout.cameras, kinds_shown(p)): p.name for p in map(load_preset, preset_names())}
 #: What each display draws. Images are shown as they are; the others are placed in the fixed frame.
@@ -128,11 +130,18 @@ def test_every_kind_of_future_has_its_displays(name: str) -> None:
 
 
 def futures(stamp_ns: int) -> Iterator[Future]:
-    """One of every kind that any preset shows."""
+    """One of every kind that any preset shows; those of cameras, once more with all of the robot's."""
     for kind in TINY:
-        yield replace(future(kind), stamp_ns=stamp_ns)
+        one = replace(future(kind), stamp_ns=stamp_ns)
+        yield one
+        if one.substrate not in OF_NO_CAMERA and one.values.shape[2] == 64:
+            wide = np.concatenate([one.values, one.values[:, :, :32]], axis=2)
+            yield replace(one, values=wide, regions=ImageLayout(CAMERAS, 32, 32).regions)
     video = future("pixels")
     yield replace(video, stamp_ns=stamp_ns, substrate="nearest", values=video.values[:1])
+    points = np.random.default_rng(0).random((*video.values.shape[:3], 6), np.float32)
+    points[:, 0] = np.nan  # nothing is there
+    yield replace(video, stamp_ns=stamp_ns, substrate="cloud", values=points)
 
 
 def chunk(stamp_ns: int, rise: float) -> ActionChunk:
@@ -197,5 +206,8 @@ def test_the_running_graph_publishes_what_rviz_shows() -> None:
         assert {part.header.frame_id for part in parts} <= frames, topic
         if isinstance(message, MarkerArray):
             check_markers(message.markers)
+        if isinstance(message, PointCloud2):
+            rows = np.frombuffer(message.data, [(axis, "<f4") for axis in "xyz"] + [("rgb", "<u4")])
+            assert len(rows) == message.width and all(np.isfinite(rows[axis]).all() for axis in "xyz"), topic
     assert told[-1].data == share_path(ROBOT.urdf).read_text()
     assert all(manager["Global Options"]["Fixed Frame"] in frames for manager in managers.values())

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from live_graph import live_graph
 from rclpy.serialization import serialize_message
+from rerun import chunk as rerun_chunk
 from synthetic_recording import CAMERAS, START_NS, known_action, known_image, known_position, small_robot, write_episode
 from tiny_checkpoint import make_tiny_checkpoint
 
@@ -20,8 +21,6 @@ from wam_core.errors import ContractError
 from wam_msgs.msg import ExecutorStatus, SafetyEvent
 from wam_msgs.msg import Surprise as SurpriseMessage
 from wam_ros import conversion
-
-rerun_chunk = pytest.importorskip("rerun.chunk", reason="Rerun (500 MB) is an extra: requirements-view.txt")
 
 ROBOT = small_robot()
 STEP = ROBOT.step_ns

@@ -12,7 +12,8 @@ from visualization_msgs.msg import MarkerArray
 from wam_core.contract import Future
 from wam_core.evaluation.film_strip import compare, draw
 from wam_core.robot.contract import RobotContract
-from wam_core.viewing.in_space import MOTIONS, lines, points
+from wam_core.viewing.displays import SOLID
+from wam_core.viewing.in_space import MOTIONS, cloud, lines, points
 from wam_core.viewing.pictures import MAPS, OF_NO_CAMERA, as_pictures, over_live
 from wam_ros import conversion
 from wam_ros.markers import line_markers
@@ -36,7 +37,7 @@ class FutureDisplays:
         self._compared = kind not in OF_NO_CAMERA and kind != "nearest"
         self._comparison = self._publisher(Image, "comparison") if self._compared else None
         self._lines = self._publisher(MarkerArray, "lines") if kind in MOTIONS else None
-        self._points = self._publisher(PointCloud2, "points") if kind == "depth" else None
+        self._points = self._publisher(PointCloud2, "points") if kind in SOLID else None
         self._playback: dict[str, Publisher] = {}
         self._over: dict[str, Publisher] = {}
 
@@ -88,7 +89,8 @@ class FutureDisplays:
         # By then the arm is where the plan says, and a camera on it with it; without a plan, where it is.
         tool = self._sight.planned_at(due_ns)
         if self._points is not None and tool is not None and self._points.get_subscription_count():
-            found = points(self._robot, future, shown.values[k].astype(np.uint8), k, tool)
+            colours = shown.values[k].astype(np.uint8)
+            found = cloud(future, k) if self._kind == "cloud" else points(self._robot, future, colours, k, tool)
             self._points.publish(conversion.cloud_message(*found, self._robot.base_frame, future.stamp_ns))
 
     def _publish_image(self, publisher: Publisher, camera: str, pixels: Pixels, stamp_ns: int) -> None:

@@ -10,6 +10,8 @@ from wam_core.viewing.in_space import MOTIONS
 from wam_core.viewing.pictures import LAYERS, MAPS, OF_NO_CAMERA, PICTURES
 
 NODE = "/wam_futures"
+#: Kinds that are points in space, the best first.
+SOLID = ("cloud", "depth")
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,8 @@ def displays(robot: RobotContract, cameras: Collection[str], kinds: Collection[s
                 found.append(Display(f"{kind} over {camera}", f"{NODE}/{kind}/{camera}/over_live", "image"))
         if kind in MOTIONS:
             found.append(Display(f"Lines of {kind}", f"{NODE}/{kind}/lines", "markers"))
-    if "depth" in kinds:
-        found.append(Display("Points of depth", f"{NODE}/depth/points", "points"))
+    solid = [kind for kind in SOLID if kind in kinds][:1]
+    found += [Display(f"Points of {kind}", f"{NODE}/{kind}/points", "points") for kind in solid]
     if "video" in kinds:
         found.append(Display("Surprise", f"{NODE}/surprise_overlay", "image"))
     live = [Display(f"Camera {c.name}", c.topic, "image", True, c.name in cameras) for c in robot.cameras]

@@ -54,6 +54,14 @@ def points(
     return np.concatenate(found), np.concatenate(painted)
 
 
+def cloud(future: Future, instant: int) -> tuple[FloatArray, Pixels]:
+    """Points ``[K, 3]`` m, base frame, and RGB ``[K, 3]`` of one frame of a cloud, values ``[T, ..., 6]``: x y z and
+    colours of 0 .. 1; NaN where nothing is."""
+    rows = future.values[instant].reshape(-1, 6).astype(np.float64)
+    rows = rows[np.isfinite(rows).all(axis=1)]
+    return rows[:, :3], (255.0 * np.clip(rows[:, 3:], 0.0, 1.0)).astype(np.uint8)
+
+
 def _with_lens(robot: RobotContract, future: Future) -> list[str]:
     known = {camera.name for camera in robot.cameras if camera.lens is not None}
     return [camera for camera in future.regions if camera in known]
