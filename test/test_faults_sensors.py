@@ -39,7 +39,7 @@ class Sensors(threading.Thread):
         self._cameras = {n: node.create_publisher(Image, ROBOT.camera(n).topic, SENSOR) for n in CAMERAS}
         self._states = node.create_publisher(JointState, ROBOT.topics.joint_states, SENSOR)
         self._senses = {s: node.create_publisher(conversion.sense_type(s), s.topic, SENSOR) for s in ROBOT.senses}
-        self._felt = tiny_senses(ROBOT, [sense.name for sense in ROBOT.senses])
+        self.felt = tiny_senses(ROBOT, [sense.name for sense in ROBOT.senses])
         self.running = True
         self.mend()
 
@@ -71,7 +71,7 @@ class Sensors(threading.Thread):
                         if image is not None:
                             self._cameras[name].publish(image)
                     for sense in [s for s, p in self._senses.items() if p.get_subscription_count()]:
-                        sent = encode_sense(ROBOT, sense, self._felt[sense.name], stamp_ns)
+                        sent = encode_sense(ROBOT, sense, self.felt[sense.name], stamp_ns)
                         self._senses[sense].publish(sent.data)
                 time.sleep(1.0 / ROBOT.rates.camera_hz / STATES_PER_IMAGE)
 

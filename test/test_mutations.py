@@ -20,6 +20,10 @@ MUTATIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         "test_aim_shows_the_action_the_future_through_the_map_alone",
         {"groups.action.sees": ["first_frame", "future", "value_map", "action"]},
     ),
+    "audio_wm": (
+        "test_audio_wm_acts_on_the_sound_to_come",
+        {"groups.action.sees": ["first_frame", "heard", "action"]},
+    ),
     "avdc": (
         "test_avdc_learns_from_videos_without_any_action",
         {
@@ -98,6 +102,10 @@ MUTATIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "motus": (
         "test_motus_trains_the_action_expert_on_flow_that_needs_no_action",
         {"groups.latent_action.expert": "video"},
+    ),
+    "omni_vta": (
+        "test_omni_vta_corrects_the_rest_of_a_chunk_at_every_step_by_what_it_feels",
+        {"reflex": None},
     ),
     "pad": (
         "test_what_is_denoised_at_one_level_is_learned_at_one_level",

@@ -74,6 +74,7 @@ def live() -> Iterator[Live]:
         graph.activate("wam_inference")
         sensors = Sensors(graph)
         sensors.start()
+        graph.sensors = sensors  # type: ignore[attr-defined]
         yield graph
         sensors.running = False
         sensors.join()
@@ -145,3 +146,26 @@ def test_it_answers_over_ros(name: str, live: Live, tmp_path: Path) -> None:
     assert live.client.set_instruction("").success
     chunk = next(c for c in live.chunks if c.model == name)
     assert chunk.horizon == load_preset(name).horizon
+
+
+def test_a_reflex_answers_between_two_chunks(live: Live, tmp_path: Path) -> None:
+    """The arm pressed on until the next chunk was due, though its fingertips had said so at once."""
+    save_checkpoint(tmp_path, tiny_checkpoint("omni_vta"))
+    answer = live.client.call(LoadModel, "/wam_inference/load_model", LoadModel.Request(model=str(tmp_path)))
+    assert answer.success, answer.message
+    felt = live.sensors.felt  # type: ignore[attr-defined]
+    nothing, horizon = felt["left_fingertip"], load_preset("omni_vta").horizon
+    live.chunks.clear()
+    assert live.client.set_instruction(INSTRUCTIONS[0]).success
+    felt["left_fingertip"] = nothing + np.float32(0.2)
+    live.client.wait_until(lambda: any(c.horizon < horizon for c in live.chunks), "a corrected chunk")
+    felt["left_fingertip"] = nothing
+    assert live.client.set_instruction("").success
+    made = live.chunks[: 1 + next(k for k, c in enumerate(live.chunks) if c.horizon < horizon)]
+    whole, rest = made[-2:]
+    steps = horizon - rest.horizon
+    begin, again = (c.start.sec * 10**9 + c.start.nanosec for c in (whole, rest))
+    assert again == begin + steps * ROBOT.step_ns and rest.sequence == whole.sequence + 1
+    left = np.reshape(whole.values, (horizon, -1))[steps:]
+    shift = np.reshape(rest.values, (rest.horizon, -1)) - left
+    assert np.linalg.norm(shift[0, :3]) > 1e-3 and not shift[:, 3:].any()
