@@ -131,7 +131,36 @@ def _preprocess(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _recovery_arguments(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--recoveries", default="", help="in turn, separated by commas; all by default")
+    group.add_argument("--recovered-tasks", default="reach,push,drawer,pick_place", help="in turn")
+    group.add_argument("--recovered-episodes", type=int, default=10, help="of each task's expert")
+
+
+def _recovery(arguments: argparse.Namespace) -> int:
+    from wam_core.evaluation.recoveries import measure, readings
+    from wam_core.robot.contract import load_robot
+
+    names = arguments.recoveries.split(",") if arguments.recoveries else list(readings())
+    tasks = arguments.recovered_tasks.split(",")
+    seeds = range(arguments.seed, arguments.seed + arguments.recovered_episodes)
+    rows = measure(load_robot(arguments.robot), names, tasks, seeds, arguments.renderer)
+    if arguments.json:
+        print(json.dumps([asdict(row) for row in rows], indent=1))
+        return 0
+    print("what is recovered from the true future against where the tool went, at the end of a chunk; medians, 95 %")
+    for row in rows:
+        miss = f"{row.miss:5.1f} mm [{row.miss_interval[0]:.1f}, {row.miss_interval[1]:.1f}]"
+        turn = f"{row.turn:4.1f} degrees [{row.turn_interval[0]:.1f}, {row.turn_interval[1]:.1f}]"
+        print(
+            f"{row.recovery:<22} {row.task:<11} {miss} of {row.moved:.0f}, {row.half_way:.1f} half-way, "
+            f"nine in ten below {row.worst:.0f}   {turn}   trust {row.trust:.2f}   {row.futures} futures"
+        )
+    return 0
+
+
 BENCHMARKS: Mapping[str, Benchmark] = {
+    "recovery": Benchmark(_recovery_arguments, _recovery),
     "surprise": Benchmark(_surprise_arguments, _surprise),
     "latency": Benchmark(_latency_arguments, _latency),
     "preprocess": Benchmark(_preprocess_arguments, _preprocess),
