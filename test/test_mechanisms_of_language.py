@@ -91,8 +91,11 @@ def test_palm_acts_on_each_map_that_its_language_model_draws(monkeypatch: pytest
     maps = {"object": "object", "contact": "contact", "placement": "placement", "future": "motion"}
     kinds = {name: preset.substrates[model.wiring.groups[name].substrate] for name in maps}
     assert {name: spec.of for name, spec in kinds.items() if isinstance(spec, AffordanceMapSpec)} == maps
+    # The maps see each other: only with the others held can it be told that this one is read.
+    others = {k: v for name in (*maps, "progress") for k, v in future_of("palm", 0.0, name).items()}
     for name in maps:
-        chunks = [sampled("palm", (ACTION,), given=future_of("palm", v, name))[ACTION] for v in (-1.0, 1.0)]
+        given = [{**others, **future_of("palm", v, name)} for v in (-1.0, 1.0)]
+        chunks = [sampled("palm", (ACTION,), given=g)[ACTION] for g in given]
         assert not torch.equal(*chunks), name
         assert isinstance(model.trunk.expert(model.wiring.groups[name].expert), Decoder)
     levels = passes("palm", monkeypatch)
