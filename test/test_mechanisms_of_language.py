@@ -41,8 +41,17 @@ def test_cot_vla_writes_the_subgoal_under_causal_attention_and_acts_under_full_a
     assert seen_by(model, "future") == [list(range(k)) for k in range(tokens)]
     assert seen_by(model, ACTION) == [list(range(steps))] * steps
     assert isinstance(model.trunk.expert("language"), Decoder) and set(model.trunk.mixtures) == {"language"}
+    written: list[range] = []
+    write = WorldActionModel.write
+
+    def watched(self, name, features, time, part, text, cache):  # type: ignore[no-untyped-def]
+        written.append(part)
+        return write(self, name, features, time, part, text, cache)
+
+    monkeypatch.setattr(WorldActionModel, "write", watched)
     levels = passes("cot_vla", monkeypatch)
-    assert len(levels["future"]) == tokens and len(levels[ACTION]) == 1
+    assert written == [range(k, k + 1) for k in range(tokens)], "written tokens are not carried again"
+    assert "future" not in levels and len(levels[ACTION]) == 1
 
 
 def test_cot_vla_acts_on_the_picture_that_it_wrote() -> None:

@@ -1,6 +1,7 @@
 """Wirings: what depends on what, what is generated when, and what is refused."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from tiny import tiny_model
 
 from wam_core.errors import ContractError
 from wam_core.model.groups import TokenGroup, Wiring
+from wam_core.model.trunk import followed
 from wam_core.presets import load_preset, preset_names
 
 NEEDS = {
@@ -120,3 +122,26 @@ def test_fast_wam_acts_the_same_whatever_it_imagines() -> None:
     second, _ = model.run(features, sigmas, text, {})
     assert torch.equal(first["action"], second["action"])
     assert not torch.equal(first["future"], second["future"])
+
+
+@pytest.mark.parametrize(("name", "step", "parts"), [("cot_vla", 1, (0, 1, 2, 5, 8)), ("worldvla", 8, (0, 8, 24, 32))])
+def test_what_is_written_part_by_part_is_what_one_pass_says(name: str, step: int, parts: tuple[int, ...]) -> None:
+    """A written token's keys were kept at another place, or of another token; the likeliest codes seldom showed it."""
+    model = tiny_model(name)
+    group, still = model.wiring.groups["future"], torch.zeros(1)
+    shown = {n: torch.randn(1, *model.shape_of(n)) for n in group.sees}
+    context = model.context(torch.ones(1, 12, dtype=torch.long), torch.randn(1, 7))
+    text = model.text_cache(shown, context)
+    with torch.no_grad():
+        whole = model.run(shown, dict.fromkeys(shown, still), text, {})[0]["future"]
+        seen = {n: x for n, x in shown.items() if n != "future"}
+        cache = model.run(seen, dict.fromkeys(seen, still), text, {})[1]
+        time, written = model.trunk.expert(group.expert).time(still), []
+        for begin, end in pairwise(parts):
+            # What nothing is predicted from yet may hold anything.
+            known = shown["future"].clone()
+            known[:, end - step :] = torch.randn_like(known[:, end - step :])
+            head, own = model.write("future", known, time, range(begin, end), text, cache)
+            cache["future"] = followed(cache["future"], own) if "future" in cache else own
+            written.append(head)
+    assert parts[-1] == whole.shape[1] and torch.allclose(torch.cat(written, dim=1), whole, atol=1e-5)

@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from wam_core.model.generators.table import GENERATORS
 from wam_core.model.groups import Wiring
 from wam_core.model.situation import Situation
-from wam_core.model.trunk import KeyValue
+from wam_core.model.trunk import KeyValue, followed
 
 
 class Known(NamedTuple):
@@ -150,6 +151,7 @@ class _Sampler:
             features, said, before[n] = self.begun[n]
             x[n] = self._advance(n, features, said, *levels[n][before[n] - 1 : before[n] + 1])
             levels[n] = levels[n][before[n] :]
+        written = self.reuse and len(stage) == 1 and all(maker.ordered for maker in makers.values())
         wanted = [n for n in groups if n in self.wanted] or list(groups)
         longest = max(len(levels[n]) for n in wanted)
         ended = {n for n in groups if n in self.wanted or (len(levels[n]) <= longest and not taps[n])}
@@ -163,14 +165,19 @@ class _Sampler:
             active = [n for n in groups if n in read and i < len(levels[n]) - 1]
             if not active:
                 break
-            noisy = {n: levels[n][min(i, len(levels[n]) - 1)] for n in groups}
-            heads = self._heads({**x, **given}, {**noisy, **dict.fromkeys(given, 0.0)})
+            if written:
+                heads = {n: self._write(n, x[n], levels[n][i + 1]) for n in groups}
+            else:
+                noisy = {n: 0.0 if makers[n].ordered else levels[n][min(i, len(levels[n]) - 1)] for n in groups}
+                heads = self._heads({**x, **given}, {**noisy, **dict.fromkeys(given, 0.0)})
             for n in active:
                 x[n] = self._advance(n, x[n], heads[n], levels[n][i], levels[n][i + 1])
             for n in groups.keys() - read:
                 self.standing[n] = Standing(x[n], heads[n], before[n] + i + 1)
             if all(i + 1 >= len(levels[n]) - 1 for n in wanted) and not any(taps.values()):
                 break
+        if written:
+            self.cache = {n: layers for n, layers in self.cache.items() if n not in groups}
         return {**given, **{n: x[n] for n in ended}}
 
     def _advance(self, name: str, x: Tensor, head: Tensor, now: float, following: float) -> Tensor:
@@ -202,6 +209,15 @@ class _Sampler:
         if self.reuse:
             return self.situation.runtime.carry(x, levels, self.text, self.cache)[0]
         return self._full_forward(x, levels)
+
+    def _write(self, name: str, x: Tensor, following: float) -> Tensor:
+        """What the head says of the tokens that are due, zeros for all others. Those before them do not change any
+        more: their keys and values are kept while the group is written."""
+        count, before = x.shape[1], self.cache.get(name)
+        part = range(before[0][0].shape[1] if before else 0, round((1.0 - following) * count))
+        head, own = self.situation.runtime.write(name, x, part, self.text, self.cache)
+        self.cache = {**self.cache, name: followed(before, own) if before else own}
+        return F.pad(head, (0, 0, part.start, count - part.stop))
 
     def _full_forward(self, x: Mapping[str, Tensor], levels: Mapping[str, float]) -> dict[str, Tensor]:
         """All groups of the wiring, each as far as it is known by now."""

@@ -189,7 +189,8 @@ class Trunk(nn.Module):
 
         Args:
             text: expert name -> keys and values per layer (:meth:`Expert.text_cache`).
-            cache: group name -> keys and values per layer of groups that are seen but not in ``streams``.
+            cache: group name -> keys and values per layer of groups that are seen but not in ``streams``, and of the
+                tokens before those that are.
 
         Returns:
             Tokens ``[B, N, width]`` and the keys and values per layer, by group name.
@@ -203,7 +204,7 @@ class Trunk(nn.Module):
                 queries[name], k, v = block.open(tokens[name], s.time.layers[layer], s.cos, s.sin)
                 produced[name].append((k, v))
             for name, s in streams.items():
-                known = {g: produced[g][layer] if g in produced else cache[g][layer] for g in (*s.sees, s.gate) if g}
+                known = {g: _known(g, layer, cache, produced) for g in (*s.sees, s.gate) if g}
                 seen = [known[g] for g in s.sees]
                 k, v = (torch.cat(parts, dim=1) for parts in zip(*seen, strict=True))
                 if s.gate:
@@ -212,6 +213,11 @@ class Trunk(nn.Module):
                 block = self.expert(s.expert).block(layer)
                 tokens[name] = block.close(tokens[name], queries[name], (k, v), mask, mod, words)
         return {name: self.expert(s.expert).finish(tokens[name]) for name, s in streams.items()}, produced
+
+
+def followed(before: Sequence[KeyValue], own: Sequence[KeyValue]) -> list[KeyValue]:
+    """Keys and values per layer of tokens, after those of the tokens before them."""
+    return [(torch.cat((a, k), dim=1), torch.cat((b, v), dim=1)) for (a, b), (k, v) in zip(before, own, strict=True)]
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None = None) -> Tensor:
@@ -225,6 +231,13 @@ def attend(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None = None) -> Tenso
     else:
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
     return out.transpose(1, 2).flatten(-2)
+
+
+def _known(
+    group: str, layer: int, cache: Mapping[str, Sequence[KeyValue]], produced: Mapping[str, Sequence[KeyValue]]
+) -> KeyValue:
+    parts = [layers[group][layer : layer + 1] for layers in (cache, produced) if group in layers]
+    return parts[0][0] if len(parts) == 1 else followed(*parts)[0]
 
 
 def _mask(name: str, stream: Stream, seen: Sequence[KeyValue]) -> Tensor | None:

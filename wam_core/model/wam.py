@@ -136,7 +136,7 @@ class WorldActionModel(nn.Module):
         experts = {self.wiring.groups[n].expert: self._expert(self.wiring.groups[n]) for n in names}
         return {name: expert.text_cache(context) for name, expert in experts.items()}
 
-    def _stream(self, group: TokenGroup, features: Tensor, time: Time) -> Stream:
+    def _stream(self, group: TokenGroup, features: Tensor, time: Time, part: range | None = None) -> Stream:
         cos, sin = getattr(self, f"cos_{group.name}"), getattr(self, f"sin_{group.name}")
         tokens = self._embedding(group).embed(features, group.span)
         if group.masked:
@@ -146,6 +146,9 @@ class WorldActionModel(nn.Module):
             frame = 1 if group.order == "raster" else tokens.shape[1] // frames
             tokens = torch.cat((torch.zeros_like(tokens[:, :frame]), tokens[:, :-frame]), dim=1)
         own = getattr(self, f"own_{group.name}")
+        if part is not None:
+            rows = slice(part.start, part.stop)
+            tokens, cos, sin, own = tokens[:, rows], cos[rows], sin[rows], own[rows, : part.stop]
         return Stream(group.expert, group.sees, tokens, time, cos, sin, own, group.gate)
 
     def mask(self, name: str, features: Tensor) -> Tensor:
@@ -179,6 +182,28 @@ class WorldActionModel(nn.Module):
             if name in features and group.source == "generated"
         }
         return heads, produced
+
+    def write(
+        self,
+        name: str,
+        features: Tensor,
+        time: Time,
+        part: range,
+        text: Mapping[str, Sequence[KeyValue]],
+        cache: Mapping[str, Sequence[KeyValue]],
+    ) -> tuple[Tensor, list[KeyValue]]:
+        """As :meth:`carry`, of the tokens ``part`` of a group in which no token sees a later one.
+
+        Args:
+            features: ``[B, N, F]`` of the whole group, of which those before ``part`` are known.
+            cache: keys and values of what the group sees and, under its own name, of its tokens before ``part``.
+
+        Returns:
+            The head's outputs ``[B, len(part), ...]`` and keys and values per layer of these tokens.
+        """
+        group = self.wiring.groups[name]
+        tokens, produced = self.trunk({name: self._stream(group, features, time, part)}, text, cache)
+        return self._modality(group).head(tokens[name], time.vector), produced[name]
 
     def losses(self, clean: Mapping[Content, Tensor], context: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
         """Error per generated group as its generator measures it, weighted over noise levels, not by ``loss_weight``.

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from wam_core.model.rope import apply_rope, rope_angles
-from wam_core.model.trunk import Block, Expert, ExpertSize, KeyValue, Time, TrunkSize, attend
+from wam_core.model.trunk import Block, Expert, ExpertSize, KeyValue, Time, TrunkSize, attend, followed
 
 
 class Attention(nn.Module):
@@ -111,8 +111,3 @@ class WanExpert(Expert):
 
     def finish(self, tokens: Tensor) -> Tensor:
         return tokens
-
-
-def followed(before: Sequence[KeyValue], own: Sequence[KeyValue]) -> list[KeyValue]:
-    """Keys and values of tokens, after those of the tokens before them."""
-    return [(torch.cat((a, k), dim=1), torch.cat((b, v), dim=1)) for (a, b), (k, v) in zip(before, own, strict=True)]

@@ -13,7 +13,7 @@ class Generator(ABC):
         drawn: whether the head says, in the expert's width, how a :class:`TokenDiffuser` is to draw each token, instead
             of giving numbers per feature; the error is that network's, too.
         axis: its value on the survey's backbone axis.
-        ordered: whether it shows each token what comes before it, so that the group must have an order.
+        ordered: whether it shows each token what comes before it, clean, so that the group must have an order.
     """
 
     outputs = 1

@@ -8,9 +8,10 @@ from wam_core.model.generators.generator import Generator
 
 
 class NextToken(Generator):
-    """The noise level is the share of the sequence that is still to come; a step decides as many tokens as levels say.
+    """Levels are the share of the sequence that is still to come; a step decides as many tokens as they say.
 
-    The order among tokens is the group's (``TokenGroup.order``), and so is what a token is predicted from.
+    What is shown is always clean, so the trunk is told no noise level. The order among tokens is the group's
+    (``TokenGroup.order``), and so is what a token is predicted from.
     """
 
     outputs = BINS
@@ -18,7 +19,7 @@ class NextToken(Generator):
     ordered = True
 
     def noise_level(self, u: Tensor, shift: float) -> Tensor:
-        return u
+        return torch.zeros_like(u)
 
     def show(self, x: Tensor, noise: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         bins = to_bins(x)

@@ -63,6 +63,20 @@ class Runtime(ABC):
             self._prompts = {instruction: Prompt(tokens, text)}
         return self._prompts[instruction]
 
+    def write(
+        self,
+        group: str,
+        features: Tensor,
+        part: range,
+        text: Mapping[str, Sequence[KeyValue]],
+        cache: Mapping[str, Sequence[KeyValue]],
+    ) -> tuple[Tensor, list[KeyValue]]:
+        """One pass of some tokens of a group that has an order: :meth:`WorldActionModel.write`.
+
+        By PyTorch in every runtime, because a compiled graph would be one for each number of tokens that are there.
+        """
+        return self.model.write(group, features, self.time(group, 0.0), part, text, cache)
+
     @abstractmethod
     def carry(
         self,
