@@ -83,7 +83,8 @@ def test_the_aim_is_what_training_asks_for(name: str, seed: int, level: float) -
         bins = aim.unflatten(-1, (-1, BINS)).argmax(dim=-1)
         assert torch.equal(bins[target != IGNORED], target[target != IGNORED])
     else:
-        assert torch.allclose(aim, target, atol=1e-4)
+        asked = ~target.isnan()
+        assert torch.allclose(aim[asked], target[asked], atol=1e-4)
 
 
 @pytest.mark.parametrize("name", PRESETS)
