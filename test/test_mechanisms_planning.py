@@ -188,7 +188,7 @@ def test_alp_3d_shows_each_action_what_is_remembered_of_where_it_leads(monkeypat
     actions = torch.zeros(2, *c.model.shape_of(ACTION))
     actions[1, :, 0] = 3.0
     first = world.generate(("future",), torch.Generator().manual_seed(0), 2, given={ACTION: actions})["future"]
-    ways = world._course(actions)[:, 3::4]
+    ways = world.course(actions)[:, 3::4]
     assert np.abs(ways[1] - ways[0]).max() > 0.01
     expected = torch.stack([substrate.views(memory, way) for way in ways])
     assert torch.equal(shown[-1], expected) and not torch.equal(expected[0], expected[1])

@@ -94,7 +94,7 @@ class ModelWorld:
         assert viewer is not None and self.remembered is not None
         name, substrate = viewer
         every, rows = self.checkpoint.preset.frame_stride, np.arange(len(action)) % len(self.scenes.images)
-        ways = self._course(action)[:, every - 1 :: every]
+        ways = self.course(action)[:, every - 1 :: every]
         views = torch.stack([substrate.views(self.remembered, way) for way in ways])
         scenes = Scenes(self.scenes.images[rows], {n: values[rows] for n, values in self.scenes.channels.items()})
         observed = {content: values[torch.from_numpy(rows)] for content, values in self.observed.items()}
@@ -128,11 +128,11 @@ class ModelWorld:
         if not pictured:
             raise ContractError("made", sorted(made), "a group in pictures among them, which says what is seen then")
         frames = self.shown(pictured[0], made[pictured[0].name])
-        reached = self._course(made[ACTION])[:, -1]
+        reached = self.course(made[ACTION])[:, -1]
         ends = Scenes(np.ascontiguousarray(frames[:, -1], np.uint8), {"proprioception": reached})
         return model_world(c, self.runtime, self.steps, ends, self.instruction, self.remembered)
 
-    def _course(self, action: Tensor) -> FloatArray:
+    def course(self, action: Tensor) -> FloatArray:
         """Proprioception ``[B, horizon, D]`` where the steps of chunks ``[B, N, F]`` lead."""
         robot, table = self.checkpoint.robot, self.checkpoint.statistics["action"]
         missing = set(robot.proprioception) - set(robot.action.names)
