@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 from synthetic_recording import START_NS, small_robot, write_episode
 from tiny import tiny_checkpoint
 
+from wam_core.contract import Observation
 from wam_core.data import messages
 from wam_core.data.frames import load_frames
 from wam_core.data.reader import read_episode
 from wam_core.data.senses import decode_sense, encode_sense, heard
 from wam_core.errors import ContractError
+from wam_core.evaluation.controls import BlindPolicy
 from wam_core.paths import share_path
-from wam_core.policy import load_policy
+from wam_core.policy import Policy, load_policy
 from wam_core.preprocess.images import ImageLayout
 from wam_core.preprocess.senses import channels_of, needed_senses
 from wam_core.robot.binding import check_binding
@@ -202,3 +204,19 @@ def test_a_checkpoint_asks_for_the_senses_of_its_preset_when_it_is_loaded(tmp_pa
     (tmp_path / FIRST_CHANNELS).unlink()
     with pytest.raises(ContractError, match=r"first_channels\.npz"):
         load_policy(str(tmp_path), numb)
+
+
+@pytest.mark.parametrize(("name", "shut"), [("avdc", True), ("omni_vta", False)])
+def test_a_blind_model_sees_no_depth_but_feels_and_hears(name: str, shut: bool) -> None:
+    """The blind control looked through its depth camera, and proved that a model needs no eyes."""
+    robot, checkpoint = load_robot("panda_cell"), tiny_checkpoint(name)
+    blind = BlindPolicy(Policy(checkpoint, seed=0))
+    needed = Policy(checkpoint, seed=0).senses
+    assert blind.senses == ([] if shut else list(needed))
+    made = []
+    for seed in range(2):
+        images = {c: np.full((128, 128, 3), 90 + 90 * seed, np.uint8) for c in ("front", "wrist")}
+        felt = {s: v for s, v in sensed(robot, seed).items() if s in needed}
+        policy = BlindPolicy(Policy(checkpoint, seed=0))
+        made.append(policy.act(Observation(0, images, np.zeros(7), "reach the red ball", senses=felt)).values)
+    assert np.array_equal(*made) == shut
