@@ -13,8 +13,9 @@ from synthetic_recording import CAMERAS, known_action, known_image, small_robot,
 from wam_core.cli.data import lines
 from wam_core.cli.main import run
 from wam_core.data.doubts import outlying, slow, still
-from wam_core.data.frames import TrainingFrames, load_frames
+from wam_core.data.frames import TrainingFrames
 from wam_core.data.summary import summarise
+from wam_core.data.training_set import load_frames
 from wam_core.errors import ContractError
 from wam_core.preprocess.images import ImageLayout, lay_out
 

@@ -14,9 +14,9 @@ from tiny import tiny_checkpoint
 
 from wam_core.contract import Observation
 from wam_core.data import messages
-from wam_core.data.frames import load_frames
 from wam_core.data.reader import read_episode
 from wam_core.data.senses import decode_sense, encode_sense, heard
+from wam_core.data.training_set import load_frames
 from wam_core.errors import ContractError
 from wam_core.evaluation.controls import BlindPolicy
 from wam_core.paths import share_path

@@ -9,7 +9,7 @@ from synthetic_recording import START_NS, small_robot, write_episode
 from tiny import PARTS, tiny_frames, tiny_preset
 
 from wam_core.cell.cell import Cell
-from wam_core.data.frames import load_frames
+from wam_core.data.training_set import load_frames
 from wam_core.errors import ContractError
 from wam_core.evaluation.demonstrations import record_demonstration
 from wam_core.executor.executor import Executor

@@ -12,7 +12,8 @@ from tiny import INSTRUCTIONS, TINY, tiny_checkpoint
 
 from wam_core.cell.cell import Cell
 from wam_core.contract import ActionChunk, Observation
-from wam_core.data.frames import TrainingFrames, load_frames
+from wam_core.data.frames import TrainingFrames
+from wam_core.data.training_set import load_frames
 from wam_core.errors import ContractError
 from wam_core.evaluation.demonstrations import record_demonstration
 from wam_core.executor.executor import Executor

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from wam_core.data.frames import recordings_in
 from wam_core.data.lerobot.layout import INFO
+from wam_core.data.training_set import recordings_in
 from wam_core.robot.contract import load_robot
 
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from wam_core.cell.cell import Cell
 from wam_core.cell.tasks import TASKS
 from wam_core.continuation import CONTINUATIONS
-from wam_core.data.frames import load_frames
+from wam_core.data.training_set import load_frames
 from wam_core.errors import look_up
 from wam_core.evaluation.demonstrations import record_demonstration
 from wam_core.evaluation.futures import score_futures

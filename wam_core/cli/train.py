@@ -14,8 +14,9 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from wam_core.data.frames import TrainingFrames, load_frames
+from wam_core.data.frames import TrainingFrames
 from wam_core.data.statistics import ColumnStatistics
+from wam_core.data.training_set import load_frames
 from wam_core.errors import ContractError
 from wam_core.model.wam import WorldActionModel
 from wam_core.policy import checkpoint_folder

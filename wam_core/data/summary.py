@@ -10,9 +10,9 @@ import numpy as np
 from wam_core.contract import FloatArray
 from wam_core.data.doubts import outlying, slow, still, unequal
 from wam_core.data.episode import Episode
-from wam_core.data.frames import recordings_in
 from wam_core.data.reader import read_episodes
 from wam_core.data.synchronise import IntArray
+from wam_core.data.training_set import recordings_in
 from wam_core.errors import ContractError
 from wam_core.robot.contract import RobotContract
 

@@ -26,6 +26,9 @@ class Continuable(Protocol):
     def act(self, observation: Observation, committed: Committed | None = None) -> ActionChunk:
         """Answer one observation, going on from ``committed``."""
 
+    def corrected(self, observation: Observation) -> ActionChunk | None:
+        """The rest of the chunk in progress as a reflex changes it, or None."""
+
 
 class ContinuingPolicy:
     """Tells ``policy`` what is executed until its chunk takes over. One object per episode.
@@ -47,4 +50,11 @@ class ContinuingPolicy:
         committed = self._progress.committed(self._continuation, observation.stamp_ns)
         chunk = self._policy.act(observation, committed)
         self._progress.sent(chunk, observation.stamp_ns + self._delay_ns)
+        return chunk
+
+    def corrected(self, observation: Observation) -> ActionChunk | None:
+        """What the policy's reflex makes of the chunk in progress; the next one goes on from that."""
+        chunk = self._policy.corrected(observation)
+        if chunk is not None:
+            self._progress.sent(chunk, observation.stamp_ns + self._delay_ns)
         return chunk

@@ -38,6 +38,9 @@ class BlindPolicy:
         senses = {**observation.senses, **self._frozen_senses}
         return self._policy.act(replace(observation, images=self._frozen, senses=senses), committed)
 
+    def corrected(self, observation: Observation) -> ActionChunk | None:
+        return self._policy.corrected(replace(observation, senses={**observation.senses, **self._frozen_senses}))
+
 
 class ShuffledInstruction:
     """A policy that is told another instruction of the same task, drawn anew in each episode."""
@@ -60,6 +63,9 @@ class ShuffledInstruction:
                 raise ContractError("instructions", known, f"another instruction that begins with {verb!r}")
             self._told = {true: str(self._rng.choice(others))}
         return self._policy.act(replace(observation, instruction=self._told[true]), committed)
+
+    def corrected(self, observation: Observation) -> ActionChunk | None:
+        return self._policy.corrected(observation)
 
 
 def _camera_images(policy: Policy) -> Mapping[str, NDArray[np.uint8]]:

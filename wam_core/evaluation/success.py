@@ -70,7 +70,7 @@ def run_trial(trial: Trial) -> EpisodeResult:
         trial.seed,
         delay_ns=delay_ns,
         parted=policy.parted,
-        corrected=policy.corrected,
+        corrected=acting.corrected,
     )
 
 

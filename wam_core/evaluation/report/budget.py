@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from wam_core.data.frames import recordings_in
+from wam_core.data.training_set import recordings_in
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class Timed:
         self.wall_ms: list[float] = []
         self.cpu_ms: list[float] = []
         self.asked: Observation | None = None
-        self.parted = policy.parted
+        self.parted, self.corrected = policy.parted, policy.corrected
         self._policy = policy
 
     def act(self, observation: Observation) -> ActionChunk:

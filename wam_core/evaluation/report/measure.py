@@ -94,7 +94,17 @@ def _episode(
     watch, delay_ns = ContactWatch(cell), budget.delay_ms * 1_000_000
     parted = policy.parted if isinstance(policy, Timed) else (lambda observation: False)
     executor = Executor(cell.robot)
-    result = run_episode(cell, executor, policy, task, seed, delay_ns=delay_ns, watch=watch, parted=parted)
+    result = run_episode(
+        cell,
+        executor,
+        policy,
+        task,
+        seed,
+        delay_ns=delay_ns,
+        watch=watch,
+        parted=parted,
+        corrected=policy.corrected,
+    )
     return result, watch.tag(result)
 
 

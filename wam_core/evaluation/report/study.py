@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from wam_core.data.frames import load_frames
+from wam_core.data.training_set import load_frames
 from wam_core.errors import ContractError
 from wam_core.evaluation.report.budget import Budget, fingerprint
 from wam_core.evaluation.report.fit import fit, split
