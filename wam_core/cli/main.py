@@ -36,6 +36,7 @@ VERBS: dict[str, Verb] = {
     "replay": Verb("wam_core.cli.replay", "a recording through the same model again: equal, or where they part"),
     "data": Verb("wam_core.cli.data", "what is in a set of recordings"),
     "convert": Verb("wam_core.cli.convert", "recordings to and from the LeRobot dataset format"),
+    "urdf": Verb("wam_core.cli.urdf", "a maker's URDF with boxes in place of meshes"),
     "doctor": Verb("wam_core.cli.doctor", "what is missing on this machine and how to get it"),
 }
 

@@ -43,6 +43,10 @@ def locked_arm(robot: RobotContract) -> tuple[pin.Model, list[int], FloatArray]:
         ContractError: the URDF lacks a finger joint of the contract.
     """
     full = pin.buildModelFromUrdf(str(share_path(robot.urdf)))
+    for name, joint in zip(full.names, full.joints, strict=True):
+        if name in robot.joints and joint.nq != 1:
+            expected = "revolute or prismatic, with ends; `wam urdf` gives ends to continuous ones"
+            raise ContractError(f"{robot.urdf}: joint {name}", joint.shortname(), expected)
     posture = pin.neutral(full)
     locked = [i for i in range(1, full.njoints) if full.names[i] not in robot.joints]
     for index in locked:
