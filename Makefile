@@ -1,9 +1,10 @@
 # make setup   everything wam needs, into this checkout     make demo   the main job, ten episodes over the ROS graph
 # make test    set up, then every test                      make fast   the fast tests only      make lint   ruff, mypy
+# make pictures   the pictures of the README and the docs, from this commit
 SHELL := /bin/bash
 ENTER := source scripts/env.sh &&
 
-.PHONY: setup demo test fast lint
+.PHONY: setup demo test fast lint pictures
 
 setup:
 	@scripts/setup.sh
@@ -19,3 +20,6 @@ fast: setup
 
 lint: setup
 	@$(ENTER) ruff check . && mypy
+
+pictures: setup
+	@$(ENTER) scripts/pictures.sh $(ARGS)

@@ -86,16 +86,17 @@ def stamps(path: Path, topic: str) -> list[int]:
     return [header_stamp_ns(m.data) for m in Recording(path).messages((topic,))]
 
 
-def kill_at_random_moments(folder: Path, moments: int, seed: int) -> None:
-    """Each recorder is a new process, killed between 0.3 and 3.5 s after it began to write every stream."""
+def kill_at_random_moments(folder: Path, moments: int, seed: int) -> list[float]:
+    """Each recorder is a new process, killed between 0.3 and 3.5 s after it began to write every stream; returns how
+    much of a stream each lost (s), which is never more than a second."""
     moment = random.Random(seed)
     with live_graph(sim=False) as live:
         robot = Robot(live)
-        for number in range(moments):
-            kill_one(live, robot, folder, f"recorder_{number}", moment.uniform(0.3, 3.5))
+        names = [f"recorder_{number}" for number in range(moments)]
+        return [kill_one(live, robot, folder, name, moment.uniform(0.3, 3.5)) for name in names]
 
 
-def kill_one(live: Live, robot: Robot, folder: Path, name: str, seconds: float) -> None:
+def kill_one(live: Live, robot: Robot, folder: Path, name: str, seconds: float) -> float:
     topics = (ROBOT.topics.joint_states, ROBOT.cameras[0].topic)
     # A name of its own: requests to a killed node are lost as long as the graph still lists it.
     words = ["--ros-args", "-r", f"__node:={name}", "-p", f"folder:={folder}"]
@@ -110,10 +111,10 @@ def kill_one(live: Live, robot: Robot, folder: Path, name: str, seconds: float) 
     finally:
         process.kill()
         process.wait()
-    for topic in topics:
-        lost_s = (robot.told[topic] - stamps(path, topic)[-1]) / 1e9
-        assert lost_s <= 1.0, f"{path.name}: {lost_s:.2f} s of {topic} lost"
+    lost = {topic: (robot.told[topic] - stamps(path, topic)[-1]) / 1e9 for topic in topics}
+    assert max(lost.values()) <= 1.0, f"{path.name}: lost {lost}"
     assert _metadata(path)[MODEL_RECORD]["digest"] == "ab12"
+    return max(lost.values())
 
 
 def _metadata(path: Path) -> dict[str, dict[str, str]]:
@@ -198,7 +199,8 @@ def test_a_long_recording_comes_in_parts_that_stand_alone(tmp_path: Path) -> Non
 @pytest.mark.timeout(900)
 def test_fifty_random_moments(tmp_path: Path) -> None:
     """The same as above at the number of moments that the promise names."""
-    kill_at_random_moments(tmp_path, 50, seed=1)
+    lost = kill_at_random_moments(tmp_path, 50, seed=1)
+    print(f"50 recorders killed: the greatest loss was {max(lost):.2f} s, the median {np.median(lost):.2f} s")
 
 
 @pytest.mark.slow
