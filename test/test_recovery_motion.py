@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from wam_core.recovery.heatmap import HeatmapSpec, meeting
 from wam_core.recovery.jacobian import JacobianSpec
 from wam_core.recovery.recovery import Foreseen
 from wam_core.recovery.rigid_motion import RigidMotionSpec
+from wam_core.recovery.tracking import follow
 from wam_core.substrates.substrate import Clip, Scenes, SubstrateSpec
 from wam_core.substrates.tool_heatmap import ToolHeatmapSpec
 from wam_core.substrates.tool_points import ToolPointsSpec
@@ -126,3 +128,13 @@ def test_points_that_no_pose_of_the_tool_explains_are_not_trusted() -> None:
     assert JACOBIAN.way_points(replace(foreseen, future=scattered)).trust.max() < 0.2
     with pytest.raises(ContractError, match=r"recovery\.future"):
         JACOBIAN.way_points(replace(foreseen, future=foreseen.future[..., :2, :]))
+
+
+def test_what_is_no_longer_there_is_not_found() -> None:
+    """Flow always ends somewhere: points of what had gone were followed to whatever was there instead."""
+    rng = np.random.default_rng(0)
+    before, other = (cv2.GaussianBlur(rng.integers(0, 255, (64, 64), np.uint8), (0, 0), 2.0) for _ in range(2))
+    pixels = np.stack(np.meshgrid(np.arange(12.0, 50.0, 4.0), np.arange(12.0, 50.0, 4.0)), axis=-1).reshape(-1, 2)
+    moved = follow(before, np.roll(before, (2, 3), axis=(0, 1)), pixels, pixels)
+    assert moved.found.mean() > 0.9 and np.abs(moved.pixels - pixels - (3.0, 2.0))[moved.found].max() < 0.2
+    assert follow(before, other, pixels, pixels).found.mean() < 0.4
