@@ -3,7 +3,7 @@
 import mujoco
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.transform import Rotation
@@ -103,6 +103,7 @@ def test_calibration_is_that_of_the_scene() -> None:
         assert geometry.views[name].on_tool == (VIEWS[name].body == HAND)
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     arrays(float, (5, 3), elements=st.floats(-0.3, 0.3)),
     arrays(float, 6, elements=st.floats(-1.0, 1.0)),

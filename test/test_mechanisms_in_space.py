@@ -201,6 +201,9 @@ def test_a_lifted_picture_is_the_cloud_that_the_cell_has() -> None:
     near = np.abs(truth - np.array(CENTRE)).max(axis=-1) < 1.0
     assert near.mean() > 0.5 and np.abs(where - truth)[near].max() < 0.002
     assert bool(there.all()), "every pixel of the front camera shows something"
+    table = near & (np.abs(truth[..., 2]) < 1e-4) & (points[0, ..., 3:].norm(dim=-1) > 0.5).numpy()
+    up = points[0, ..., 5].numpy()[table]
+    assert table.sum() > 1000 and (up > 0.99).mean() > 0.98, "normals are not those of the base frame"
     torch.manual_seed(0)
     tokens = PointTokens(lift, spec.shape(CLIP), 24)
     before = tokens.embed(features, "present")
