@@ -13,6 +13,7 @@ from wam_core.cell.cell import Cell
 from wam_core.cell.sensors import HAND
 from wam_core.errors import ContractError
 from wam_core.preprocess.images import ImageLayout
+from wam_core.preprocess.senses import channels_of
 from wam_core.robot.binding import differences
 from wam_core.robot.contract import RobotContract, from_dict, load_robot
 from wam_core.robot.geometry import Geometry
@@ -71,6 +72,19 @@ def test_what_is_seen_lies_on_the_surfaces_that_are_there(task: str, seed: int) 
     assert np.isnan(points[~hit]).all() and hit.mean() > 0.8
     off = off_surface(cell, points[hit], geoms[hit])
     assert off.max() < 0.002, f"{1000 * off.max():.1f} mm"
+
+
+def test_points_of_a_smaller_picture_are_beside_the_surfaces_by_no_more_than_its_pixels() -> None:
+    """Smaller depth was the mean over edges: points hung in the air between a finger and the table."""
+    layout, off = ImageLayout(("front", "wrist"), 64, 64), []
+    for task, seed in (("reach", 0), ("push", 1), ("drawer", 3)):
+        cell = calibrated_cell(task, seed)
+        depth = channels_of(ROBOT, ("depth",), {f"{c}_depth": cell.depth(c) for c in layout.cameras}, layout)["depth"]
+        points = Geometry(ROBOT, layout).unproject(depth[None].astype(float), cell.tool_pose()[None])[0].reshape(-1, 3)
+        points = points[np.isfinite(points[:, 2])]
+        geoms = np.flatnonzero(np.isin(cell.scene.model.geom_type, (BOX, SPHERE, CYLINDER)))
+        off.append(np.min([off_surface(cell, points, np.full(len(points), g)) for g in geoms], axis=0))
+    assert np.median(np.concatenate(off)) < 0.0015 and np.concatenate(off).max() < 0.007
 
 
 def test_a_camera_that_is_not_quite_where_it_should_be_shows_by_how_much() -> None:

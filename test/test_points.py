@@ -161,7 +161,7 @@ def test_flow_in_space_is_that_of_hand_block_and_table(seed: int) -> None:
 
 
 def test_what_is_seen_to_have_gone_is_not_said_to_stand_still() -> None:
-    """A link of the arm that the tool pose does not place was taken for a part of the table, and nothing for a point."""
+    """A link of the arm that the tool pose does not place was taken for the table, and nothing for a point."""
     film = filmed(0)
     still = np.zeros((128, 256), bool)
     still[96:112, 8:24] = ~(film.hand | film.block)[96:112, 8:24]
