@@ -67,6 +67,21 @@ def test_audio_wm_hears_a_contact_of_the_cell_in_its_latents(push: Episode) -> N
     assert shown.shape == levels.shape == (16, 32, 5) and np.corrcoef(shown.ravel(), levels.ravel())[0, 1] > 0.97
 
 
+def test_omni_vta_feels_a_contact_of_the_cell_in_its_latents(push: Episode) -> None:
+    """OmniVTA: what the latents keep of a touch is how hard it is, at each step."""
+    preset = load_preset("omni_vta")
+    touch = np.stack([push.senses[f"{side}_fingertip"] for side in ("left", "right")], axis=1)
+    scenes = Scenes(np.zeros((len(touch), 1, 1, 3), np.uint8), {"touch": touch})
+    force = touch.sum(axis=(1, 2, 3))
+    first = int(np.argmax(force > 0.0))
+    features = preset.substrates["touch"].build(preset.clip).encode(scenes, first - 6 + np.arange(0, 17, 4)[None])
+    strength = features[0].abs().amax(dim=1).numpy()
+    felt = force[first - 5 : first + 11]
+    assert not strength[:6].any() and np.array_equal(strength[1:] > 0.1, felt > 0.01)
+    shown = preset.substrates["touch"].build(preset.clip).decode(features[:, :1], features[:, 1:])[0]
+    assert shown.shape == (16, 16, 32) and np.abs(shown.sum(axis=(1, 2)) - felt).max() < 0.2 * felt.max()
+
+
 def test_the_same_episode_sounds_and_feels_the_same(cell: Cell, push: Episode, tmp_path: Path) -> None:
     """Two recordings of one seed differed, so that nothing trained on them could be made again."""
     again = demonstrated(cell, "push", 100_001, tmp_path / "again.mcap")

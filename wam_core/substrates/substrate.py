@@ -24,8 +24,8 @@ CHANNELS: Mapping[str, str] = {
     "object": "bool [N, H, W*] where the object is seen that the task is about",
     "object_pose": "[N, 6] of that object: x y z (m), rotation vector (rad), base frame",
     "sound": "float32 [N, S] -1..1: the samples of the action step that ends at the instant",
-    "touch": "float32 [N, 2, R, C] N per taxel of the left and the right fingertip's pad: rows along the finger to "
-    "its tip, columns along the x axis of the tool",
+    "touch": "float32 [N, 2, R, C] N per taxel of the left and the right fingertip, as in its picture: rows "
+    "along the finger to its tip, columns along the x axis of the tool",
     "contact": "[N] 1 where the tool feels something, else 0; of recordings",
     "progress": "[N] share of the stretch that has passed; of recordings",
     "beginning": "[N] row at which the stretch began; of recordings",
