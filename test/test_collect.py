@@ -37,6 +37,16 @@ def test_an_attempt_leaves_one_readable_file(tmp_path: Path) -> None:
     assert episode.success and len(episode.stamps_ns) == attempt.steps and list(episode.images) == ["wrist"]
 
 
+def test_senses_are_recorded_on_request_alone(tmp_path: Path) -> None:
+    """Every set of demonstrations was ten times as large, for depth that nobody trained with; asked for, it was not
+    there."""
+    names, known = ("wrist_depth", "sound", "left_fingertip", "right_fingertip"), ["depth", "sound", "touch"]
+    collect.attempt(job(tmp_path, seed=1, senses=names))
+    collect.attempt(job(tmp_path, seed=2))
+    asked, plain = (read_episode(tmp_path / f"reach_00000{k}.mcap", channels=known) for k in (1, 2))
+    assert set(asked.senses) == set(names) and not plain.senses
+
+
 def test_failed_seeds_are_replaced_by_the_next_ones(tmp_path: Path) -> None:
     """Stopping after N attempts instead of N successes leaves the set short without a word."""
     attempted: list[int] = []
