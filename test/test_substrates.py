@@ -37,6 +37,7 @@ def moving(step: int) -> Scenes:
     pose = np.array([0.4, 0.0, 0.02, 0.0, 0.0, 0.0]) + 0.02 * step * np.arange(5)[:, None] * np.eye(6)[1]
     channels = {
         "progress": np.linspace(0.0, 1.0, 5),
+        "beginning": np.zeros(5, np.int64),
         "proprioception": np.tile([0.45, 0.0, 0.3, 0.0, 0.0, 0.0, 0.5], (5, 1)),
         "depth": np.where(square, 0.9, 1.0).astype(np.float32),
         "object": square,

@@ -28,7 +28,9 @@ from wam_ros import conversion
 from wam_ros.future_displays import FutureDisplays
 from wam_ros.markers import plan_markers
 from wam_ros.parameters import declare
+from wam_ros.polled import PolledSubscription
 from wam_ros.process import run_node
+from wam_ros.qos import COMMAND as NEWEST
 from wam_ros.qos import LATCHED, RELIABLE, SENSOR
 from wam_ros.sight import Sight
 
@@ -65,7 +67,8 @@ class FuturesNode(Node):
         self._description.publish(String(data=share_path(self.robot.urdf).read_text()))
         for camera in self.robot.cameras:
             self.create_subscription(Image, camera.topic, lambda m, c=camera: self._on_image(c.name, m), SENSOR)
-        self.create_subscription(JointState, self.robot.topics.joint_states, self._on_state, SENSOR)
+        # Joint states come hundreds of times a second; for what a person sees the newest at each picture is enough.
+        self._states = PolledSubscription(self, JointState, self.robot.topics.joint_states, NEWEST)
         self.create_subscription(PredictedFuture, f"{source}/future", self._on_future, RELIABLE)
         self.create_subscription(ActionChunkMessage, f"{source}/action_chunk", self._on_chunk, RELIABLE)
         for topic in (INSTRUCTION_TOPIC, resets):
@@ -82,12 +85,6 @@ class FuturesNode(Node):
         if not self._sight.see(camera, stamp_ns, pixels.copy()):
             self._forget_imagination(stamp_ns)
         self._publish_surprises(self._watch.see(camera, stamp_ns, pixels))
-
-    def _on_state(self, message: JointState) -> None:
-        try:
-            self._sight.feel(conversion.robot_state(self.robot, message))
-        except ContractError:
-            return  # wam_inference says what is wrong with it
 
     def _forget(self, instant_ns: int) -> None:
         """Another task or another scene."""
@@ -163,7 +160,16 @@ class FuturesNode(Node):
             message.poses.append(pose)
         return message
 
+    def _feel(self) -> None:
+        message = self._states.take()
+        try:
+            if message is not None:
+                self._sight.feel(conversion.robot_state(self.robot, message))
+        except ContractError:
+            return  # wam_inference says what is wrong with it
+
     def _play(self) -> None:
+        self._feel()
         now_ns = self.get_clock().now().nanoseconds
         for display in self._displays.values():
             display.play(now_ns)

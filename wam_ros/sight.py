@@ -13,7 +13,7 @@ from wam_core.robot.tool_pose import encode_tool_pose
 from wam_core.viewing.plan import PlanWatch
 
 #: Images kept per camera, and joint states.
-IMAGES, STATES = 64, 1024
+IMAGES, STATES = 64, 64
 
 Pixels = NDArray[np.uint8]
 
