@@ -17,7 +17,7 @@ from wam_core.preprocess.images import ImageLayout
 from wam_core.robot.contract import load_robot
 from wam_core.robot.geometry import Geometry
 from wam_core.robot.tool_solids import ToolSolids
-from wam_core.substrates.depth import DepthSpec, RgbdnSpec, shrunk
+from wam_core.substrates.depth import DepthSpec, RgbdnSpec, normals, shrunk
 from wam_core.substrates.depth_code import depth_code, depth_of
 from wam_core.substrates.point_flow import PointFlowSpec
 from wam_core.substrates.point_tracks import PointTracksSpec
@@ -138,6 +138,14 @@ def test_normals_of_the_table_point_up_and_those_of_edges_are_missing() -> None:
     assert np.all((length < 1e-6) | (np.abs(length - 1.0) < 1e-3)) and (length < 1e-6).any()
     towards = np.einsum("thwi,thwi->thw", values[..., 4:], np.nan_to_num(geometry.seen(values[..., 3])))
     assert (towards[length > 0.5] < 0.0).mean() > 0.999, "what is seen faces the camera"
+
+
+def test_between_two_surfaces_there_is_no_normal() -> None:
+    """From a finger to the table behind it there was a wall, which faced sideways."""
+    depth = np.ones((128, 256))
+    depth[:, 64:128] = 0.5
+    found = normals(Geometry(ROBOT, LAYOUT), depth)[1:127, :128]
+    assert not found[:, 63:65].any() and (found[:, [*range(1, 63), *range(65, 127)], 2] < -0.99).all()
 
 
 @pytest.mark.parametrize("seed", range(3))
