@@ -56,6 +56,7 @@ def test_presets_are_measured_once_and_one_that_fails_leaves_the_others_their_tu
         assert row["success"]["episodes"] == 1
         assert sum(row["success"]["failures"].values()) == 1 - row["success"]["succeeded"]
         assert row["cost"]["gflops"] > 0 and row["cost"]["peak_mb"] > 0 and row["cost"]["latency_ms"] > 0
+        assert [f["name"] for f in row["properties"]] == ["causal", "interactable", "persistent", "plausible"]
         assert row["training"]["demonstrations"] == 1 and row["question"]["budget"]["updates"] == 2
     assert good[0]["blind"]["episodes"] == 1 and good[1]["blind"] is None
     assert good[0]["futures"]["windows"] > 0 and good[1]["futures"] is None

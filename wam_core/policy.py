@@ -166,6 +166,10 @@ class Policy:
         self.sequence += 1
         return chunk
 
+    def look(self, observation: Observation) -> ModelWorld:
+        """The model in the situation that ``observation`` shows, after what was seen before; nothing is decided."""
+        return self._world(observation.stamp_ns, self._scenes(observation), observation.instruction, {})
+
     def _think(self, stamp_ns: int, world: ModelWorld) -> Thought:
         """What the next chunk is made from, and what is generated with it."""
         seed = self.seed * 1_000_003 + self.sequence

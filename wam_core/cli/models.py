@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from wam_core.anatomy import classify, surveyed
 from wam_core.errors import ContractError
+from wam_core.evaluation.properties.check import promised
 from wam_core.model.groups import Wiring
 from wam_core.policy import checkpoint_folder
 from wam_core.presets import Preset, load_preset, preset_names, published_names
@@ -41,6 +42,7 @@ def describe(preset: Preset) -> dict[str, object]:
         "anatomy": asdict(derived) if derived else None,
         "survey": asdict(published) if published else None,
         "held_by": list(preset.held_by),
+        "properties": promised(preset),
         "substrates": {name: spec.kind for name, spec in preset.substrates.items()},
         "generators": {g.name: g.generator for g in preset.groups if g.generator},
         "planner": preset.planner.kind if preset.planner else None,

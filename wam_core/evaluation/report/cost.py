@@ -43,7 +43,7 @@ class Cost:
 
 
 class Timed:
-    """A policy whose chunks are timed; ``asked`` is the observation that it was last asked about."""
+    """A policy whose chunks are timed."""
 
     def __init__(self, policy: Policy) -> None:
         self.cameras: Sequence[str] = policy.cameras
@@ -51,12 +51,23 @@ class Timed:
         self.replan_steps = policy.replan_steps
         self.wall_ms: list[float] = []
         self.cpu_ms: list[float] = []
-        self.asked: Observation | None = None
+        self._asked: Observation | None = None
         self.parted, self.corrected = policy.parted, policy.corrected
         self._policy = policy
 
+    @property
+    def last(self) -> Observation:
+        """The observation that it was last asked about.
+
+        Raises:
+            ContractError: it was never asked.
+        """
+        if self._asked is None:
+            raise ContractError("episodes", 0, "an episode in which a chunk was asked for")
+        return self._asked
+
     def act(self, observation: Observation) -> ActionChunk:
-        self.asked = observation
+        self._asked = observation
         began, own = time.perf_counter(), time.thread_time()
         chunk = self._policy.act(observation)
         self.wall_ms.append(1e3 * (time.perf_counter() - began))
@@ -65,14 +76,8 @@ class Timed:
 
 
 def cost_of(policy: Policy, episodes: Sequence[Timed]) -> Cost:
-    """The cost of the last chunk of the first episode, which ``policy`` made, beside the times of all.
-
-    Raises:
-        ContractError: no chunk was asked for.
-    """
-    asked = episodes[0].asked
-    if asked is None:
-        raise ContractError("episodes", 0, "an episode in which a chunk was asked for")
+    """The cost of the last chunk of the first episode, which ``policy`` made, beside the times of all."""
+    asked = episodes[0].last
     parts = [policy.checkpoint.model, *policy.checkpoint.substrates.values()]
     wall, own = [ms for e in episodes for ms in e.wall_ms], [ms for e in episodes for ms in e.cpu_ms]
     return Cost(
@@ -95,12 +100,12 @@ def operations(compute: Callable[[], object]) -> int:
 
 def peak_bytes(compute: Callable[[], object]) -> int:
     """The most that tensors made by ``compute`` take at once; what an operation takes within itself is not seen."""
-    with _LiveTensors() as live:
+    with LiveTensors() as live:
         compute()
     return live.peak
 
 
-class _LiveTensors(TorchDispatchMode):
+class LiveTensors(TorchDispatchMode):
     """Counts the storages that operations make, until each is freed."""
 
     def __init__(self) -> None:

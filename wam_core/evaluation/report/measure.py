@@ -12,6 +12,8 @@ from wam_core.data.frames import TrainingFrames
 from wam_core.evaluation.controls import BlindPolicy
 from wam_core.evaluation.futures import FrameScores, score_futures
 from wam_core.evaluation.intervals import wilson_interval
+from wam_core.evaluation.properties.check import check
+from wam_core.evaluation.properties.finding import Finding
 from wam_core.evaluation.report.budget import Budget
 from wam_core.evaluation.report.cost import Cost, Timed, cost_of
 from wam_core.evaluation.report.failures import ContactWatch
@@ -48,6 +50,7 @@ class Measured:
     Attributes:
         blind: the same episodes with the cameras frozen to the first training frame; None where nobody asked.
         futures: against held-out recordings; None for a preset that generates no pictures.
+        properties: tried where its first episode ended.
         sustained_s: how far ahead, from the first predicted instant on, its pictures are on average closer to what was
             recorded than the picture that it started from (PSNR); None as ``futures``.
     """
@@ -57,6 +60,7 @@ class Measured:
     cost: Cost
     futures: FrameScores | None
     sustained_s: float | None
+    properties: tuple[Finding, ...]
 
 
 def measure(folder: Path, budget: Budget, held_out: TrainingFrames, renderer: str, blind: bool) -> Measured:
@@ -82,6 +86,7 @@ def measure(folder: Path, budget: Budget, held_out: TrainingFrames, renderer: st
         success=_success(seen),
         blind=_success(unseen) if blind else None,
         cost=cost_of(policies[0], timed),
+        properties=check(checkpoint, timed[0].last),
         futures=futures,
         sustained_s=None if futures is None else horizon_s * _better(futures.psnr, futures.psnr_copy),
     )

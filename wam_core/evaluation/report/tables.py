@@ -35,6 +35,7 @@ def markdown(rows: Sequence[Mapping[str, Any]], missing: Mapping[str, str], syst
     lines = ["# Accuracy at budget", "", *_budget(rows), ""]
     lines += [_line(HEAD), _line(["---"] * len(HEAD))]
     lines += [_line(_cells(row, systems.get(row["preset"], ""))) for row in ranked]
+    lines += ["", "## Properties", "", *_properties(ranked)]
     if missing:
         lines += ["", "## Without a row", ""] + [f"- `{name}`: {why}" for name, why in missing.items()]
     return "\n".join([*lines, "", *_legend(), ""])
@@ -77,6 +78,17 @@ def _cells(row: Mapping[str, Any], system: str) -> list[str]:
         "–" if row["sustained_s"] is None else f"{row['sustained_s']:.1f} s",
         ", ".join(f"{tags[tag]} {tag}" for tag in TAGS if tag in tags) or "none",
     ]
+
+
+def _properties(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What each preset holds, and what was seen."""
+    marks = {True: "holds", False: "**does not hold**", None: "nothing to hold"}
+    lines = [_line(("preset", "property", "", "found")), _line(["---"] * 4)]
+    for row in rows:
+        for k, finding in enumerate(row["properties"]):
+            name = "" if k else f"`{row['preset']}`"
+            lines.append(_line((name, finding["name"], marks[finding["holds"]], finding["found"])))
+    return lines
 
 
 def _rate(success: Mapping[str, Any]) -> str:
