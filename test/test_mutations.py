@@ -16,6 +16,10 @@ from wam_core.presets import load_preset, preset_names
 
 #: Preset -> the test that must fail, and what its parameter file says instead (dotted field -> value).
 MUTATIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "alp_3d": (
+        "test_alp_3d_remembers_what_left_the_picture",
+        {"groups.future.sees": ["first_frame", "candidate", "future"]},
+    ),
     "aim": (
         "test_aim_shows_the_action_the_future_through_the_map_alone",
         {"groups.action.sees": ["first_frame", "future", "value_map", "action"]},
