@@ -81,11 +81,11 @@ def _cells(row: Mapping[str, Any], system: str) -> list[str]:
 
 
 def _properties(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What each preset holds, and what was seen."""
+    """What each preset holds, and what was seen; rows that were measured before there were properties have none."""
     marks = {True: "holds", False: "**does not hold**", None: "nothing to hold"}
     lines = [_line(("preset", "property", "", "found")), _line(["---"] * 4)]
     for row in rows:
-        for k, finding in enumerate(row["properties"]):
+        for k, finding in enumerate(row.get("properties", ())):
             name = "" if k else f"`{row['preset']}`"
             lines.append(_line((name, finding["name"], marks[finding["holds"]], finding["found"])))
     return lines
