@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from torch import nn
@@ -14,7 +14,7 @@ from wam_core.evaluation.report.budget import Budget
 from wam_core.presets import Preset, build_substrates
 from wam_core.substrates.encoded_frame import EncodedFrameSpec
 from wam_core.substrates.video_latent import VideoLatentSpec
-from wam_core.substrates.video_vae import VaeSize
+from wam_core.substrates.video_vae import TIME_STRIDE, VaeSize
 from wam_core.substrates.vq_tokens import VqTokens, VqTokensSpec
 from wam_core.training.checkpoint import load_weights
 from wam_core.training.codebook import fit_codebook, save_codebook
@@ -50,11 +50,13 @@ def learned_file(
 def _vae(
     preset: Preset, size: VaeSize, frames: TrainingFrames, data: str, budget: Budget, folder: Path, report: Report
 ) -> Path:
-    made_of = (asdict(size), asdict(preset.clip), budget.vae_updates, budget.seed, data)
+    # One that foresees fewer instants than the VAE's step in time takes what the others have.
+    clip = replace(preset.clip, instants=max(TIME_STRIDE, preset.clip.instants // TIME_STRIDE * TIME_STRIDE))
+    made_of = (asdict(size), asdict(clip), budget.vae_updates, budget.seed, data)
     file = folder / f"vae_{hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:12]}.safetensors"
     if not file.exists():
         report(f"{preset.name}: {budget.vae_updates} updates of a video VAE, for all that have the same")
-        windows = frames.windows(preset.horizon, preset.frame_stride)
+        windows = frames.windows(clip.instants * clip.stride, clip.stride)
         save_vae(train_vae(size, frames, windows, budget.vae_updates, budget.seed, lambda step, loss: None), file)
     return file
 

@@ -35,7 +35,8 @@ def markdown(rows: Sequence[Mapping[str, Any]], missing: Mapping[str, str], syst
     lines = ["# Accuracy at budget", "", *_budget(rows), ""]
     lines += [_line(HEAD), _line(["---"] * len(HEAD))]
     lines += [_line(_cells(row, systems.get(row["preset"], ""))) for row in ranked]
-    lines += ["", "## Properties", "", *_properties(ranked)]
+    if any("properties" in row for row in ranked):
+        lines += ["", "## Properties", "", *_properties(ranked)]
     if missing:
         lines += ["", "## Without a row", ""] + [f"- `{name}`: {why}" for name, why in missing.items()]
     return "\n".join([*lines, "", *_legend(), ""])
@@ -50,8 +51,11 @@ def _budget(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         f"Every preset was trained from scratch for {b['updates']} updates of {b['batch']} windows, drawn from "
         f"{t['windows']} windows of {t['demonstrations']} demonstrations, seed {b['seed']}; video VAEs for "
         f"{b['vae_updates']} updates of 8 clips, one for all presets that have the same. Encoding and training took "
-        f"{seconds[0]:.0f} to {seconds[-1]:.0f} s of one core ({first['machine']}). Then {b['episodes']} episodes of "
-        f"each task ({', '.join(b['tasks'])}) from seed {b['seed']} on, chunks {b['delay_ms']} ms late.",
+        f"{seconds[0]:.0f} to {seconds[-1]:.0f} s of one core ({first['machine']}). Then episodes of each task "
+        f"({', '.join(b['tasks'])}) from seed {b['seed']} on, {b['episodes']} of each, chunks {b['delay_ms']} ms late.",
+        "",
+        f"    wam report --updates {b['updates']} --batch {b['batch']} --vae-updates {b['vae_updates']} "
+        f"--tasks {','.join(b['tasks'])} --episodes {b['episodes']} --seed {b['seed']} --data <recordings> --out <folder>",
         "",
         "The presets' own files ask for far more updates, with augmented copies of the data: this compares what is "
         "learned first and what a chunk costs, not what the systems reach.",
