@@ -55,7 +55,8 @@ def _budget(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         f"({', '.join(b['tasks'])}) from seed {b['seed']} on, {b['episodes']} of each, chunks {b['delay_ms']} ms late.",
         "",
         f"    wam report --updates {b['updates']} --batch {b['batch']} --vae-updates {b['vae_updates']} "
-        f"--tasks {','.join(b['tasks'])} --episodes {b['episodes']} --seed {b['seed']} --data <recordings> --out <folder>",
+        f"--tasks {','.join(b['tasks'])} --episodes {b['episodes']} --seed {b['seed']} --data <recordings> "
+        "--out <folder>",
         "",
         "The presets' own files ask for far more updates, with augmented copies of the data: this compares what is "
         "learned first and what a chunk costs, not what the systems reach.",
