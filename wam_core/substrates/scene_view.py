@@ -26,7 +26,7 @@ class SceneViewSpec(SubstrateSpec):
 
     axis = "Geometric"
     shows = "video"
-    channels = ("depth",)
+    channels = ("proprioception", "depth", "beginning")
     remembers = True
 
     kind: str
@@ -34,6 +34,10 @@ class SceneViewSpec(SubstrateSpec):
     patch: int
     points: int
     cell: float
+
+    @property
+    def present_channels(self) -> tuple[str, ...]:
+        return ("proprioception", "depth")
 
     def shape(self, clip: Clip) -> TokenShape:
         if self.points < 1 or not self.cell > 0.0:
