@@ -90,27 +90,38 @@ def kill_at_random_moments(folder: Path, moments: int, seed: int) -> list[float]
     """Each recorder is a new process, killed between 0.3 and 3.5 s after it began to write every stream; returns how
     much of a stream each lost (s), which is never more than a second."""
     moment = random.Random(seed)
+    names, started = [f"recorder_{number}" for number in range(moments)], dict[str, subprocess.Popen[bytes]]()
     with live_graph(sim=False) as live:
-        robot = Robot(live)
-        names = [f"recorder_{number}" for number in range(moments)]
-        return [kill_one(live, robot, folder, name, moment.uniform(0.3, 3.5)) for name in names]
+        robot, lost = Robot(live), []
+        try:
+            for number, name in enumerate(names):
+                for soon in names[number : number + 3]:
+                    started[soon] = started.get(soon) or launch(folder, soon)
+                lost.append(kill_one(live, robot, started[name], folder, name, moment.uniform(0.3, 3.5)))
+        finally:
+            for process in started.values():
+                process.kill()
+        return lost
 
 
-def kill_one(live: Live, robot: Robot, folder: Path, name: str, seconds: float) -> float:
-    topics = (ROBOT.topics.joint_states, ROBOT.cameras[0].topic)
+def launch(folder: Path, name: str) -> "subprocess.Popen[bytes]":
     # A name of its own: requests to a killed node are lost as long as the graph still lists it.
     words = ["--ros-args", "-r", f"__node:={name}", "-p", f"folder:={folder}"]
     with (folder / f"{name}.log").open("w") as log:
-        process = subprocess.Popen([sys.executable, "-m", "wam_ros.recorder_node", *words], stdout=log, stderr=log)
-    try:
-        request = StartRecording.Request(name=name)
-        path = Path(live.client.call(StartRecording, f"/{name}/start", request).path)
-        # What a recorder has not discovered yet it cannot lose.
-        live.client.wait_until(lambda: all(stamps(path, topic) for topic in topics), "the first of every stream")
-        live.client.spin(seconds)
-    finally:
-        process.kill()
-        process.wait()
+        return subprocess.Popen([sys.executable, "-m", "wam_ros.recorder_node", *words], stdout=log, stderr=log)
+
+
+def kill_one(
+    live: Live, robot: Robot, process: "subprocess.Popen[bytes]", folder: Path, name: str, seconds: float
+) -> float:
+    topics = (ROBOT.topics.joint_states, ROBOT.cameras[0].topic)
+    request = StartRecording.Request(name=name)
+    path = Path(live.client.call(StartRecording, f"/{name}/start", request).path)
+    # What a recorder has not discovered yet it cannot lose.
+    live.client.wait_until(lambda: all(stamps(path, topic) for topic in topics), "the first of every stream")
+    live.client.spin(seconds)
+    process.kill()
+    process.wait()
     lost = {topic: (robot.told[topic] - stamps(path, topic)[-1]) / 1e9 for topic in topics}
     assert max(lost.values()) <= 1.0, f"{path.name}: lost {lost}"
     assert _metadata(path)[MODEL_RECORD]["digest"] == "ab12"
