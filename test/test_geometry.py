@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from wam_core.cell.build import VIEWS
 from wam_core.cell.cell import Cell
+from wam_core.cell.scene import Displacement
 from wam_core.cell.sensors import HAND
 from wam_core.errors import ContractError
 from wam_core.preprocess.images import ImageLayout
@@ -32,7 +33,7 @@ def calibrated_cell(task: str, seed: int) -> Cell:
     cell = Cell(ROBOT, "raycast")
     cell.reset(task, seed)
     scene, rng = cell.scene, np.random.default_rng(seed)
-    scene.move_cameras(rng, 0.0, 0.0)
+    scene.move_cameras(rng, Displacement((0.0, 0.0), (0.0, 0.0)))
     for joint, home in zip(ROBOT.joints, ROBOT.home, strict=True):
         scene.data.joint(joint).qpos[0] = home + rng.uniform(-0.15, 0.15)
     mujoco.mj_forward(scene.model, scene.data)
@@ -105,7 +106,7 @@ def test_a_camera_that_is_not_quite_where_it_should_be_shows_by_how_much() -> No
 def test_calibration_is_that_of_the_scene() -> None:
     """The robot file said one camera, and the cell had another."""
     cell = Cell(ROBOT, "raycast")
-    cell.scene.move_cameras(np.random.default_rng(0), 0.0, 0.0)
+    cell.scene.move_cameras(np.random.default_rng(0), Displacement((0.0, 0.0), (0.0, 0.0)))
     mujoco.mj_forward(cell.scene.model, cell.scene.data)
     geometry = Geometry(ROBOT, WHOLE)
     for name in CAMERAS:

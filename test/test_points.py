@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from wam_core.cell.cell import Cell
+from wam_core.cell.scene import Displacement
 from wam_core.errors import ContractError
 from wam_core.preprocess.images import ImageLayout
 from wam_core.robot.contract import load_robot
@@ -46,7 +47,7 @@ def filmed(seed: int) -> Filmed:
     cell = Cell(ROBOT, "raycast")
     cell.reset("push", seed)
     scene, rng = cell.scene, np.random.default_rng(seed)
-    scene.move_cameras(rng, 0.0, 0.0)
+    scene.move_cameras(rng, Displacement((0.0, 0.0), (0.0, 0.0)))
     model, data = scene.model, scene.data
     block, step = model.body("block_0").id, rng.uniform(-0.06, 0.06, 7)
     begin = scene.position("block_0")

@@ -1,9 +1,12 @@
 """Success rates: what a trial depends on."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from tiny_checkpoint import make_tiny_checkpoint
 
+from wam_core.errors import ContractError
 from wam_core.evaluation.success import Trial, run_trial
 
 
@@ -17,3 +20,6 @@ def test_a_trial_depends_on_its_seed_alone(tmp_path: Path) -> None:
     result = run_trial(first)
     run_trial(other)
     assert run_trial(first) == result
+    assert run_trial(replace(first, variation="places")) != result
+    with pytest.raises(ContractError, match="camera, colours, none, places"):
+        run_trial(replace(first, variation="elsewhere"))

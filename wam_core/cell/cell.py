@@ -13,14 +13,14 @@ from wam_core.cell.rendering.renderer import Renderer
 from wam_core.cell.scene import Scene
 from wam_core.cell.sound import Microphone
 from wam_core.cell.tasks import TASKS, Goal, Task
+from wam_core.cell.variations import VARIATIONS
 from wam_core.contract import FloatArray, RobotState, check_finite
 from wam_core.errors import ContractError, look_up
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.senses import Sense, form
 from wam_core.robot.tool_pose import encode_tool_pose
 
-#: Bounds of the per-episode variation.
-CAMERA_METRES, CAMERA_RADIANS = 0.005, 0.007
+#: Bound of the light's per-episode change.
 LIGHT = 0.15
 #: How often a task's condition is looked at.
 CHECK_SECONDS = 0.02
@@ -74,14 +74,18 @@ class Cell:
     def scene(self) -> Scene:
         return self._scenes[self._name]
 
-    def reset(self, task: str, seed: int) -> str:
+    def reset(self, task: str, seed: int, variation: str = "none") -> str:
         """Put the arm at home and lay out a new episode, determined by ``seed``; return the instruction.
 
+        Args:
+            variation: a key of :data:`wam_core.cell.variations.VARIATIONS`.
+
         Raises:
-            ContractError: unknown task or a negative seed.
+            ContractError: unknown task or variation, or a negative seed.
         """
         if seed < 0:
             raise ContractError("seed", seed, "zero or more")
+        varied = look_up(VARIATIONS, variation, "variation")
         self._task: Task = look_up(TASKS, task, "task")
         self._name = task
         if task not in self._scenes:
@@ -89,8 +93,8 @@ class Cell:
         scene = self._scenes[task]
         rng = np.random.default_rng(seed)
         scene.reset()
-        self._goal = self._task.lay_out(scene, rng)
-        scene.move_cameras(rng, CAMERA_METRES, CAMERA_RADIANS)
+        self._goal = self._task.lay_out(scene, rng, varied)
+        scene.move_cameras(rng, varied.cameras)
         scene.set_light(1.0 + rng.uniform(-LIGHT, LIGHT))
         mujoco.mj_forward(scene.model, scene.data)
         self._effort = np.zeros(len(self.robot.joint_names))

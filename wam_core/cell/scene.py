@@ -1,6 +1,7 @@
 """A compiled scene of the cell, in which objects are moved and coloured by name."""
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import mujoco
 import numpy as np
@@ -19,6 +20,13 @@ COLOURS: Mapping[str, tuple[float, float, float]] = {
     "blue": (0.08, 0.22, 0.88),
     "yellow": (0.96, 0.82, 0.06),
 }
+
+
+class Displacement(NamedTuple):
+    """Least and most that a camera is moved along, and turned about, each of its axes, either way."""
+
+    metres: tuple[float, float]
+    radians: tuple[float, float]
 
 
 class Scene:
@@ -80,20 +88,26 @@ class Scene:
             start = int(self.model.jnt_qposadr[handle.jntadr[0]])
             self.data.qpos[start : start + 7] = np.concatenate([position, quaternion])
 
-    def paint(self, body: str, colour: str) -> None:
-        """Give every geom of a body the colour of that name."""
+    def paint(self, body: str, rgb: tuple[float, float, float]) -> None:
+        """Give every geom of a body a colour, 0..1."""
         for geom in np.flatnonzero(self.model.geom_bodyid == self.model.body(body).id):
-            self.model.geom_rgba[geom, :3] = COLOURS[colour]
+            self.model.geom_rgba[geom, :3] = rgb
 
-    def move_cameras(self, rng: np.random.Generator, metres: float, radians: float) -> None:
-        """Displace every camera from its nominal pose, each axis within the given bounds."""
+    def move_cameras(self, rng: np.random.Generator, displacement: Displacement) -> None:
+        """Displace every camera from its nominal pose."""
         for name, (position, quaternion) in self._cameras.items():
-            turn = Rotation.from_rotvec(rng.uniform(-radians, radians, 3))
+            turn = Rotation.from_rotvec(_between(rng, *displacement.radians))
             nominal = Rotation.from_quat(quaternion, scalar_first=True)
-            self.model.camera(name).pos[:] = position + rng.uniform(-metres, metres, 3)
+            self.model.camera(name).pos[:] = position + _between(rng, *displacement.metres)
             self.model.camera(name).quat[:] = (nominal * turn).as_quat(scalar_first=True)
 
     def set_light(self, intensity: float) -> None:
         """Scale the nominal light."""
         self.model.light_ambient[:] = AMBIENT * intensity
         self.model.light_diffuse[:] = DIFFUSE * intensity
+
+
+def _between(rng: np.random.Generator, least: float, most: float) -> FloatArray:
+    """``[3]`` numbers of either sign and of a size between the two."""
+    drawn = rng.uniform(least - most, most - least, 3)
+    return drawn + np.copysign(least, drawn)

@@ -12,9 +12,10 @@ from tqdm import tqdm
 
 from wam_core.cell.cell import Cell
 from wam_core.cell.tasks import TASKS
+from wam_core.cell.variations import VARIATIONS
 from wam_core.continuation import CONTINUATIONS
 from wam_core.data.training_set import load_frames
-from wam_core.errors import look_up
+from wam_core.errors import ContractError, look_up
 from wam_core.evaluation.demonstrations import record_demonstration
 from wam_core.evaluation.futures import score_futures
 from wam_core.evaluation.intervals import wilson_interval
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kind.add_argument("--blind", action="store_true", help="freeze the cameras to the first training frame")
     kind.add_argument("--shuffle-instruction", action="store_true", help="tell another instruction of the task")
     kind.add_argument("--futures", action="store_true", help="score predicted frames instead of success")
+    parser.add_argument("--variation", default="none", choices=tuple(VARIATIONS), help="what no demonstration had")
     parser.add_argument("--picture", type=Path, help="with --futures: <name>_<task>.png, recorded above imagined")
     parser.add_argument("--delay-ms", type=int, default=100, help="inference delay that episodes imitate")
     parser.add_argument("--seam", default="none", choices=CONTINUATIONS, help="how chunks go on from each other")
@@ -56,6 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
     tasks = tuple(arguments.tasks.split(","))
     for task in tasks:
         look_up(TASKS, task, "tasks")
+    if arguments.futures and arguments.variation != "none":
+        raise ContractError("variation", arguments.variation, "none with --futures: recordings are never varied")
     report = _futures(arguments, tasks) if arguments.futures else _success(arguments, tasks)
     print(json.dumps(report, indent=1) if arguments.json else _table(report))
     return 0
@@ -76,6 +80,7 @@ def _success(arguments: argparse.Namespace, tasks: tuple[str, ...]) -> dict[str,
             arguments.seam,
             arguments.steps,
             arguments.runtime,
+            arguments.variation,
         )
         for task in tasks
         for i in range(arguments.episodes)

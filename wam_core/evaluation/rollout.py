@@ -67,6 +67,7 @@ def run_episode(
     task: str,
     seed: int,
     *,
+    variation: str = "none",
     writer: EpisodeWriter | None = None,
     recorded_cameras: Sequence[str] = (),
     recorded_senses: Sequence[str] = (),
@@ -80,6 +81,7 @@ def run_episode(
     """Reset the cell to ``task`` and ``seed`` and run ``policy`` until shortly after success or until time is over.
 
     Args:
+        variation: how the episode is laid out, a key of :data:`wam_core.cell.variations.VARIATIONS`.
         writer: records states, ``recorded_cameras``, ``recorded_senses``, the instruction, and the policy's chunks on
             ``chunk_topic``.
         perturb: changes the chunk that is executed; the one that is recorded stays as the policy gave it.
@@ -91,7 +93,7 @@ def run_episode(
     robot = cell.robot
     senses = tuple(dict.fromkeys((*policy.senses, *(recorded_senses if writer else ()))))
     cell.attend(senses)
-    instruction = cell.reset(task, seed)
+    instruction = cell.reset(task, seed, variation)
     executor.clear()
     executor.reset(cell.robot_state())
     before = Counter(executor.status().reason_counts)

@@ -20,7 +20,8 @@ from wam_core.robot.contract import load_robot
 @dataclass(frozen=True)
 class Trial:
     """One episode to run; ``delay_ms`` is the inference delay to imitate, ``control`` a key of :data:`CONTROLS`,
-    ``continuation`` one of :data:`wam_core.continuation.CONTINUATIONS`, ``runtime`` a key of :data:`RUNTIMES`."""
+    ``continuation`` one of :data:`wam_core.continuation.CONTINUATIONS`, ``runtime`` a key of :data:`RUNTIMES`,
+    ``variation`` one of :data:`wam_core.cell.variations.VARIATIONS`."""
 
     model: str
     robot: str
@@ -32,6 +33,7 @@ class Trial:
     continuation: str
     steps: int
     runtime: str = "eager"
+    variation: str = "none"
 
 
 CONTROLS: dict[str, Callable[[Policy, int], Continuable]] = {
@@ -68,6 +70,7 @@ def run_trial(trial: Trial) -> EpisodeResult:
         acting,
         trial.task,
         trial.seed,
+        variation=trial.variation,
         delay_ns=delay_ns,
         parted=policy.parted,
         corrected=acting.corrected,

@@ -5,7 +5,9 @@ import numpy as np
 
 from wam_core.cell.build import add_solid
 from wam_core.cell.scene import Scene
+from wam_core.cell.tasks.area import Area
 from wam_core.cell.tasks.task import Goal, Task, draw_colours
+from wam_core.cell.variations import Variation
 
 CABINET = "cabinet"
 DRAWERS = ("drawer_0", "drawer_1", "drawer_2")
@@ -16,7 +18,7 @@ TRAVEL = 0.14
 #: The handle is a bar across two posts; between bar and front there is room for closed fingers from above.
 HANDLE_GAP, HANDLE_HALF_WIDTH, BAR = 0.07, 0.047, 0.005
 HANDLE_HEIGHT = 0.052
-LOWER, UPPER = (0.64, -0.10), (0.70, 0.10)
+CABINET_IN = Area((0.64, -0.10), (0.70, 0.10), outer_lower=(0.61, -0.13), outer_upper=(0.73, 0.13))
 OPEN, SHUT = 0.08, 0.03
 
 
@@ -51,11 +53,11 @@ class Drawer(Task):
                 post = (-DEPTH - HANDLE_GAP / 2, side * (HANDLE_HALF_WIDTH - BAR), HANDLE_HEIGHT)
                 add_solid(drawer, box, (HANDLE_GAP / 2, BAR, 0.010), post, mass=0.02)
 
-    def lay_out(self, scene: Scene, rng: np.random.Generator) -> Goal:
+    def lay_out(self, scene: Scene, rng: np.random.Generator, variation: Variation) -> Goal:
         colours = draw_colours(rng, len(DRAWERS))
-        scene.place(CABINET, np.array([*rng.uniform(LOWER, UPPER), 0.0]))
+        scene.place(CABINET, np.array([*CABINET_IN.draw(rng, (), variation.border), 0.0]))
         for drawer, colour in zip(DRAWERS, colours, strict=True):
-            scene.paint(drawer, colour)
+            scene.paint(drawer, variation.shades[colour])
         choice = int(rng.integers(len(DRAWERS)))
         thing = f"the {colours[choice]} drawer"
         return Goal(f"open {thing}", DRAWERS[choice], thing)

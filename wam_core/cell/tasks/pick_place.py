@@ -5,14 +5,16 @@ import numpy as np
 
 from wam_core.cell.build import add_solid
 from wam_core.cell.scene import Scene
-from wam_core.cell.tasks.task import Goal, Task, draw_colours, scatter
+from wam_core.cell.tasks.area import Area, scatter
+from wam_core.cell.tasks.task import Goal, Task, draw_colours
+from wam_core.cell.variations import Variation
 
 CUBES, TRAYS = ("cube_0", "cube_1"), ("tray_0", "tray_1")
 CUBE, CUBE_MASS, CUBE_FRICTION = 0.02, 0.06, 1.0
 #: Half size of a tray's floor, its thickness, and half height of its rim.
 TRAY, FLOOR, RIM = 0.07, 0.002, 0.006
-CUBES_LOWER, CUBES_UPPER = (0.38, -0.22), (0.50, 0.22)
-TRAYS_LOWER, TRAYS_UPPER = (0.60, -0.22), (0.66, 0.22)
+CUBES_IN = Area((0.38, -0.22), (0.50, 0.22), outer_lower=(0.34, -0.26), outer_upper=(0.50, 0.26))
+TRAYS_IN = Area((0.60, -0.22), (0.66, 0.22), outer_lower=(0.60, -0.26), outer_upper=(0.70, 0.26))
 CUBES_APART, TRAYS_APART = 0.13, 0.19
 MOST_YAW = 0.2
 CLEAR_HEIGHT, RELEASED = 0.10, 0.03
@@ -37,16 +39,16 @@ class PickPlace(Task):
                 add_solid(tray, box, (0.004, TRAY, RIM), (side * TRAY, 0.0, RIM))
                 add_solid(tray, box, (TRAY, 0.004, RIM), (0.0, side * TRAY, RIM))
 
-    def lay_out(self, scene: Scene, rng: np.random.Generator) -> Goal:
+    def lay_out(self, scene: Scene, rng: np.random.Generator, variation: Variation) -> Goal:
         colours = draw_colours(rng, 4)
-        cubes = scatter(rng, 2, CUBES_LOWER, CUBES_UPPER, CUBES_APART)[0]
-        trays = scatter(rng, 2, TRAYS_LOWER, TRAYS_UPPER, TRAYS_APART)[0]
+        cubes = scatter(rng, 2, CUBES_IN, CUBES_APART, variation.border)[0]
+        trays = scatter(rng, 2, TRAYS_IN, TRAYS_APART, variation.border)[0]
         for body, point, colour in zip(CUBES, cubes, colours[:2], strict=True):
             scene.place(body, np.array([*point, CUBE]), float(rng.uniform(-MOST_YAW, MOST_YAW)))
-            scene.paint(body, colour)
+            scene.paint(body, variation.shades[colour])
         for body, point, colour in zip(TRAYS, trays, colours[2:], strict=True):
             scene.place(body, np.array([*point, 0.0]))
-            scene.paint(body, colour)
+            scene.paint(body, variation.shades[colour])
         cube, tray = (int(i) for i in rng.integers(2, size=2))
         thing, place = f"the {colours[cube]} cube", f"the {colours[2 + tray]} tray"
         return Goal(f"put {thing} in {place}", CUBES[cube], thing, TRAYS[tray], place)

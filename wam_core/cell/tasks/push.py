@@ -5,15 +5,17 @@ import numpy as np
 
 from wam_core.cell.build import add_mark, add_solid
 from wam_core.cell.scene import Scene
-from wam_core.cell.tasks.task import Goal, Task, draw_colours, scatter
+from wam_core.cell.tasks.area import Area, scatter
+from wam_core.cell.tasks.task import Goal, Task, draw_colours
+from wam_core.cell.variations import Variation
 from wam_core.contract import FloatArray
 
 BLOCKS, ZONES = ("block_0", "block_1"), ("zone_0", "zone_1")
 #: Round blocks: two fingers apart hold one between them from any side, so that it is steered, not chased.
 BLOCK_RADIUS, BLOCK_HALF_HEIGHT, BLOCK_MASS, BLOCK_FRICTION = 0.030, 0.03, 0.15, 0.35
 ZONE_RADIUS = 0.06
-BLOCKS_LOWER, BLOCKS_UPPER = (0.39, -0.18), (0.46, 0.18)
-ZONES_LOWER, ZONES_UPPER = (0.60, -0.22), (0.68, 0.22)
+BLOCKS_IN = Area((0.39, -0.18), (0.46, 0.18), outer_lower=(0.35, -0.22), outer_upper=(0.46, 0.22))
+ZONES_IN = Area((0.60, -0.22), (0.68, 0.22), outer_lower=(0.60, -0.26), outer_upper=(0.72, 0.26))
 BLOCKS_APART, ZONES_APART = 0.13, 0.135
 #: Greatest angle of any push from the robot's forward direction.
 STEEPEST = np.radians(42.0)
@@ -42,15 +44,15 @@ class Push(Task):
                 spec.worldbody.add_body(name=name, mocap=True), mujoco.mjtGeom.mjGEOM_CYLINDER, (ZONE_RADIUS, 0.0005)
             )
 
-    def lay_out(self, scene: Scene, rng: np.random.Generator) -> Goal:
+    def lay_out(self, scene: Scene, rng: np.random.Generator, variation: Variation) -> Goal:
         colours = draw_colours(rng, 4)
-        blocks, zones = _points(rng)
+        blocks, zones = _points(rng, variation.border)
         for body, point, colour in zip(BLOCKS, blocks, colours[:2], strict=True):
             scene.place(body, np.array([*point, BLOCK_HALF_HEIGHT]))
-            scene.paint(body, colour)
+            scene.paint(body, variation.shades[colour])
         for body, point, colour in zip(ZONES, zones, colours[2:], strict=True):
             scene.place(body, np.array([*point, 0.0]))
-            scene.paint(body, colour)
+            scene.paint(body, variation.shades[colour])
         block, zone = (int(i) for i in rng.integers(2, size=2))
         thing, place = f"the {colours[block]} block", f"the {colours[2 + zone]} zone"
         return Goal(f"push {thing} to {place}", BLOCKS[block], thing, ZONES[zone], place)
@@ -60,9 +62,9 @@ class Push(Task):
         return bool(np.linalg.norm(miss[:2]) < TOLERANCE)
 
 
-def _points(rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    blocks = scatter(rng, 2, BLOCKS_LOWER, BLOCKS_UPPER, BLOCKS_APART)
-    zones = scatter(rng, 2, ZONES_LOWER, ZONES_UPPER, ZONES_APART)
+def _points(rng: np.random.Generator, border: bool) -> tuple[FloatArray, FloatArray]:
+    blocks = scatter(rng, 2, BLOCKS_IN, BLOCKS_APART, border)
+    zones = scatter(rng, 2, ZONES_IN, ZONES_APART, border)
     count = min(len(blocks), len(zones))
     way = zones[:count, None] - blocks[:count, :, None]
     first = int(np.argmax(np.abs(np.arctan2(way[..., 1], way[..., 0])).max(axis=(1, 2)) <= STEEPEST))

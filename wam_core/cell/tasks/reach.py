@@ -5,11 +5,13 @@ import numpy as np
 
 from wam_core.cell.build import add_mark
 from wam_core.cell.scene import Scene
-from wam_core.cell.tasks.task import Goal, Task, draw_colours, scatter
+from wam_core.cell.tasks.area import Area, scatter
+from wam_core.cell.tasks.task import Goal, Task, draw_colours
+from wam_core.cell.variations import Variation
 
 BALLS = ("ball_0", "ball_1", "ball_2")
 RADIUS = 0.025
-LOWER, UPPER = (0.38, -0.25), (0.68, 0.25)
+BALLS_IN = Area((0.38, -0.25), (0.68, 0.25), outer_lower=(0.33, -0.30), outer_upper=(0.73, 0.30))
 APART = 0.12
 TOLERANCE = 0.03
 
@@ -24,12 +26,12 @@ class Reach(Task):
         for name in BALLS:
             add_mark(spec.worldbody.add_body(name=name, mocap=True), mujoco.mjtGeom.mjGEOM_SPHERE, (RADIUS,))
 
-    def lay_out(self, scene: Scene, rng: np.random.Generator) -> Goal:
+    def lay_out(self, scene: Scene, rng: np.random.Generator, variation: Variation) -> Goal:
         colours = draw_colours(rng, len(BALLS))
-        points = scatter(rng, len(BALLS), LOWER, UPPER, APART)[0]
+        points = scatter(rng, len(BALLS), BALLS_IN, APART, variation.border)[0]
         for ball, point, colour in zip(BALLS, points, colours, strict=True):
             scene.place(ball, np.array([*point, RADIUS]))
-            scene.paint(ball, colour)
+            scene.paint(ball, variation.shades[colour])
         choice = int(rng.integers(len(BALLS)))
         thing = f"the {colours[choice]} ball"
         return Goal(f"reach {thing}", BALLS[choice], thing)

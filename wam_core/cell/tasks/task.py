@@ -8,10 +8,7 @@ import mujoco
 import numpy as np
 
 from wam_core.cell.scene import COLOURS, Scene
-from wam_core.contract import FloatArray
-
-#: Layouts drawn at once, of which the first is taken that keeps every clearance (the rarest, push, has one in 30).
-ATTEMPTS = 1000
+from wam_core.cell.variations import Variation
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class Task(ABC):
         """Add the task's bodies to the scene; called once."""
 
     @abstractmethod
-    def lay_out(self, scene: Scene, rng: np.random.Generator) -> Goal:
+    def lay_out(self, scene: Scene, rng: np.random.Generator, variation: Variation) -> Goal:
         """Pose and colour the objects for a new episode and say what is to be done."""
 
     @abstractmethod
@@ -54,12 +51,3 @@ class Task(ABC):
 def draw_colours(rng: np.random.Generator, count: int) -> list[str]:
     """``count`` different colour words."""
     return [str(word) for word in rng.permutation(list(COLOURS))[:count]]
-
-
-def scatter(
-    rng: np.random.Generator, count: int, lower: tuple[float, float], upper: tuple[float, float], apart: float
-) -> FloatArray:
-    """``[ATTEMPTS, count, 2]`` points (m) uniform in a rectangle, only those layouts with all points ``apart``."""
-    points = rng.uniform(lower, upper, (ATTEMPTS, count, 2))
-    gaps = np.linalg.norm(points[:, :, None] - points[:, None], axis=-1) + np.eye(count)
-    return points[gaps.min(axis=(1, 2)) >= apart]
