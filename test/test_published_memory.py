@@ -10,9 +10,9 @@ from wam_core.cli.main import run
 from wam_core.errors import ContractError
 from wam_core.model.wam import WorldActionModel
 from wam_core.presets import load_preset
-from wam_core.pretrained.embodiment import load_embodiment
 from wam_core.pretrained.folder import published_spec
 from wam_core.pretrained.memory import fits, memory_of
+from wam_core.robot.embodiment import load_embodiment
 
 
 @pytest.mark.parametrize("suffix", ["", "_joint", "_idm"])

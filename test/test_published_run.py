@@ -16,7 +16,6 @@ from wam_core.errors import ContractError
 from wam_core.model.groups import Wiring
 from wam_core.model.wam import WorldActionModel
 from wam_core.presets import Preset, from_dict, load_preset, published_names
-from wam_core.pretrained.embodiment import load_embodiment
 from wam_core.pretrained.folder import load_published, published_spec
 from wam_core.pretrained.layout import published_state
 from wam_core.pretrained.layouts import LAYOUTS
@@ -24,6 +23,7 @@ from wam_core.pretrained.policy import PublishedPolicy, load_policy
 from wam_core.pretrained.statistics import FIELDS
 from wam_core.pretrained.text import FAST_WAM_PROMPT
 from wam_core.pretrained.vae import load_vae
+from wam_core.robot.embodiment import load_embodiment
 
 TASK = "pick up the red block"
 LIBERO = load_embodiment("libero")
@@ -42,7 +42,7 @@ def tiny_preset(variant: str = "") -> Preset:
 
 def statistics() -> dict[str, dict[str, dict[str, Any]]]:
     rng, made = np.random.default_rng(0), {}
-    for part, columns in (("action", LIBERO.action), ("state", LIBERO.state)):
+    for part, columns in (("action", LIBERO.action.names), ("state", LIBERO.proprioception)):
         data = rng.normal(0.2, 0.5, (40, 32, len(columns)))
         fields = {}
         for kind, values, axis in (("global", data.reshape(-1, len(columns)), 0), ("stepwise", data, 0)):
@@ -81,8 +81,8 @@ class Downloads:
 
 def observation() -> tuple[dict[str, np.ndarray], np.ndarray]:
     rng = np.random.default_rng(3)
-    images = {v.name: rng.integers(0, 255, (v.height, v.width, 3), dtype=np.uint8) for v in LIBERO.views}
-    return images, rng.normal(0.2, 0.4, len(LIBERO.state))
+    images = {v.name: rng.integers(0, 255, (v.height, v.width, 3), dtype=np.uint8) for v in LIBERO.cameras}
+    return images, rng.normal(0.2, 0.4, len(LIBERO.proprioception))
 
 
 def expected_actions(made: Downloads, policy: PublishedPolicy, variant: str) -> np.ndarray:
@@ -189,5 +189,5 @@ def test_published_presets_are_what_was_published(name: str) -> None:
     stages = {"": (("action",),), "joint": (("future", "action"),), "idm": (("future",), ("action",))}
     assert Wiring(preset.groups).stages(["action"]) == stages[name.split("_", 3)[3] if name.count("_") > 2 else ""]
     body = load_embodiment(preset.robot)
-    assert (len(body.action), len(body.state)) == ((7, 8) if libero else (14, 14))
-    assert preset.layout.cameras == tuple(v.name for v in body.views)
+    assert (len(body.action.names), len(body.proprioception)) == ((7, 8) if libero else (14, 14))
+    assert preset.layout.cameras == tuple(v.name for v in body.cameras)

@@ -8,11 +8,11 @@ import torch
 
 from wam_core.errors import ContractError
 from wam_core.presets import from_dict, load_preset, published_names
-from wam_core.pretrained.embodiment import load_embodiment
 from wam_core.pretrained.folder import Published, published_spec, save_published
 from wam_core.pretrained.importer import import_weights
 from wam_core.pretrained.layouts import LAYOUTS
 from wam_core.pretrained.statistics import read_statistics
+from wam_core.robot.embodiment import load_embodiment
 
 WAN = "Wan-AI/Wan2.2-TI2V-5B-Diffusers"
 
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         preset = from_dict(raw, preset.name)
     body = load_embodiment(preset.robot)
     imported = import_weights(arguments.file, arguments.layout, published_spec(preset, body))
-    statistics = read_statistics(arguments.statistics, {"action": body.action, "state": body.state})
+    statistics = read_statistics(arguments.statistics, {"action": body.action.names, "state": body.proprioception})
     origin = {
         "file": arguments.file.name,
         "layout": arguments.layout,

@@ -6,9 +6,9 @@ from dataclasses import asdict
 
 from wam_core.errors import ContractError
 from wam_core.presets import load_preset, published_names
-from wam_core.pretrained.embodiment import load_embodiment
 from wam_core.pretrained.folder import published_spec
 from wam_core.pretrained.memory import CARDS, fits, memory_of
+from wam_core.robot.embodiment import load_embodiment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

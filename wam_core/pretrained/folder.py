@@ -16,9 +16,9 @@ from wam_core.model.modalities import TokenShape
 from wam_core.model.wam import ModelSpec, WorldActionModel
 from wam_core.presets import ACTION, Preset, from_dict
 from wam_core.pretrained.conventions import Conventions
-from wam_core.pretrained.embodiment import Embodiment, embodiment_from_dict
 from wam_core.pretrained.importer import skeleton
 from wam_core.robot.binding import check_statistics
+from wam_core.robot.embodiment import Embodiment, embodiment_from_dict
 
 FILES = ("model.safetensors", "preset.yaml", "embodiment.yaml", "statistics.json", "import.json")
 
@@ -52,8 +52,9 @@ def published_spec(preset: Preset, body: Embodiment) -> ModelSpec:
     for camera in preset.layout.cameras:
         body.camera(camera)
     shapes = {name: spec.shape(preset.clip) for name, spec in preset.substrates.items()}
-    shapes[ACTION] = TokenShape(0, preset.horizon, (), len(body.action))
-    return ModelSpec(preset.groups, preset.experts, preset.trunk, shapes, len(body.state), (), preset.text_length)
+    shapes[ACTION] = TokenShape(0, preset.horizon, (), len(body.action.names))
+    parts = (preset.groups, preset.experts, preset.trunk, shapes)
+    return ModelSpec(*parts, len(body.proprioception), (), preset.text_length)
 
 
 def save_published(folder: Path, weights: Published) -> None:
@@ -85,7 +86,7 @@ def load_published(folder: Path) -> Published:
         raise
     except Exception as error:
         raise ContractError("published", f"{folder}: {error}", "a folder that wam import wrote") from error
-    check_statistics(statistics, {"action": body.action, "state": body.state})
+    check_statistics(statistics, {"action": body.action.names, "state": body.proprioception})
     return Published(preset, body, state, statistics, origin)
 
 

@@ -37,7 +37,7 @@ class PublishedPolicy:
         self._method = conventions.normalisation
         self._action = weights.statistics["action_steps" if conventions.stepwise else "action"]
         self._state = weights.statistics["state"]
-        self._binary = [i for i, name in enumerate(weights.body.action) if name in weights.body.binary]
+        self._binary = [i for i, name in enumerate(weights.body.action.names) if name in weights.body.binary]
         half = next(self.model.parameters()).dtype == torch.bfloat16
         self._precision = torch.autocast(torch.device(device).type, torch.bfloat16) if half else nullcontext()
         self._seed, self._count = seed, 0
@@ -50,7 +50,7 @@ class PublishedPolicy:
             ContractError: an image is missing or of another size, the state has another length or is not finite, or
                 the task is empty or too long.
         """
-        columns = self.body.state
+        columns = self.body.proprioception
         if state.shape != (len(columns),):
             raise ContractError("state", state.shape, f"{len(columns)} numbers: {', '.join(columns)}")
         check_finite("state", state)

@@ -13,6 +13,7 @@ from wam_core.contract import ACTION_SPACES, FloatArray, check_finite
 from wam_core.errors import ContractError, look_up
 from wam_core.fields import exact_fields
 from wam_core.paths import share_path
+from wam_core.robot.body import ActionSpec
 from wam_core.robot.fingers import HAND_FINGERS, Fingers, Gripper, of_gripper
 from wam_core.robot.lens import Lens, read_lens
 from wam_core.robot.safety import Safety, read_safety
@@ -141,12 +142,6 @@ class Topics:
     joint_command: str
     wrench: str
     tactile: str
-
-
-@dataclass(frozen=True)
-class ActionSpec:
-    space: str
-    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -72,8 +72,8 @@ SENSES: Mapping[str, SenseKind] = {
 SENSED = frozenset(kind.channel for kind in SENSES.values())
 
 
-class Body(Protocol):
-    """A robot contract, as far as its senses go."""
+class Sensing(Protocol):
+    """A body, as far as its senses go."""
 
     @property
     def name(self) -> str: ...
@@ -113,7 +113,7 @@ def read_senses(raw: Sequence[Mapping[str, Any]], cameras: Sequence[str], source
     return senses
 
 
-def senses_of(robot: Body, channel: str, cameras: Sequence[str]) -> tuple[Sense, ...]:
+def senses_of(robot: Sensing, channel: str, cameras: Sequence[str]) -> tuple[Sense, ...]:
     """The senses that make ``channel``, in its order: one for each of ``cameras``, or each finger, or just one.
 
     Raises:
@@ -132,7 +132,7 @@ def senses_of(robot: Body, channel: str, cameras: Sequence[str]) -> tuple[Sense,
     return tuple(found[part] for part in parts)
 
 
-def form(robot: Body, sense: Sense) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def form(robot: Sensing, sense: Sense) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Shape and type of one instant of a sense."""
     if sense.camera:
         camera = robot.camera(sense.camera)

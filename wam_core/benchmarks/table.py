@@ -1,0 +1,51 @@
+"""The benchmarks that are known, and how each one's server is started."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from wam_core.benchmarks.simulator import Simulator
+from wam_core.errors import ContractError, look_up
+from wam_core.robot.embodiment import load_embodiment
+
+#: The folder that servers are started in: their package is found there, and nothing else of ours.
+FOLDER = Path(__file__).resolve().parent
+#: Where a benchmark's environment is looked for, where none is named.
+ENVIRONMENTS = FOLDER.parents[1] / ".venvs"
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One benchmark; its name is that of its embodiment, too.
+
+    Attributes:
+        module: the server's, below :data:`FOLDER`. install: the one thing to do where it is not installed.
+    """
+
+    module: str
+    install: str
+
+
+BENCHMARKS: Mapping[str, Benchmark] = {
+    "metaworld": Benchmark("server.metaworld", "run scripts/metaworld.sh"),
+}
+
+
+def start(name: str, python: Path | None = None) -> Simulator:
+    """Start a benchmark's server.
+
+    Args:
+        python: the interpreter that has its simulator; where none is named, that of the environment in
+            :data:`ENVIRONMENTS`.
+
+    Raises:
+        ContractError: an unknown benchmark, no such interpreter, or one without the simulator; says how to get it.
+    """
+    benchmark = look_up(BENCHMARKS, name, "benchmark")
+    interpreter = python or ENVIRONMENTS / name / "bin" / "python"
+    if not interpreter.is_file():
+        expected = f"a Python that has it: {benchmark.install}, or name one (python:=...)"
+        raise ContractError(f"benchmark.{name}.python", str(interpreter), expected)
+    # Not resolved: a virtual environment is known by the path of its interpreter.
+    command = (str(interpreter.absolute()), "-m", benchmark.module)
+    return Simulator(name, command, FOLDER, load_embodiment(name))
