@@ -25,6 +25,7 @@ VERBS: dict[str, Verb] = {
     "collect": Verb("wam_core.cli.collect", "record demonstrations of the scripted experts"),
     "train": Verb("wam_core.cli.train", "train a preset on recorded episodes"),
     "eval": Verb("wam_core.cli.eval", "success rates and predicted futures, without ROS"),
+    "study": Verb("wam_core.cli.study", "a question asked of several ways of training, with intervals"),
     "report": Verb("wam_core.cli.report", "every preset at one budget: success, cost, prediction, failures"),
     "bench": Verb("wam_core.cli.bench", "latency of the variants, measured in one run"),
     "models": Verb("wam_core.cli.models", "the presets and what they are made of"),

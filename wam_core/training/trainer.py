@@ -41,7 +41,7 @@ def start(model: WorldActionModel, settings: TrainingSettings) -> TrainingState:
     matrices = [p for p in trained if p.ndim > 1]
     vectors = [p for p in trained if p.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, settings.learning_rate, betas=(0.9, 0.95))
+    optimizer = torch.optim.AdamW(groups, settings.learning_rate, betas=(0.9, 0.95), fused=True)
     return TrainingState(model, {k: v.clone() for k, v in model.state_dict().items()}, optimizer)
 
 

@@ -85,7 +85,7 @@ def _row(study: Study, preset: Preset, report: Report) -> dict[str, Any]:
         seen, unseen = split(frames)
         learned = learned_file(preset, seen, row["question"]["data"], study.budget, study.out, report)
         report(f"{preset.name}: {study.budget.updates} updates")
-        checkpoint, fitted = fit(preset, frames, study.budget, learned)
+        checkpoint, fitted = fit(preset, frames, (seen, unseen), study.budget, learned)
         folder = study.out / "checkpoints" / preset.name
         save_checkpoint(folder, checkpoint)
         row["training"] = asdict(fitted)

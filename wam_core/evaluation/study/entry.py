@@ -1,0 +1,189 @@
+"""One training of a study, and the episodes of every arm that acts with its weights."""
+
+import json
+import traceback
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wam_core.cell.cell import Cell
+from wam_core.data.frames import TrainingFrames
+from wam_core.data.training_set import load_frames
+from wam_core.errors import ContractError
+from wam_core.evaluation.futures import score_futures
+from wam_core.evaluation.report.budget import Budget, fingerprint
+from wam_core.evaluation.report.cost import Timed, cost_of
+from wam_core.evaluation.report.fit import fit
+from wam_core.evaluation.report.study import WORDS, machine
+from wam_core.evaluation.rollout import run_episode
+from wam_core.evaluation.study.futures import FUTURES
+from wam_core.evaluation.study.plan import Entry, Plan
+from wam_core.evaluation.success import Trial, run_trial
+from wam_core.executor.executor import Executor
+from wam_core.policy import Policy, checkpoint_folder
+from wam_core.presets import load_preset
+from wam_core.training.batches import Batches
+from wam_core.training.checkpoint import load_checkpoint, save_checkpoint
+
+#: Points of a learning curve.
+POINTS = 10
+#: Steps of a held-out recording between two futures that are compared with it.
+FUTURE_STRIDE = 8
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a study reads and writes; on several machines a folder that all of them see.
+
+    Attributes:
+        data: folder of recordings that `wam collect` made. out: folder of rows and weights.
+    """
+
+    data: Path
+    out: Path
+    renderer: str
+
+    def row_file(self, entry: Entry) -> Path:
+        return self.out / "rows" / f"{entry.name}.json"
+
+    def weights(self, entry: Entry) -> Path:
+        return self.out / "weights" / entry.name
+
+
+def learned(plan: Plan, entry: Entry, data: Path) -> dict[str, Any]:
+    """What determines the weights of an entry."""
+    arm = plan.arms[entry.arm]
+    preset = {k: v for k, v in load_preset(arm.preset).to_dict().items() if k not in WORDS}
+    settings = {n: getattr(plan, n) for n in ("tasks", "held_out", "updates", "batch", "video_vae")}
+    asked = {"preset": preset, "future": arm.future, "entry": asdict(entry), "data": fingerprint(data), **settings}
+    return json.loads(json.dumps(asked))  # type: ignore[no-any-return]
+
+
+def question(plan: Plan, entry: Entry, data: Path) -> dict[str, Any]:
+    """What a row answers; a row of another question does not count."""
+    arm = plan.arms[entry.arm]
+    teacher = Entry(arm.weights_of or entry.arm, entry.demonstrations, entry.seed)
+    settings = {n: getattr(plan, n) for n in ("episodes", "conditions", "delay_ms")}
+    first = plan.seeds.index(entry.seed) * plan.episodes
+    asked = {"learned": learned(plan, teacher, data), "control": arm.control, "first_episode": first, **settings}
+    return json.loads(json.dumps(asked))  # type: ignore[no-any-return]
+
+
+def row_of(plan: Plan, entry: Entry, place: Place) -> dict[str, Any] | None:
+    """The row that is there for this question, unless it says that it failed."""
+    file = place.row_file(entry)
+    found = json.loads(file.read_text()) if file.exists() else None
+    same = found is not None and "failed" not in found and found["question"] == question(plan, entry, place.data)
+    return found if same else None
+
+
+def run_entry(plan: Plan, trained: Entry, place: Place) -> list[str]:
+    """Train, unless the weights are there, and leave a row for every arm that acts with them; a line of each.
+
+    What goes wrong stands in the rows.
+    """
+    torch.set_num_threads(1)
+    lines = []
+    for entry in plan.acting(trained):
+        row: dict[str, Any] | None = row_of(plan, entry, place)
+        if row is None:
+            row = {**asdict(entry), "question": question(plan, entry, place.data), "machine": machine()}
+            try:
+                row |= _trained(plan, trained, place)
+                row |= _measured(plan, entry, place)
+            except Exception as error:  # the other entries have their turn, and this one's row says so
+                known = isinstance(error, ContractError)
+                row["failed"] = str(error) if known else traceback.format_exc(limit=-3)
+            _write(place.row_file(entry), row)
+        good = {c: sum(map(sum, tasks.values())) for c, tasks in row.get("success", {}).items()}
+        lines.append(f"{entry.name}: {row.get('failed', good)}")
+    return lines
+
+
+def _trained(plan: Plan, entry: Entry, place: Place) -> dict[str, Any]:
+    """The record of the training, made now or before."""
+    folder, asked = place.weights(entry), learned(plan, entry, place.data)
+    record = folder / "learned.json"
+    if record.exists() and (found := json.loads(record.read_text()))["question"] == asked:
+        return {"training": found["training"]}
+    arm = plan.arms[entry.arm]
+    preset = load_preset(arm.preset)
+    frames = load_frames(place.data, preset.layout, place.data / ".cache", channels=preset.channels)
+    parts = chosen(plan, entry.demonstrations, frames)
+
+    def altered(batches: Batches, seen: TrainingFrames) -> Batches:
+        rng = torch.Generator().manual_seed(entry.seed)
+        return FUTURES[arm.future](batches, torch.from_numpy(seen.stretch), rng)
+
+    vae = checkpoint_folder(plan.video_vae) / "video.safetensors"
+    checkpoint, fitted = fit(preset, frames, parts, _budget(plan, entry), vae, altered, POINTS)
+    save_checkpoint(folder, checkpoint)
+    training = json.loads(json.dumps(asdict(fitted)))
+    _write(record, {"question": asked, "training": training})
+    return {"training": training}
+
+
+def _measured(plan: Plan, entry: Entry, place: Place) -> dict[str, Any]:
+    arm = plan.arms[entry.arm]
+    teacher = Entry(arm.weights_of or entry.arm, entry.demonstrations, entry.seed)
+    folder = place.weights(teacher)
+    checkpoint = load_checkpoint(folder)
+    first = plan.seeds.index(entry.seed) * plan.episodes
+
+    def episodes(task: str, condition: str) -> list[int]:
+        """Whether each succeeded, 1 or 0."""
+        seeds = range(first, first + plan.episodes)
+        asked = (arm.control, place.renderer, plan.delay_ms, "none", 0, "eager", condition)
+        return [int(run_trial(Trial(str(folder), checkpoint.robot.name, task, seed, *asked)).success) for seed in seeds]
+
+    row: dict[str, Any] = {"success": {c: {t: episodes(t, c) for t in plan.tasks} for c in plan.conditions}}
+    if arm.weights_of:
+        return row
+    preset = checkpoint.preset
+    frames = load_frames(place.data, preset.layout, place.data / ".cache", channels=preset.channels)
+    unseen = chosen(plan, entry.demonstrations, frames)[1]
+    shown = [g for g in preset.futures() if preset.substrates[g.substrate].shows == "video"]
+    # A group whose loss has no weight was never taught to be a picture.
+    pictures = any(g.loss_weight for g in shown)
+    scores = score_futures(checkpoint, unseen, FUTURE_STRIDE, entry.seed) if pictures else None
+    timed, cell = Timed(Policy(checkpoint, entry.seed)), Cell(checkpoint.robot, place.renderer)
+    run_episode(cell, Executor(cell.robot), timed, plan.tasks[0], first, delay_ns=plan.delay_ms * 1_000_000)
+    cost = cost_of(Policy(checkpoint, entry.seed), [timed])
+    return row | {"futures": asdict(scores) if scores else None, "cost": asdict(cost)}
+
+
+def chosen(plan: Plan, demonstrations: int, frames: TrainingFrames) -> tuple[TrainingFrames, TrainingFrames]:
+    """What an entry is trained on, and what all of them are held against: of each task the first recordings are held
+    out, and the next are trained on.
+
+    Raises:
+        ContractError: too few recordings of a task, which are known by their names, ``<task>_<seed>.mcap``.
+    """
+    seen, unseen = [], []
+    for task in plan.tasks:
+        of_task = [f for f in sorted(set(frames.files)) if Path(f).stem.rpartition("_")[0] == task]
+        wanted = plan.held_out + demonstrations
+        if len(of_task) < wanted:
+            raise ContractError("data", f"{len(of_task)} recordings of {task}", f"{wanted} of them, see wam collect")
+        unseen += of_task[: plan.held_out]
+        seen += of_task[plan.held_out : wanted]
+    return _of(frames, seen), _of(frames, unseen)
+
+
+def _of(frames: TrainingFrames, files: Sequence[str]) -> TrainingFrames:
+    return frames.select([i for i, file in enumerate(frames.files) if file in files])
+
+
+def _budget(plan: Plan, entry: Entry) -> Budget:
+    return Budget(plan.updates, plan.batch, 0, plan.tasks, plan.episodes, plan.delay_ms, entry.seed)
+
+
+def _write(file: Path, content: dict[str, Any]) -> None:
+    """Atomically: a kill leaves what was there."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_suffix(".part")
+    unfinished.write_text(json.dumps(content, indent=1))
+    unfinished.replace(file)
