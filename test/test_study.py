@@ -120,11 +120,11 @@ def test_fewer_demonstrations_are_the_first_of_more_and_none_is_held_out(recordi
         chosen(plan, 4, frames)
 
 
+@pytest.mark.slow
 def test_a_study_is_made_once_and_written_from_what_is_there(recordings: Path, tmp_path: Path) -> None:
     """An interrupted study began from nothing; a control was trained anew; its report had arms without rows."""
-    presets = {name: tmp_path / f"{name}.yaml" for name in ("fast_wam", "behaviour_cloning")}
-    for name, file in presets.items():
-        file.write_text(yaml.safe_dump({"/**": {"ros__parameters": tiny_preset(name).to_dict()}}))
+    preset = tmp_path / "tiny.yaml"
+    preset.write_text(yaml.safe_dump({"/**": {"ros__parameters": tiny_preset("fast_wam").to_dict()}}))
     frames = load_frames(recordings, tiny_preset("fast_wam").layout, recordings / ".cache")
     shipped = tmp_path / "shipped"
     shipped.mkdir()
@@ -133,27 +133,26 @@ def test_a_study_is_made_once_and_written_from_what_is_there(recordings: Path, t
     assert made is not None
     made.rename(shipped / "video.safetensors")
     arms = {
-        "fast_wam": {"preset": str(presets["fast_wam"]), "says": "a"},
-        "shuffled_future": {"preset": str(presets["fast_wam"]), "says": "b", "future": "shuffled"},
-        "blind": {"preset": str(presets["fast_wam"]), "says": "c", "weights_of": "fast_wam", "control": "blind"},
-        "behaviour_cloning": {"preset": str(presets["behaviour_cloning"]), "says": "d"},
+        "fast_wam": {"preset": str(preset), "says": "a"},
+        "shuffled_future": {"preset": str(preset), "says": "b", "future": "shuffled"},
+        "blind": {"preset": str(preset), "says": "c", "weights_of": "fast_wam", "control": "blind"},
     }
-    pairs = [["fast_wam", "behaviour_cloning"], ["fast_wam", "blind"], ["fast_wam", "shuffled_future"]]
-    small = {"demonstrations": [1, 2], "held_out": 1, "seeds": [0, 1], "episodes": 1, "updates": 20, "batch": 4}
+    pairs = [["fast_wam", "blind"], ["fast_wam", "shuffled_future"]]
+    small = {"demonstrations": [1, 2], "held_out": 1, "seeds": [0], "episodes": 1, "updates": 20, "batch": 4}
     file = altered_plan(
         tmp_path,
         **small,
-        conditions=["none", "places"],
+        conditions=["none"],
         video_vae=str(shipped),
         arms=arms,
         questions={"q": {"asks": "Does it help?", "pairs": pairs}},
     )
     plan, place = load_plan(str(file))[1], Place(recordings, tmp_path / "out", "raycast")
-    words = ["--data", str(recordings), "--out", str(place.out), "--renderer", "raycast", "--jobs", "2"]
+    words = ["--data", str(recordings), "--out", str(place.out), "--renderer", "raycast", "--jobs", "1"]
     assert wam("study", [str(file), *words, "--demonstrations", "2"]) == 0
     entries = [e for e in plan.entries if e.demonstrations == 2]
     rows = {row.name: row_of(plan, row, place) for e in entries for row in plan.acting(e)}
-    assert len(rows) == 8 and not [name for name, row in rows.items() if row is None]
+    assert len(rows) == 3 and not [name for name, row in rows.items() if row is None]
     fast, blind = rows["fast_wam_2_0"], rows["blind_2_0"]
     assert fast and blind and fast["training"] == blind["training"]
     assert [step for step, _ in fast["training"]["curve"]] == list(range(2, 21, 2))
@@ -167,7 +166,7 @@ def test_a_study_is_made_once_and_written_from_what_is_there(recordings: Path, t
     }
     text = (place.out / "study_asked.md").read_text()
     assert "| 2 | `blind` |" in text and "Not all trainings with 1 demonstrations" in text
-    assert len(json.loads((place.out / "study_asked.json").read_text())) == 8
+    assert len(json.loads((place.out / "study_asked.json").read_text())) == 3
     assert {p.name for p in (place.out / "images").iterdir()} == {"asked_q.png", "asked_cost.png", "asked_curves.png"}
     assert wam("study", [str(file), *words, "--only-write"]) == 1, "half of it is missing"
     with pytest.raises(ContractError, match="fast_wam"):
