@@ -1,6 +1,8 @@
 """`wam study`: what an arm learns from, which demonstrations it sees, and what intervals allow one to say."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,6 +120,18 @@ def test_fewer_demonstrations_are_the_first_of_more_and_none_is_held_out(recordi
     assert set(few) < set(many) and not set(many) & set(held) and len(set(many) | set(held)) == 4
     with pytest.raises(ContractError, match="4 recordings of reach"):
         chosen(plan, 4, frames)
+
+
+def test_processes_that_begin_at_once_do_not_take_the_cache_from_each_other(recordings: Path, tmp_path: Path) -> None:
+    """The first two trainings of a study both found no cache; the second to finish found its file renamed, and died."""
+    ready, layout = threading.Barrier(2), tiny_preset("fast_wam").layout
+
+    def read(_: int) -> int:
+        return len(load_frames(recordings, layout, tmp_path, report=lambda k, n: k == n and ready.wait()).actions)
+
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(read, range(2))
+    assert one == other and [p.suffix for p in tmp_path.iterdir()] == [".npz"]
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -171,10 +172,10 @@ def _fingerprint(path: Path) -> tuple[int, int]:
 
 def _save(file: Path, frames: TrainingFrames) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_suffix(".part")
     channels: dict[str, Any] = {CHANNEL + name: values for name, values in frames.channels.items()}
     said: dict[str, Any] = {} if frames.sub_instructions is None else {"sub_instructions": frames.sub_instructions}
-    with unfinished.open("wb") as out:
+    # A name of its own: several processes that begin at once all find no cache, and all make it.
+    with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".part", delete=False) as out:
         np.savez(
             out,
             images=frames.images,
@@ -187,7 +188,7 @@ def _save(file: Path, frames: TrainingFrames) -> None:
             **said,
             **channels,
         )
-    unfinished.replace(file)
+    Path(out.name).replace(file)
 
 
 def _load(file: Path, layout: ImageLayout) -> TrainingFrames:
