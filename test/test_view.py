@@ -34,7 +34,10 @@ def record(path: Path) -> Path:
     event = SafetyEvent(header=conversion.header(START_NS, ""), code="velocity_limit", joint="panda_joint2", action=3)
     status = ExecutorStatus(header=conversion.header(START_NS, ""), tick_compute_p99_s=0.0007)
     surprise = SurpriseMessage(
-        header=conversion.header(START_NS + STEP, ""), value=2.5, regions=["front"], values=[0.3]
+        header=conversion.header(START_NS + STEP, ""),
+        value=2.5,
+        regions=["front/0/0", "front/1/2", "front/3/3", "wrist/0/0"],
+        values=[0.3, 2.5, float("nan"), 0.5],
     )
     values = np.stack([known_action(step) for step in range(4)])
     chunk = ActionChunk(START_NS, START_NS + STEP, STEP, ROBOT.action.names, "ee_pose", values, 3, "m", 5_000_000)
@@ -108,14 +111,24 @@ def test_curves_and_the_log_say_what_happened(seen: Path) -> None:
     assert texts[0] == (START_NS, "instruction: push the red block")
     assert texts[1][1].startswith("stopped: velocity_limit panda_joint2")
     curves = {
-        "/surprise/times\\ the\\ usual": (START_NS + STEP, 2.5),
-        "/surprise/front": (START_NS + STEP, 0.3),
+        "/surprise/greatest": (START_NS + STEP, 2.5),
+        "/surprise/front": (START_NS + STEP, 2.5),
+        "/surprise/wrist": (START_NS + STEP, 0.5),
         "/timing/tick\\ compute\\ p99\\ \\(ms\\)": (START_NS, 0.7),
         "/timing/inference\\ \\(ms\\)": (START_NS, 5.0),
     }
     for entity, (stamp_ns, value) in curves.items():
         ((t, (found,)),) = rows(seen, entity, "Scalars:scalars")
         assert t == stamp_ns and found == pytest.approx(value), entity
+
+
+def test_what_surprises_is_framed_in_the_picture_of_its_instant(seen: Path) -> None:
+    """Prevents: a surprise of which nobody sees where it was; frames that stay when it is over."""
+    ((t, centres),) = rows(seen, "/cameras/front/measured/surprise", "Boxes2D:centers")
+    # Row 1, column 2 of 4 x 4 regions of a picture of 12 x 16 pixels.
+    assert t == START_NS + STEP and np.allclose(centres, [[10.0, 4.5]])
+    ((_, nothing),) = rows(seen, "/cameras/wrist/measured/surprise", "Boxes2D:centers")
+    assert not nothing
 
 
 def test_the_layout_travels_with_the_file(seen: Path) -> None:

@@ -246,12 +246,12 @@ def input_message(robot: RobotContract, record: InputRecord) -> ModelInput:
 
 def surprise_message(robot: RobotContract, surprise: Surprise, model: str) -> SurpriseMessage:
     return SurpriseMessage(
-        header=header(surprise.stamp_ns, robot.base_frame),
-        imagined_at=time_message(surprise.imagined_ns),
+        header=header(surprise.comparison.stamp_ns, robot.base_frame),
+        imagined_at=time_message(surprise.comparison.imagined_ns),
         value=surprise.value,
         regions=list(surprise.regions),
         values=array("d", surprise.regions.values()),
-        sequence=surprise.sequence,
+        sequence=surprise.comparison.sequence,
         model=model,
     )
 

@@ -1,6 +1,7 @@
 """wam_futures: what the model imagines and plans, for people: every kind of future, the plan, surprise."""
 
 from collections import deque
+from pathlib import Path as FilePath
 
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Path
@@ -14,15 +15,16 @@ from wam_core.contract import ActionChunk
 from wam_core.data.messages import DESCRIPTION_TOPIC, INSTRUCTION_TOPIC
 from wam_core.data.predictions import action_chunk, predicted_future
 from wam_core.errors import ContractError
+from wam_core.evaluation.comparison import Comparison, Watch
 from wam_core.evaluation.film_strip import Row, draw
-from wam_core.evaluation.surprise import Surprise, Watch, overlay
+from wam_core.evaluation.surprise import Usual, judge, load_usual, overlay
 from wam_core.paths import share_path
 from wam_core.robot.contract import load_robot
 from wam_core.viewing.ghost import Ghost, Solid
 from wam_core.viewing.pictures import parts
 from wam_core.viewing.plan import Seam, ToolPath
 from wam_msgs.msg import ActionChunk as ActionChunkMessage
-from wam_msgs.msg import PredictedFuture
+from wam_msgs.msg import ModelInfo, PredictedFuture
 from wam_msgs.msg import Surprise as SurpriseMessage
 from wam_ros import conversion
 from wam_ros.future_displays import FutureDisplays
@@ -35,6 +37,8 @@ from wam_ros.qos import LATCHED, RELIABLE, SENSOR
 from wam_ros.sight import Sight
 
 PLAYBACK_HZ = 10.0
+#: How much larger than it is compared a picture of surprises is shown.
+OVERLAY_ZOOM = 4
 #: Seams that stay to be seen.
 SEAMS = 12
 
@@ -57,6 +61,7 @@ class FuturesNode(Node):
         self._seams: deque[Seam] = deque(maxlen=SEAMS)
         self._displays: dict[str, FutureDisplays] = {}
         self._model = ""
+        self._usual: Usual | None = None
         self._since_ns = 0
 
         self._path = self.create_publisher(Path, "~/path", RELIABLE)
@@ -71,6 +76,7 @@ class FuturesNode(Node):
         self._states = PolledSubscription(self, JointState, self.robot.topics.joint_states, NEWEST)
         self.create_subscription(PredictedFuture, f"{source}/future", self._on_future, RELIABLE)
         self.create_subscription(ActionChunkMessage, f"{source}/action_chunk", self._on_chunk, RELIABLE)
+        self.create_subscription(ModelInfo, f"{source}/model", self._on_model, LATCHED)
         for topic in (INSTRUCTION_TOPIC, resets):
             self.create_subscription(String, topic, lambda message: self._forget(self._now_ns()), LATCHED)
         self.create_timer(1.0 / PLAYBACK_HZ, self._play)
@@ -82,9 +88,19 @@ class FuturesNode(Node):
             self.get_logger().error(str(error), throttle_duration_sec=5.0)
             return
         stamp_ns = conversion.nanoseconds(message.header.stamp)
-        if not self._sight.see(camera, stamp_ns, pixels.copy()):
+        pixels = pixels.copy()
+        if not self._sight.see(camera, stamp_ns, pixels):
             self._forget_imagination(stamp_ns)
-        self._publish_surprises(self._watch.see(camera, stamp_ns, pixels))
+        self._feel()
+        self._publish_surprises(self._watch.see(camera, stamp_ns, pixels, self._sight.tool_at(stamp_ns)))
+
+    def _on_model(self, message: ModelInfo) -> None:
+        """Another model: what is usual for it lies beside its weights, where this machine has them."""
+        try:
+            self._usual = load_usual(FilePath(message.checkpoint), message.digest)
+        except ContractError as error:
+            self._usual = None
+            self.get_logger().warning(f"surprise has no scale: {error}")
 
     def _forget(self, instant_ns: int) -> None:
         """Another task or another scene."""
@@ -117,12 +133,7 @@ class FuturesNode(Node):
             return
         self._model = message.model
         for layer in layers:
-            self._watch.expect(layer)
-        # Imagining takes time: its first instants may have been measured already.
-        for camera, images in self._sight.images.items():
-            for stamp_ns, pixels in images:
-                if stamp_ns > future.stamp_ns:
-                    self._publish_surprises(self._watch.see(camera, stamp_ns, pixels))
+            self._publish_surprises(self._watch.expect(layer))
 
     def _display(self, kind: str) -> FutureDisplays:
         if kind not in self._displays:
@@ -174,13 +185,15 @@ class FuturesNode(Node):
         for display in self._displays.values():
             display.play(now_ns)
 
-    def _publish_surprises(self, surprises: list[Surprise]) -> None:
-        for surprise in surprises:
+    def _publish_surprises(self, comparisons: list[Comparison]) -> None:
+        for comparison in comparisons:
+            surprise = judge(comparison, self._usual)
             self._surprise.publish(conversion.surprise_message(self.robot, surprise, self._model))
             if self._overlay.get_subscription_count():
                 shown = overlay(surprise)
-                picture = draw(list(shown), [Row(f"{surprise.value:.1f} x|as usual", list(shown.values()))])
-                self._overlay.publish(conversion.image_message(picture, self.robot.base_frame, surprise.stamp_ns))
+                picture = draw(list(shown), [Row(f"surprise|{surprise.value:.1f}", list(shown.values()))], OVERLAY_ZOOM)
+                stamp_ns = comparison.stamp_ns
+                self._overlay.publish(conversion.image_message(picture, self.robot.base_frame, stamp_ns))
 
 
 def main(args: list[str] | None = None) -> None:

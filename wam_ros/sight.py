@@ -13,7 +13,7 @@ from wam_core.robot.tool_pose import encode_tool_pose
 from wam_core.viewing.plan import PlanWatch
 
 #: Images kept per camera, and joint states.
-IMAGES, STATES = 64, 64
+IMAGES, STATES = 64, 256
 
 Pixels = NDArray[np.uint8]
 
@@ -72,6 +72,14 @@ class Sight:
         """``[D]`` of the state nearest to the instant."""
         near = min(self._states, key=lambda state: abs(state.stamp_ns - instant_ns), default=None)
         return None if near is None else proprioception(self._kinematics, near)
+
+    def tool_at(self, instant_ns: int) -> FloatArray | None:
+        """``[3]`` m, base frame, where the tool was by the state nearest to the instant."""
+        near = min(self._states, key=lambda state: abs(state.stamp_ns - instant_ns), default=None)
+        if near is None:
+            return None
+        arm = np.ascontiguousarray(near.position[: len(self._kinematics.robot.joints)])
+        return self._kinematics.tool(arm)[1]
 
     def planned_at(self, instant_ns: int) -> FloatArray | None:
         """``[D]`` where the newest chunk has the tool at the instant; where it is, without a chunk."""

@@ -6,11 +6,10 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from wam_core.cli.bench_executor import RETARGET, SAFETY, SEAM_MODES, TICK
 from wam_core.cli.benchmark import Benchmark
-from wam_core.errors import look_up
+from wam_core.errors import ContractError, look_up
 from wam_core.presets import preset_names
 
 
@@ -61,37 +60,54 @@ def _latency(arguments: argparse.Namespace) -> int:
 def _surprise_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--model", default="fast_wam", help="preset with a checkpoint, or a checkpoint folder")
     group.add_argument("--robot", default="panda_cell")
-    group.add_argument("--tasks", default="reach,push", help="in turn")
+    group.add_argument("--tasks", default="reach,push,drawer", help="in turn")
     group.add_argument("--episodes", type=int, default=20, help="per task, with and without the unseen hand")
+    learned = "first learn what is usual in so many undisturbed episodes a task, and keep it in the checkpoint's folder"
+    group.add_argument("--learn", type=int, default=0, help=learned)
     group.add_argument("--renderer", default="auto")
     group.add_argument("--out", type=Path, help="picture.png of surprise over time")
 
 
 def _surprise(arguments: argparse.Namespace) -> int:
+    from wam_core.evaluation.surprise import load_usual, save_usual
     from wam_core.evaluation.surprise_figure import save_surprise_figure
-    from wam_core.evaluation.unseen_hand import MOMENTS, compare, ratio_and_interval, told_apart
+    from wam_core.evaluation.unseen_hand import HANDS, compare, rehearse, summary
+    from wam_core.policy import checkpoint_folder
+    from wam_core.provenance import checkpoint_digest
 
     tasks = arguments.tasks.split(",")
     for task in tasks:
-        look_up(MOMENTS, task, "tasks")
+        look_up(HANDS, task, "tasks")
+    folder = checkpoint_folder(arguments.model)
+    if arguments.learn:
+        usual = rehearse(arguments.model, arguments.robot, tasks, arguments.learn, arguments.renderer)
+        save_usual(folder, usual)
+    else:
+        known = load_usual(folder, checkpoint_digest(folder))
+        if known is None:
+            raise ContractError("usual", str(folder), "a checkpoint of which it was learned what is usual: learn:=20")
+        usual = known
     seeds = range(arguments.seed, arguments.seed + arguments.episodes)
-    pairs = {task: compare(arguments.model, arguments.robot, task, seeds, arguments.renderer) for task in tasks}
-    rows: list[dict[str, Any]] = []
-    for task, found in pairs.items():
-        ratio, interval = ratio_and_interval(found, arguments.seed)
-        rows.append({"task": task, "ratio": ratio, "interval_95": interval, "told_apart": told_apart(found)})
+    pairs = {t: compare(arguments.model, arguments.robot, t, seeds, arguments.renderer, usual) for t in tasks}
+    rows = [summary(task, found, arguments.seed) for task, found in pairs.items()]
     if arguments.out:
         save_surprise_figure(arguments.out, pairs, arguments.seed)
     if arguments.json:
         courses = {task: [[asdict(course) for course in pair] for pair in found] for task, found in pairs.items()}
-        print(json.dumps({"seeds": [seeds.start, seeds.stop], "rows": rows, "courses": courses}, indent=1))
+        report = {"usual": asdict(usual), "seeds": [seeds.start, seeds.stop], "rows": [asdict(row) for row in rows]}
+        print(json.dumps({**report, "courses": courses}, indent=1))
         return 0
     print(
         f"{arguments.model}: surprise with an object moved by an unseen hand, by surprise without, {len(seeds)} seeds"
     )
     for row in rows:
-        low, high = row["interval_95"]
-        print(f"{row['task']:<12} x{row['ratio']:.2f} [{low:.2f}, {high:.2f}]   told apart {row['told_apart']:.2f}")
+        (low, high), (apart_low, apart_high) = row.ratio_interval, row.apart_interval
+        ratio = f"x{row.ratio:.1f} [{low:.1f}, {high:.1f}]"
+        apart = (
+            f"told apart {row.apart:.2f} [{apart_low:.2f}, {apart_high:.2f}], of whole episodes {row.apart_whole:.2f}"
+        )
+        noticed = f"noticed {row.noticed}/{row.episodes}, false alarms {row.false_alarms}/{row.episodes}"
+        print(f"{row.task:<12} {ratio:<20} {apart}   {noticed}")
     return 0
 
 

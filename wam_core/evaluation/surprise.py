@@ -1,152 +1,176 @@
-"""Imagined against measured: how far what a camera shows lies from what had been imagined for that instant."""
+"""Surprise: errors of what was imagined, by the errors that are usual where nothing disturbs; a model's usual ones are
+learned from undisturbed episodes and kept beside its weights.
 
+A pixel's error is held against the error that almost all pixels stay below of which as much change was foreseen: where
+a camera was to show what it showed before, a small error is a great surprise; where the model foresaw much, or its
+pictures blur because it does not know, only a great one is.
+"""
+
+import json
 import math
-from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from wam_core.contract import FloatArray, Future
+from wam_core.contract import FloatArray
+from wam_core.errors import ContractError
+from wam_core.evaluation.comparison import Comparison
 from wam_core.evaluation.film_strip import Image
-from wam_core.robot.contract import RobotContract
 
-#: A thing that is imagined this many pixels off is where it was expected.
-SLACK = 2
-#: Errors count over a window of this many pixels, so that single pixels do not.
-WINDOW = 5
-#: Errors of a region that make its usual level, and how many it takes to have one.
-REMEMBERED, ENOUGH = 256, 16
+#: Foreseen changes between which the usual error is told apart.
+CHANGES = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
+#: The share of pixels that stay below the usual error, and of undisturbed episodes that stay below a surprise of 1.
+USUAL, CALM = 0.995, 0.95
+#: Rows and columns of the regions of a camera's picture.
+GRID = (4, 4)
+#: Errors below this (one step of a colour) are none.
+LEAST = 1.0 / 255.0
+#: One pixel in so many is learned from; neighbours say the same.
+THINNED = 5
+#: Beside a checkpoint's weights.
+FILE = "usual.json"
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What a model errs where nothing disturbs.
+
+    Attributes:
+        levels: camera -> for each of the ``len(CHANGES) + 1`` classes of foreseen change, the error that the share
+            :data:`USUAL` of pixels stays below.
+        alarm: times these, the highest error that the share :data:`CALM` of undisturbed episodes stays below.
+        episodes: from how many it was learned. digest: of the checkpoint it belongs to.
+    """
+
+    levels: Mapping[str, Sequence[float]]
+    alarm: float
+    episodes: int
+    digest: str
+
+    def times(self, camera: str, error: FloatArray, foreseen: FloatArray) -> FloatArray:
+        """``[h, w]`` errors in units of what is usual; NaN for a camera of which nothing was learned."""
+        if camera not in self.levels:
+            return np.full(error.shape, np.nan)
+        return np.asarray(error / np.asarray(self.levels[camera])[np.digitize(foreseen, CHANGES)])
 
 
 @dataclass(frozen=True)
 class Surprise:
-    """One instant that was imagined and then measured.
+    """A comparison, judged.
 
     Attributes:
-        stamp_ns: that instant; ``imagined_ns``: stamp of the observation from which it was imagined.
-        sequence: of the chunk that belongs to the future.
-        value: greatest ratio over the regions of error and usual error; NaN until there is a usual one.
-        regions: camera -> error, 0 .. 1.
-        maps: camera -> error of each pixel of its tile ``[h, w]``, 0 .. 1.
-        measured: camera -> its tile, uint8 RGB ``[h, w, 3]``.
+        value: of the greatest region. 1 is what one undisturbed episode in twenty comes to; NaN where nobody knows what
+            is usual.
+        regions: ``camera/row/column`` of a grid of :data:`GRID` -> greatest surprise in it; NaN where it shows nothing
+            but what is the arm's own doing.
+        maps: camera -> surprise of each pixel ``[h, w]``.
     """
 
-    stamp_ns: int
-    imagined_ns: int
-    sequence: int
+    comparison: Comparison
     value: float
     regions: Mapping[str, float]
     maps: Mapping[str, FloatArray]
-    measured: Mapping[str, Image]
 
 
-@dataclass(eq=False)
-class _Instant:
-    """One frame of a future, until every camera has shown it."""
+def judge(comparison: Comparison, usual: Usual | None) -> Surprise:
+    """The one function behind what is published, drawn and measured."""
+    maps = {
+        name: np.full(error.shape, np.nan)
+        if usual is None
+        else usual.times(name, error, comparison.foreseen[name]) / usual.alarm
+        for name, error in comparison.errors.items()
+    }
+    regions = {
+        f"{name}/{row}/{column}": _greatest(found[top:bottom, left:right])
+        for name, found in maps.items()
+        for (row, column), (top, left, bottom, right) in region_boxes(found.shape).items()
+    }
+    return Surprise(comparison, _greatest(np.array(list(regions.values()))), regions, maps)
 
-    stamp_ns: int
-    future: Future
-    frame: Image
-    maps: dict[str, FloatArray] = field(default_factory=dict)
-    measured: dict[str, Image] = field(default_factory=dict)
 
+def learn(episodes: Sequence[Sequence[Comparison]], digest: str) -> Usual:
+    """What is usual, from undisturbed episodes.
 
-class Watch:
-    """Waits for imagined instants and compares them, by stamp, with what is measured then.
+    Args:
+        digest: of the checkpoint that imagined them.
 
-    A camera on the moving arm is never as well imagined as one that stands still, so each region is held against its
-    own usual error: the median of its errors so far.
+    Raises:
+        ContractError: no episode in which anything was compared.
     """
-
-    def __init__(self, robot: RobotContract) -> None:
-        self._tolerance_ns = round(0.5e9 / robot.rates.camera_hz)
-        self._waiting: list[_Instant] = []
-        self._errors: dict[str, deque[float]] = {}
-
-    def expect(self, future: Future) -> None:
-        """Await every frame of a ``video`` future; those of other substrates are nothing that a camera shows."""
-        if future.substrate == "video":
-            for k, frame in enumerate(future.values):
-                stamp_ns = future.stamp_ns + (k + 1) * future.step_ns
-                self._waiting.append(_Instant(stamp_ns, future, frame.astype(np.uint8)))
-
-    def forget(self) -> None:
-        """What was imagined will not come: the scene is another one. Usual errors are kept."""
-        self._waiting.clear()
-
-    def see(self, camera: str, stamp_ns: int, image: Image) -> list[Surprise]:
-        """Take one measured image (uint8 RGB of any size); returns the instants that it completed."""
-        complete = []
-        for instant in self._waiting:
-            region = instant.future.regions.get(camera)
-            if region is None or camera in instant.maps or abs(stamp_ns - instant.stamp_ns) > self._tolerance_ns:
-                continue
-            top, left, height, width = region
-            tile = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-            instant.measured[camera] = tile
-            instant.maps[camera] = error_map(instant.frame[top : top + height, left : left + width], tile)
-            if len(instant.maps) == len(instant.future.regions):
-                complete.append(instant)
-        late_ns = stamp_ns - 2 * self._tolerance_ns
-        self._waiting = [i for i in self._waiting if i not in complete and i.stamp_ns >= late_ns]
-        return [self._judge(instant) for instant in complete]
-
-    def _judge(self, instant: _Instant) -> Surprise:
-        errors = {name: float(found.max()) for name, found in instant.maps.items()}
-        ratios = [math.nan]
-        for name, error in errors.items():
-            known = self._errors.setdefault(name, deque(maxlen=REMEMBERED))
-            if len(known) >= ENOUGH:
-                ratios.append(error / max(float(np.median(known)), 1.0 / 255.0))
-            known.append(error)
-        return Surprise(
-            stamp_ns=instant.stamp_ns,
-            imagined_ns=instant.future.stamp_ns,
-            sequence=instant.future.sequence,
-            value=float(np.nanmax(ratios)) if len(ratios) > 1 else math.nan,
-            regions=errors,
-            maps=instant.maps,
-            measured=instant.measured,
-        )
+    everything = [comparison for episode in episodes for comparison in episode]
+    if not everything:
+        raise ContractError("episodes", len(episodes), "one or more in which pictures were imagined and then measured")
+    levels = {name: _levels(everything, name) for name in everything[0].errors}
+    usual = Usual(levels, 1.0, len(episodes), digest)
+    peaks = [max(judge(comparison, usual).value for comparison in episode) for episode in episodes if episode]
+    return Usual(levels, float(np.quantile(peaks, CALM)), len(episodes), digest)
 
 
-def error_map(imagined: Image, measured: Image) -> FloatArray:
-    """Error of each pixel, 0 .. 1, of two uint8 RGB images ``[H, W, 3]`` of one size: ``[H, W]``.
+def save_usual(folder: Path, usual: Usual) -> None:
+    (folder / FILE).write_text(json.dumps(asdict(usual), indent=1) + "\n")
 
-    Compared is colour without brightness, each pixel with the best of those within :data:`SLACK` in the other image,
-    both ways, averaged over :data:`WINDOW`: light, shading and an arm that is a little early are no surprise, a thing
-    that appears or is gone is.
+
+def load_usual(folder: Path, digest: str) -> Usual | None:
+    """What is usual for the checkpoint of that digest in a folder, None where nobody learned it.
+
+    Raises:
+        ContractError: the file is damaged, or was learned with other weights.
     """
-    a, b = _colour(imagined), _colour(measured)
-    both = np.maximum(_nearest(a, b), _nearest(b, a))
-    return np.asarray(cv2.blur(both, (WINDOW, WINDOW)) / 255.0, np.float64)
+    if not (folder / FILE).is_file():
+        return None
+    try:
+        usual = Usual(**json.loads((folder / FILE).read_text()))
+        sizes = {len(levels) for levels in usual.levels.values()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ContractError(f"checkpoint.{FILE}", str(error), "a file as `wam bench surprise` wrote it") from error
+    if sizes != {len(CHANGES) + 1} or not usual.alarm > 0.0:
+        expected = f"{len(CHANGES) + 1} levels for each camera, and an alarm"
+        raise ContractError(f"checkpoint.{FILE}", (sizes, usual.alarm), expected)
+    if usual.digest != digest:
+        expected = f"{digest[:12]}, the weights beside it: `wam bench surprise learn:=20` learns it again"
+        raise ContractError(f"checkpoint.{FILE}.digest", usual.digest[:12], expected)
+    return usual
 
 
 def overlay(surprise: Surprise) -> Mapping[str, Image]:
-    """Each camera's measured tile, reddened where it is not as imagined."""
+    """Each camera's measured picture, reddened by its surprise, regions above 1 framed.
+
+    Where nobody knows what is usual it is reddened by its error, and nothing is framed.
+    """
     red = np.array([255.0, 0.0, 0.0])
     pictures = {}
-    for name, tile in surprise.measured.items():
-        share = np.clip(3.0 * surprise.maps[name], 0.0, 0.8)[:, :, None]
-        pictures[name] = ((1.0 - share) * tile + share * red).astype(np.uint8)
+    for name, picture in surprise.comparison.measured.items():
+        strength = 3.0 * surprise.comparison.errors[name] if math.isnan(surprise.value) else 0.5 * surprise.maps[name]
+        share = np.clip(np.nan_to_num(strength), 0.0, 0.8)[:, :, None]
+        pictures[name] = np.ascontiguousarray(((1.0 - share) * picture + share * red).astype(np.uint8))
+        for (row, column), (top, left, bottom, right) in region_boxes(picture.shape[:2]).items():
+            if surprise.regions[f"{name}/{row}/{column}"] > 1.0:
+                cv2.rectangle(pictures[name], (left, top), (right - 1, bottom - 1), (255, 0, 0), 1)
     return pictures
 
 
-def _colour(image: Image) -> NDArray[np.float32]:
-    pixels = image.astype(np.float32)
-    return pixels - pixels.mean(axis=2, keepdims=True)
+def region_boxes(size: tuple[int, ...]) -> Mapping[tuple[int, int], tuple[int, int, int, int]]:
+    """(row, column) of each region -> its (top, left, bottom, right) in a picture of ``size`` (height, width)."""
+    y, x = (
+        np.linspace(0, length, parts + 1).round().astype(int).tolist() for length, parts in zip(size, GRID, strict=True)
+    )
+    return {(r, c): (y[r], x[c], y[r + 1], x[c + 1]) for r in range(GRID[0]) for c in range(GRID[1])}
 
 
-def _nearest(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """``[H, W]`` distance of each pixel of ``a`` from the most similar one of ``b`` within the slack."""
-    height, width = a.shape[:2]
-    padded = np.pad(b, ((SLACK, SLACK), (SLACK, SLACK), (0, 0)), mode="edge")
-    best = np.full((height, width), np.inf, np.float32)
-    for down in range(2 * SLACK + 1):
-        for right in range(2 * SLACK + 1):
-            shifted = padded[down : down + height, right : right + width]
-            np.minimum(best, np.sqrt(((a - shifted) ** 2).sum(axis=2) / 3.0), out=best)
-    return best
+def _levels(comparisons: Sequence[Comparison], camera: str) -> list[float]:
+    """Usual errors of one camera; a class of which nothing was seen has the greatest of the others."""
+    errors = np.concatenate([c.errors[camera].ravel()[::THINNED] for c in comparisons])
+    classes = np.concatenate([np.digitize(c.foreseen[camera].ravel()[::THINNED], CHANGES) for c in comparisons])
+    counted = np.isfinite(errors)
+    by_class = [errors[counted & (classes == i)] for i in range(len(CHANGES) + 1)]
+    levels = [max(float(np.quantile(found, USUAL)), LEAST) if len(found) else None for found in by_class]
+    greatest = max((level for level in levels if level is not None), default=1.0)
+    return [greatest if level is None else level for level in levels]
+
+
+def _greatest(values: FloatArray) -> float:
+    told = values[np.isfinite(values)]
+    return float(told.max()) if told.size else math.nan

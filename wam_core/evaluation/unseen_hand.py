@@ -1,7 +1,7 @@
 """Episodes in the cell in which an unseen hand moves the object, beside undisturbed ones: what surprise is worth."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -10,27 +10,51 @@ import numpy as np
 import torch
 
 from wam_core.cell.cell import Cell
-from wam_core.contract import ActionChunk, Observation
+from wam_core.cell.tasks.drawer import CABINET
+from wam_core.contract import ActionChunk, FloatArray, Observation
+from wam_core.evaluation.comparison import Comparison, Watch
 from wam_core.evaluation.intervals import median_ratio
 from wam_core.evaluation.rollout import run_episode
-from wam_core.evaluation.surprise import Surprise, Watch
+from wam_core.evaluation.surprise import Usual, judge, learn
 from wam_core.executor.executor import Executor
-from wam_core.policy import Policy, load_policy
+from wam_core.policy import Policy, checkpoint_folder, load_policy
+from wam_core.provenance import checkpoint_digest
 from wam_core.robot.contract import load_robot
 
 #: The hand moves the object this far sideways, towards the middle (m).
 DISTANCE_M = 0.10
-#: Task -> the step at which it does so: after the arm has set out, before it touches anything.
-MOMENTS = {"reach": 9, "push": 5}
-#: Undisturbed episodes from which the usual error is learnt, and where their seeds begin.
-REHEARSALS, REHEARSAL_SEED = 8, 50_000
+#: Where the seeds of the episodes begin from which the usual errors are learned.
+REHEARSAL_SEED = 50_000
 #: The inference delay that episodes imitate (ns).
 DELAY_NS = 100_000_000
 
 
 @dataclass(frozen=True)
+class Hand:
+    """When it comes, after the arm has set out and before it touches anything, and what it moves.
+
+    Attributes:
+        step: of the episode.
+        body: of the scene; empty: the one that the task is about.
+    """
+
+    step: int
+    body: str = ""
+
+
+HANDS: Mapping[str, Hand] = {"reach": Hand(9), "push": Hand(5), "drawer": Hand(9, CABINET)}
+
+
+@dataclass(frozen=True)
 class Course:
-    """Surprise over one episode: seconds since its begin, values, and when the hand came (NaN: never)."""
+    """Surprise over one episode.
+
+    Attributes:
+        seconds: since its begin, of each of the ``values``.
+        moved_s: when the hand came (NaN: never).
+        peak: greatest of what was imagined before the moment of the hand for an instant after it.
+        highest: greatest of the whole episode.
+    """
 
     task: str
     seed: int
@@ -38,6 +62,7 @@ class Course:
     values: list[float]
     moved_s: float
     peak: float
+    highest: float
 
 
 class Watched:
@@ -48,86 +73,132 @@ class Watched:
 
     replan_steps = 1
 
-    def __init__(self, policy: Policy, watch: Watch, cell: Cell, moment: int | None) -> None:
+    def __init__(self, policy: Policy, cell: Cell, hand: Hand | None) -> None:
         self.cameras: Sequence[str] = policy.cameras
         self.senses: Sequence[str] = policy.senses
-        self.surprises: list[Surprise] = []
+        self.compared: list[Comparison] = []
         self.moved_ns: int | None = None
         self.begin_ns = -1
-        self._policy, self._watch, self._cell, self._moment = policy, watch, cell, moment
+        self._policy, self._cell, self._hand = policy, cell, hand
+        self._watch = Watch(cell.robot)
         self._steps = 0
 
     def act(self, observation: Observation) -> ActionChunk | None:
         step, self._steps = self._steps, self._steps + 1
+        stamp_ns, tool = observation.stamp_ns, self._cell.scene.tool_position()
         if step == 0:
-            self.begin_ns = observation.stamp_ns
-            self._watch.forget()
+            self.begin_ns = stamp_ns
         for camera in self.cameras:
-            self.surprises += self._watch.see(camera, observation.stamp_ns, observation.images[camera])
+            self.compared += self._watch.see(camera, stamp_ns, observation.images[camera], tool)
         chunk = None
         if step % self._policy.replan_steps == 0:
             chunk = self._policy.act(observation)
             for future in self._policy.imagine():
-                self._watch.expect(future)
-        if step == self._moment:
-            self.moved_ns = observation.stamp_ns
-            _move(self._cell)
+                self.compared += self._watch.expect(future)
+        if self._hand and step == self._hand.step:
+            self.moved_ns = stamp_ns
+            _move(self._cell, self._hand)
         return chunk
 
 
-def compare(model: str, robot_name: str, task: str, seeds: Sequence[int], renderer: str) -> list[tuple[Course, Course]]:
-    """(undisturbed, disturbed) courses of each seed."""
+def rehearse(model: str, robot_name: str, tasks: Sequence[str], episodes: int, renderer: str) -> Usual:
+    """What is usual for a model in so many undisturbed episodes of each task."""
     torch.set_num_threads(1)
     cell, policy = _cell(robot_name, renderer), _policy(model, robot_name)
-    watch = Watch(cell.robot)
-    for k in range(REHEARSALS):
-        _episode(cell, policy, watch, task, REHEARSAL_SEED + k, None)
-    return [
-        (_episode(cell, policy, watch, task, seed, None), _episode(cell, policy, watch, task, seed, MOMENTS[task]))
-        for seed in seeds
-    ]
+    seeds = range(REHEARSAL_SEED, REHEARSAL_SEED + episodes)
+    compared = [_episode(cell, policy, task, seed, None).compared for task in tasks for seed in seeds]
+    return learn(compared, checkpoint_digest(checkpoint_folder(model)))
 
 
-def ratio_and_interval(pairs: Sequence[tuple[Course, Course]], seed: int) -> tuple[float, tuple[float, float]]:
-    """Median over seeds of disturbed by undisturbed peak, with its 95 % bootstrap interval."""
-    return median_ratio(np.array([moved.peak / calm.peak for calm, moved in pairs]), seed)
+def compare(
+    model: str, robot_name: str, task: str, seeds: Sequence[int], renderer: str, usual: Usual
+) -> list[tuple[Course, Course]]:
+    """(undisturbed, disturbed) courses of each seed."""
+    torch.set_num_threads(1)
+    cell, policy, hand = _cell(robot_name, renderer), _policy(model, robot_name), HANDS[task]
+    pairs = []
+    for seed in seeds:
+        calm, moved = (_episode(cell, policy, task, seed, which) for which in (None, hand))
+        window_ns = (hand.step * cell.robot.step_ns, (hand.step + policy.horizon) * cell.robot.step_ns)
+        pairs.append((_course(task, seed, calm, window_ns, usual), _course(task, seed, moved, window_ns, usual)))
+    return pairs
 
 
-def told_apart(pairs: Sequence[tuple[Course, Course]]) -> float:
-    """Chance that a disturbed episode's peak is above an undisturbed one's (area under the ROC curve)."""
-    calm, moved = (np.array([pair[i].peak for pair in pairs]) for i in (0, 1))
-    above, equal = moved[:, None] > calm[None, :], moved[:, None] == calm[None, :]
-    return float((above + 0.5 * equal).mean())
+@dataclass(frozen=True)
+class Summary:
+    """What a task's pairs come to; intervals are of 95 %, by bootstrap over seeds.
+
+    Attributes:
+        ratio: median over seeds of disturbed by undisturbed peak.
+        apart: chance that a disturbed episode's peak is above an undisturbed one's (area under the ROC curve).
+        apart_whole: that it is above the highest of a whole undisturbed episode.
+        noticed: disturbed episodes whose peak is above 1. false_alarms: undisturbed ones above 1 at any time.
+    """
+
+    task: str
+    episodes: int
+    ratio: float
+    ratio_interval: tuple[float, float]
+    apart: float
+    apart_interval: tuple[float, float]
+    apart_whole: float
+    noticed: int
+    false_alarms: int
 
 
-def _episode(cell: Cell, trained: Policy, watch: Watch, task: str, seed: int, moment: int | None) -> Course:
-    policy = Policy(trained.checkpoint, seed)
-    watched = Watched(policy, watch, cell, moment)
-    run_episode(cell, Executor(cell.robot), watched, task, seed, delay_ns=DELAY_NS)
-    step_ns, horizon = cell.robot.step_ns, policy.horizon
-    moved_ns = watched.begin_ns + MOMENTS[task] * step_ns
-    # Only what was imagined before the hand came, for instants after it: later imagination knows where the object is.
-    asked = [
-        s.value
-        for s in watched.surprises
-        if s.imagined_ns <= moved_ns < s.stamp_ns <= moved_ns + horizon * step_ns and math.isfinite(s.value)
-    ]
-    return Course(
+def summary(task: str, pairs: Sequence[tuple[Course, Course]], seed: int) -> Summary:
+    calm, moved = np.array([c.peak for c, _ in pairs]), np.array([m.peak for _, m in pairs])
+    highest = np.array([c.highest for c, _ in pairs])
+    ratio, ratio_interval = median_ratio(moved / calm, seed)
+    rng = np.random.default_rng(seed)
+    again = rng.integers(len(pairs), size=(1000, len(pairs)))
+    low, high = np.quantile([_told_apart(moved[rows], calm[rows]) for rows in again], (0.025, 0.975))
+    return Summary(
         task=task,
-        seed=seed,
-        seconds=[(s.stamp_ns - watched.begin_ns) / 1e9 for s in watched.surprises],
-        values=[s.value for s in watched.surprises],
-        moved_s=math.nan if watched.moved_ns is None else (watched.moved_ns - watched.begin_ns) / 1e9,
-        peak=max(asked, default=math.nan),
+        episodes=len(pairs),
+        ratio=ratio,
+        ratio_interval=ratio_interval,
+        apart=_told_apart(moved, calm),
+        apart_interval=(float(low), float(high)),
+        apart_whole=_told_apart(moved, highest),
+        noticed=int((moved > 1.0).sum()),
+        false_alarms=int((highest > 1.0).sum()),
     )
 
 
-def _move(cell: Cell) -> None:
-    """Put the object the task is about elsewhere; the arm does not feel it and no camera sees who did it."""
-    scene, subject = cell.scene, cell.goal.subject
-    position = scene.position(subject)
+def _told_apart(above: FloatArray, below: FloatArray) -> float:
+    more, equal = above[:, None] > below[None, :], above[:, None] == below[None, :]
+    return float((more + 0.5 * equal).mean())
+
+
+def _episode(cell: Cell, trained: Policy, task: str, seed: int, hand: Hand | None) -> Watched:
+    watched = Watched(Policy(trained.checkpoint, seed), cell, hand)
+    run_episode(cell, Executor(cell.robot), watched, task, seed, delay_ns=DELAY_NS)
+    return watched
+
+
+def _course(task: str, seed: int, watched: Watched, window_ns: tuple[int, int], usual: Usual) -> Course:
+    found = [(c, judge(c, usual).value) for c in watched.compared]
+    moved_ns, end_ns = (watched.begin_ns + since_ns for since_ns in window_ns)
+    # Only what was imagined before the hand came, for instants after it: later imagination knows where the object is.
+    asked = [value for c, value in found if c.imagined_ns <= moved_ns < c.stamp_ns <= end_ns]
+    return Course(
+        task=task,
+        seed=seed,
+        seconds=[(c.stamp_ns - watched.begin_ns) / 1e9 for c, _ in found],
+        values=[value for _, value in found],
+        moved_s=math.nan if watched.moved_ns is None else (watched.moved_ns - watched.begin_ns) / 1e9,
+        peak=max(asked, default=math.nan),
+        highest=max((value for _, value in found), default=math.nan),
+    )
+
+
+def _move(cell: Cell, hand: Hand) -> None:
+    """Put the object elsewhere; the arm does not feel it and no camera sees who did it."""
+    scene, body = cell.scene, hand.body or cell.goal.subject
+    position = scene.position(body)
     position[1] -= math.copysign(DISTANCE_M, position[1])
-    scene.place(subject, position)
+    scene.place(body, position)
     mujoco.mj_forward(scene.model, scene.data)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from wam_core.contract import FloatArray
 from wam_core.errors import ContractError
 from wam_core.preprocess.images import ImageLayout, Region
-from wam_core.robot.contract import Camera, RobotContract
+from wam_core.robot.contract import RobotContract
 from wam_core.robot.kinematics import arm_model
 from wam_core.robot.lens import Lens
 from wam_core.robot.tool_pose import tool_frames
@@ -48,7 +48,7 @@ class Geometry:
         self._robot = robot
         model = arm_model(robot)
         self.views: Mapping[str, View] = {
-            name: _view(robot, model, layout, robot.camera(name), region) for name, region in layout.regions.items()
+            name: camera_view(robot, model, name, region, layout.upside_down) for name, region in layout.regions.items()
         }
 
     def pose(self, camera: str, proprioception: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -93,8 +93,14 @@ class Geometry:
         return self.views[camera].lens.project(local)
 
 
-def _view(robot: RobotContract, model: pin.Model, layout: ImageLayout, camera: Camera, region: Region) -> View:
-    field = f"robot.cameras.{camera.name}"
+def camera_view(robot: RobotContract, model: pin.Model, name: str, region: Region, upside_down: bool = False) -> View:
+    """A camera whose picture fills ``region`` of a laid-out image; ``model`` is the robot's arm.
+
+    Raises:
+        ContractError: it has no lens, or its frame is not in the URDF, or is fixed to neither base nor tool.
+    """
+    camera = robot.camera(name)
+    field = f"robot.cameras.{name}"
     if camera.lens is None:
         raise ContractError(f"{field}.lens", None, "fx, fy, cx, cy in pixels, which geometry needs")
     if not model.existFrame(camera.frame):
@@ -105,5 +111,5 @@ def _view(robot: RobotContract, model: pin.Model, layout: ImageLayout, camera: C
         raise ContractError(f"{field}.frame", camera.frame, "a frame that is fixed to the base or to the tool")
     place = tool.placement.actInv(frame.placement) if on_tool else frame.placement
     size = (camera.height, camera.width)
-    lens = camera.lens.turned(camera.width, camera.height) if layout.upside_down else camera.lens
+    lens = camera.lens.turned(camera.width, camera.height) if upside_down else camera.lens
     return View(region, lens.tile(size, region), on_tool, place.rotation.copy(), place.translation.copy())

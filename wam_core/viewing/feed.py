@@ -70,9 +70,7 @@ def _state(view: View, m: Any, at_ns: int) -> None:
 
 
 def _surprise(view: View, m: Any, at_ns: int) -> None:
-    view.number("surprise/times the usual", stamp_ns(m), float(m.value))
-    for region, value in zip(m.regions, m.values, strict=True):
-        view.number(f"surprise/{region}", stamp_ns(m), float(value))
+    view.surprise(stamp_ns(m), float(m.value), dict(zip(m.regions, m.values, strict=True)))
 
 
 def _status(view: View, m: Any, at_ns: int) -> None:

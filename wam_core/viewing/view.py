@@ -1,6 +1,6 @@
 """The robot, what it sees and what was imagined, as a Rerun recording with a layout made for the task."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from wam_core.contract import ActionChunk, FloatArray, Future
 from wam_core.errors import ContractError
+from wam_core.evaluation.surprise import region_boxes
 from wam_core.paths import share_path
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.kinematics import Kinematics
@@ -25,6 +26,8 @@ Image = NDArray[np.uint8]
 
 #: Colours (RGB): what will be done, where the tool may be, where it was.
 PLAN, BOX, TRACE = (60, 200, 120), (120, 120, 120), (240, 160, 40)
+#: Of the regions of a picture that surprise.
+SURPRISING = (255, 40, 40)
 #: Joint states are shown at this rate; more is not seen (Hz).
 STATE_HZ = 50.0
 
@@ -108,6 +111,30 @@ class View:
             self._at(stamp_ns)
             parts: list[object] = [*name.split("/")]
             self.stream.log(parts, rr.Scalars(value))
+
+    def surprise(self, stamp_ns: int, value: float, regions: Mapping[str, float]) -> None:
+        """Its curve, and a curve and frames over the measured picture for each camera: the regions where it is above 1.
+
+        Args:
+            regions: ``camera/row/column`` of a grid -> surprise, NaN where there is none to tell.
+        """
+        self.number("surprise/greatest", stamp_ns, value)
+        for camera in self.robot.cameras:
+            own = {name: v for name, v in regions.items() if name.split("/")[0] == camera.name and np.isfinite(v)}
+            if not own:
+                continue
+            self.number(f"surprise/{camera.name}", stamp_ns, max(own.values()))
+            boxes = region_boxes((camera.height, camera.width))
+            places = {f"{camera.name}/{row}/{column}": box for (row, column), box in boxes.items()}
+            high = {name: value for name, value in own.items() if value > 1.0}
+            corners = np.array([places[name] for name in high], np.float64).reshape(-1, 2, 2)[:, :, ::-1]
+            frames = rr.Boxes2D(
+                mins=corners[:, 0],
+                sizes=corners[:, 1] - corners[:, 0],
+                colors=[SURPRISING],
+                labels=[f"{value:.1f}" for value in high.values()],
+            )
+            self.stream.log(f"cameras/{camera.name}/measured/surprise", frames)
 
     def say(self, stamp_ns: int, text: str, level: str = "INFO") -> None:
         """A line of the log: an instruction, a safety event."""
