@@ -66,12 +66,13 @@ def _surprise_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--learn", type=int, default=0, help=learned)
     group.add_argument("--renderer", default="auto")
     group.add_argument("--out", type=Path, help="picture.png of surprise over time")
+    group.add_argument("--overlay", type=Path, help="picture.png of where the first seed surprises")
 
 
 def _surprise(arguments: argparse.Namespace) -> int:
     from wam_core.evaluation.surprise import load_usual, save_usual
-    from wam_core.evaluation.surprise_figure import save_surprise_figure
-    from wam_core.evaluation.unseen_hand import HANDS, compare, rehearse, summary
+    from wam_core.evaluation.surprise_figure import save_overlays, save_surprise_figure
+    from wam_core.evaluation.unseen_hand import HANDS, before_the_hand, compare, rehearse, summary
     from wam_core.policy import checkpoint_folder
     from wam_core.provenance import checkpoint_digest
 
@@ -92,6 +93,10 @@ def _surprise(arguments: argparse.Namespace) -> int:
     rows = [summary(task, found, arguments.seed) for task, found in pairs.items()]
     if arguments.out:
         save_surprise_figure(arguments.out, pairs, arguments.seed)
+    if arguments.overlay:
+        first = (arguments.seed, arguments.renderer, usual)
+        shown = {task: before_the_hand(arguments.model, arguments.robot, task, *first) for task in tasks}
+        save_overlays(arguments.overlay, shown)
     if arguments.json:
         courses = {task: [[asdict(course) for course in pair] for pair in found] for task, found in pairs.items()}
         report = {"usual": asdict(usual), "seeds": [seeds.start, seeds.stop], "rows": [asdict(row) for row in rows]}

@@ -43,7 +43,7 @@ class Comparison:
         errors: camera -> ``[h, w]``, 0 .. 1, 0 is as imagined; NaN around the tool, where it is the arm's doing.
         foreseen: camera -> ``[h, w]``, 0 .. 1: the same between what was imagined and what was seen when it was, that
             is, how much change was foreseen.
-        measured: camera -> uint8 RGB ``[h, w, 3]``.
+        imagined, measured: camera -> uint8 RGB ``[h, w, 3]``.
     """
 
     stamp_ns: int
@@ -51,6 +51,7 @@ class Comparison:
     sequence: int
     errors: Mapping[str, FloatArray]
     foreseen: Mapping[str, FloatArray]
+    imagined: Mapping[str, Image]
     measured: Mapping[str, Image]
 
 
@@ -134,21 +135,22 @@ class Watch:
         """None until every camera of the future has shown the instant."""
         future = instant.future
         pairs = {name: self._pair(name, instant) for name in future.regions}
-        errors, foreseen, measured = {}, {}, {}
+        errors, foreseen, pictures, measured = {}, {}, {}, {}
         for name, (top, left, height, width) in future.regions.items():
             pair = pairs[name]
             if pair is None:
                 return None
             begin, shot = pair
             size = reduced_size(height, width)
-            imagined = _colour(reduced(instant.frame[top : top + height, left : left + width], size))
+            pictures[name] = reduced(instant.frame[top : top + height, left : left + width], size)
+            imagined = _colour(pictures[name])
             shown = (s for s in self._shots[name] if begin.stamp_ns <= s.stamp_ns <= shot.stamp_ns)
             lately = [s for s in shown if shot.stamp_ns - s.stamp_ns <= EARLY_NS + self._tolerance_ns]
             error = np.min([_apart(imagined, s.colour(size)) for s in lately], axis=0)
             errors[name] = np.where(self._own(name, size, shot.tool), np.nan, error)
             foreseen[name] = _apart(imagined, begin.colour(size))
             measured[name] = reduced(shot.image, size)
-        return Comparison(instant.stamp_ns, future.stamp_ns, future.sequence, errors, foreseen, measured)
+        return Comparison(instant.stamp_ns, future.stamp_ns, future.sequence, errors, foreseen, pictures, measured)
 
     def _pair(self, camera: str, instant: _Instant) -> tuple[_Shot, _Shot] | None:
         """What the camera showed when the instant was imagined, and at the instant."""

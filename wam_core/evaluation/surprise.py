@@ -143,7 +143,8 @@ def overlay(surprise: Surprise) -> Mapping[str, Image]:
     red = np.array([255.0, 0.0, 0.0])
     pictures = {}
     for name, picture in surprise.comparison.measured.items():
-        strength = 3.0 * surprise.comparison.errors[name] if math.isnan(surprise.value) else 0.5 * surprise.maps[name]
+        known = not math.isnan(surprise.value)
+        strength = 0.8 * surprise.maps[name] ** 2 if known else 3.0 * surprise.comparison.errors[name]
         share = np.clip(np.nan_to_num(strength), 0.0, 0.8)[:, :, None]
         pictures[name] = np.ascontiguousarray(((1.0 - share) * picture + share * red).astype(np.uint8))
         for (row, column), (top, left, bottom, right) in region_boxes(picture.shape[:2]).items():

@@ -15,7 +15,7 @@ from wam_core.contract import ActionChunk, FloatArray, Observation
 from wam_core.evaluation.comparison import Comparison, Watch
 from wam_core.evaluation.intervals import median_ratio
 from wam_core.evaluation.rollout import run_episode
-from wam_core.evaluation.surprise import Usual, judge, learn
+from wam_core.evaluation.surprise import Surprise, Usual, judge, learn
 from wam_core.executor.executor import Executor
 from wam_core.policy import Policy, checkpoint_folder, load_policy
 from wam_core.provenance import checkpoint_digest
@@ -122,6 +122,21 @@ def compare(
         window_ns = (hand.step * cell.robot.step_ns, (hand.step + policy.horizon) * cell.robot.step_ns)
         pairs.append((_course(task, seed, calm, window_ns, usual), _course(task, seed, moved, window_ns, usual)))
     return pairs
+
+
+def before_the_hand(
+    model: str, robot_name: str, task: str, seed: int, renderer: str, usual: Usual
+) -> tuple[list[Surprise], list[Surprise]]:
+    """What became, undisturbed and disturbed, of the last future that was imagined before the hand came."""
+    torch.set_num_threads(1)
+    cell, policy, hand = _cell(robot_name, renderer), _policy(model, robot_name), HANDS[task]
+    asked_ns = hand.step // policy.replan_steps * policy.replan_steps * cell.robot.step_ns
+    found = []
+    for which in (None, hand):
+        watched = _episode(cell, policy, task, seed, which)
+        last = [c for c in watched.compared if c.imagined_ns == watched.begin_ns + asked_ns]
+        found.append([judge(comparison, usual) for comparison in last])
+    return found[0], found[1]
 
 
 @dataclass(frozen=True)
