@@ -1,6 +1,7 @@
 """`wam report`: equal budgets, rows that stay, failures that are told."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,19 +13,25 @@ from tiny import tiny_preset
 
 from wam_core.cell.cell import Cell
 from wam_core.cell.sensors import FINGERS
+from wam_core.cli.report import write
 from wam_core.evaluation.demonstrations import record_demonstration
-from wam_core.evaluation.report.budget import Budget
+from wam_core.evaluation.report.budget import Budget, Exam, contents
 from wam_core.evaluation.report.cost import operations, peak_bytes
+from wam_core.evaluation.report.departures import departures
 from wam_core.evaluation.report.failures import ContactWatch, touched
 from wam_core.evaluation.report.plots import save_plots
 from wam_core.evaluation.report.study import Study, run_study
 from wam_core.evaluation.report.tables import markdown
 from wam_core.evaluation.rollout import EpisodeResult
 from wam_core.executor.executor import Executor
+from wam_core.presets import load_preset, preset_names
 from wam_core.robot.contract import load_robot
 from wam_core.substrates.teacher_features import TeacherFeaturesSpec
 
-BUDGET = Budget(updates=2, batch=4, vae_updates=2, tasks=("reach",), episodes=1, delay_ms=100, seed=100_001)
+BUDGET = Budget(updates=2, batch=4, vae_updates=2, seed=100_001)
+#: Variation -> its episodes.
+VARIED = {"places": 1, "colours": 1, "camera": 1}
+EXAM = Exam(tasks=("reach",), episodes=1, varied_episodes=1, delay_ms=100, seed=100_001)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +45,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def study(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
-    yield Study(BUDGET, recordings, tmp_path_factory.mktemp("report"), "raycast", ("fast_wam",))
+    yield Study(BUDGET, EXAM, recordings, tmp_path_factory.mktemp("report"), "raycast", ("fast_wam",))
 
 
 def test_presets_are_measured_once_and_one_that_fails_leaves_the_others_their_turn(study: Study) -> None:
@@ -56,8 +63,9 @@ def test_presets_are_measured_once_and_one_that_fails_leaves_the_others_their_tu
         assert row["success"]["episodes"] == 1
         assert sum(row["success"]["failures"].values()) == 1 - row["success"]["succeeded"]
         assert row["cost"]["gflops"] > 0 and row["cost"]["peak_mb"] > 0 and row["cost"]["latency_ms"] > 0
+        assert {name: found["episodes"] for name, found in row["generalising"].items()} == VARIED
         assert [f["name"] for f in row["properties"]] == ["causal", "interactable", "persistent", "plausible"]
-        assert row["training"]["demonstrations"] == 1 and row["question"]["budget"]["updates"] == 2
+        assert row["training"]["demonstrations"] == 1 and row["question"]["trained"]["budget"]["updates"] == 2
     assert good[0]["blind"]["episodes"] == 1 and good[1]["blind"] is None
     assert good[0]["futures"]["windows"] > 0 and good[1]["futures"] is None
     told.clear()
@@ -66,11 +74,68 @@ def test_presets_are_measured_once_and_one_that_fails_leaves_the_others_their_tu
     assert study.row(replace(presets[1], held_by=("another_test",))) is not None, "renaming a test is no other model"
     assert study.row(replace(presets[1], steps=7)) is None
     assert replace(study, budget=replace(BUDGET, batch=8)).row(presets[1]) is None
+    assert replace(study, exam=replace(EXAM, episodes=2)).row(presets[1]) is None
     text = markdown(good, {"dust": rows[0]["failed"]}, {"fast_wam": "Fast-WAM"})
     assert "| `fast_wam` | Fast-WAM | " in text and "2 updates of 4 windows" in text and "- `dust`: " in text
     pictures = save_plots(good, study.out / "images")
     assert [p.name for p in pictures] == ["report_latency.png", "report_memory.png"]
     assert all(p.stat().st_size > 1000 for p in pictures) and json.dumps(good)
+
+
+def test_a_checkpoint_is_measured_again_and_not_trained_again(study: Study) -> None:
+    """A new column cost the training of every preset; a row of an old question stood beside new ones; a checkpoint of
+    another budget was measured as if it were of this one."""
+    preset, told = tiny_preset("behaviour_cloning"), []
+    run_study(study, [preset], lambda line: None)
+    weights, row = study.checkpoint(preset.name) / "model.safetensors", study.row(preset)
+    made = weights.stat().st_mtime_ns
+    assert row is not None
+    lacking = {k: v for k, v in row.items() if k not in ("generalising", "properties")}
+    study.row_file(preset.name).write_text(json.dumps(lacking))
+    run_study(study, [preset], told.append)
+    assert told[0] == "behaviour_cloning: properties, generalising"
+    again = study.row(preset)
+    assert again is not None and {**again, "seconds": 0} == {**row, "seconds": 0}
+    told.clear()
+    longer = replace(study, exam=replace(EXAM, delay_ms=200))
+    run_study(longer, [preset], told.append)
+    assert told[0] == "behaviour_cloning: success, futures, properties, generalising"
+    assert study.row(preset) is None and longer.row(preset) is not None and weights.stat().st_mtime_ns == made
+    told.clear()
+    run_study(replace(study, budget=replace(BUDGET, updates=3)), [preset], told.append)
+    assert told[0] == "behaviour_cloning: 3 updates" and weights.stat().st_mtime_ns > made
+
+
+def test_other_recordings_of_the_same_names_are_other_data(recordings: Path, tmp_path: Path) -> None:
+    """Recordings that were made anew under their old names passed for those that a checkpoint was trained on."""
+    copied = tmp_path / "copied"
+    shutil.copytree(recordings, copied, ignore=shutil.ignore_patterns(".cache"))
+    assert contents(copied) == contents(recordings)
+    changed = sorted(copied.glob("*.mcap"))[0]
+    changed.write_bytes(changed.read_bytes()[:-1] + b"?")
+    assert contents(copied) != contents(recordings)
+    shutil.copy(recordings / changed.name, changed)
+    assert contents(copied) == contents(recordings)
+
+
+def test_a_parameter_file_stands_for_the_shipped_preset_and_the_report_says_so(study: Study, tmp_path: Path) -> None:
+    """A teacher of random weights would have passed for the published one."""
+    run_study(study, [tiny_preset("behaviour_cloning")], lambda line: None)
+    shipped = load_preset("dust")
+    own = replace(shipped, substrates={"vision": replace(shipped.substrates["vision"], weights="random_weights")})
+    found = departures(own, shipped)
+    assert found == {"substrates.vision.weights": ("random_weights", "google/siglip-base-patch16-224")}
+    assert departures(shipped, replace(shipped, held_by=("another_test",))) == {}
+    row = study.row(tiny_preset("behaviour_cloning"))
+    assert row is not None
+    text = markdown([row | {"preset": "dust", "departures": found}], {}, {})
+    assert "`dust`: `substrates.vision.weights` is `random_weights`, and `google/siglip-base" in text
+    asked = replace(tiny_preset("behaviour_cloning"), steps=7)
+    write(study, [tiny_preset("behaviour_cloning")], tmp_path / "as_asked")
+    write(study, [asked], tmp_path / "other")
+    told = [json.loads((tmp_path / name / "report.json").read_text()) for name in ("as_asked", "other")]
+    assert [len(report["rows"]) for report in told] == [1, 0]
+    assert "trunk.layers" in told[0]["rows"][0]["departures"] and len(told[1]["missing"]) == len(preset_names())
 
 
 def test_operations_and_memory_are_those_of_the_mathematics() -> None:

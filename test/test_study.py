@@ -142,7 +142,7 @@ def test_a_study_is_made_once_and_written_from_what_is_there(recordings: Path, t
     frames = load_frames(recordings, tiny_preset("fast_wam").layout, recordings / ".cache")
     shipped = tmp_path / "shipped"
     shipped.mkdir()
-    budget = Budget(2, 4, 2, ("reach",), 1, 100, 0)
+    budget = Budget(2, 4, 2, 0)
     made = learned_file(tiny_preset("fast_wam"), frames, "", budget, shipped, lambda line: None)
     assert made is not None
     made.rename(shipped / "video.safetensors")

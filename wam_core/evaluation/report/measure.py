@@ -1,124 +1,156 @@
-"""A trained preset measured: episodes, cost of a chunk, prediction quality."""
+"""A trained preset measured, part by part: a row that was made before there was a part gets that part alone."""
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
 
 import torch
 
 from wam_core.cell.cell import Cell
+from wam_core.cell.variations import VARIATIONS
 from wam_core.data.frames import TrainingFrames
 from wam_core.evaluation.controls import BlindPolicy
 from wam_core.evaluation.futures import FrameScores, score_futures
-from wam_core.evaluation.intervals import wilson_interval
 from wam_core.evaluation.properties.check import check
 from wam_core.evaluation.properties.finding import Finding
-from wam_core.evaluation.report.budget import Budget
+from wam_core.evaluation.report.budget import Exam
 from wam_core.evaluation.report.cost import Cost, Timed, cost_of
-from wam_core.evaluation.report.failures import ContactWatch
-from wam_core.evaluation.rollout import EpisodeResult, run_episode
-from wam_core.executor.executor import Executor
+from wam_core.evaluation.report.episodes import Success, run_tagged, success_of
 from wam_core.model.runtimes.eager import Eager
 from wam_core.policy import Policy
-from wam_core.training.checkpoint import load_checkpoint
+from wam_core.training.checkpoint import Checkpoint
 
 #: Steps of a held-out recording between two futures that are compared with it.
 FUTURE_STRIDE = 8
 
 
 @dataclass(frozen=True)
-class Success:
-    """Episodes of all tasks together.
+class Candidate:
+    """What is measured.
 
     Attributes:
-        interval_95: Wilson's. by_task: task -> episodes that succeeded. failures: tag -> episodes, see
-            :data:`wam_core.evaluation.report.failures.TAGS`.
+        held_out: reads the recordings that it was not trained on.
+        blind: whether its episodes are repeated with the cameras frozen to the first training frame.
     """
 
-    succeeded: int
-    episodes: int
-    interval_95: tuple[float, float]
-    by_task: dict[str, int]
-    failures: dict[str, int]
+    checkpoint: Checkpoint
+    exam: Exam
+    held_out: Callable[[], TrainingFrames]
+    renderer: str
+    blind: bool
+
+    @cached_property
+    def cell(self) -> Cell:
+        return Cell(self.checkpoint.robot, self.renderer)
+
+    @cached_property
+    def runtime(self) -> Eager:
+        return Eager(self.checkpoint.model)
+
+    def policy(self, seed: int) -> Policy:
+        return Policy(self.checkpoint, seed, self.runtime)
+
+    def trials(self, episodes: int) -> list[tuple[str, int]]:
+        """Task and seed of each of so many ``episodes`` a task."""
+        return [(task, self.exam.seed + i) for task in self.exam.tasks for i in range(episodes)]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One preset.
-
-    Attributes:
-        blind: the same episodes with the cameras frozen to the first training frame; None where nobody asked.
-        futures: against held-out recordings; None for a preset that generates no pictures.
-        properties: tried where its first episode ended.
-        sustained_s: how far ahead, from the first predicted instant on, its pictures are on average closer to what was
-            recorded than the picture that it started from (PSNR); None as ``futures``.
-    """
+class ClosedLoop:
+    """``blind`` is of the same episodes; None where nobody asked."""
 
     success: Success
     blind: Success | None
     cost: Cost
+
+
+@dataclass(frozen=True)
+class Imagination:
+    """Its pictures against held-out recordings; None for a preset that generates none.
+
+    Attributes:
+        sustained_s: how far ahead, from the first predicted instant on, they are on average closer to what was
+            recorded than the picture that it started from (PSNR).
+    """
+
     futures: FrameScores | None
     sustained_s: float | None
+
+
+@dataclass(frozen=True)
+class Promises:
+    """``properties`` were tried where its first episode ended."""
+
     properties: tuple[Finding, ...]
 
 
-def measure(folder: Path, budget: Budget, held_out: TrainingFrames, renderer: str, blind: bool) -> Measured:
-    """Measure the checkpoint in ``folder``, on one thread; ``blind``: with the cameras frozen, too.
+@dataclass(frozen=True)
+class Generalising:
+    """``generalising`` has each of :data:`wam_core.cell.variations.VARIATIONS` but ``none``."""
+
+    generalising: dict[str, Success]
+
+
+def measure(candidate: Candidate, parts: Iterable[str]) -> dict[str, Any]:
+    """The fields of those of :data:`PARTS`, as a row has them, measured on one thread.
 
     Raises:
-        ContractError: the checkpoint cannot be read, or cannot be asked what it is made for.
+        ContractError: the checkpoint cannot be asked what it is made for.
     """
     torch.set_num_threads(1)
-    checkpoint = load_checkpoint(folder)
-    cell, runtime = Cell(checkpoint.robot, renderer), Eager(checkpoint.model)
-    trials = [(task, budget.seed + i) for task in budget.tasks for i in range(budget.episodes)]
-    policies = [Policy(checkpoint, seed, runtime) for _, seed in trials]
+    found: dict[str, Any] = {}
+    for part in parts:
+        found |= asdict(PARTS[part](candidate))
+    return found
+
+
+def _closed_loop(candidate: Candidate) -> ClosedLoop:
+    trials, delay_ms = candidate.trials(candidate.exam.episodes), candidate.exam.delay_ms
+    policies = [candidate.policy(seed) for _, seed in trials]
     policies[0].warm_up()
     timed = [Timed(policy) for policy in policies]
-    seen = [_episode(cell, *trial, t, budget) for trial, t in zip(trials, timed, strict=True)]
-    eyeless = [(task, seed, BlindPolicy(Policy(checkpoint, seed, runtime))) for task, seed in trials if blind]
-    unseen = [_episode(cell, *trial, budget) for trial in eyeless]
-    pictures = any(checkpoint.preset.substrates[g.substrate].shows == "video" for g in checkpoint.preset.futures())
-    futures = score_futures(checkpoint, held_out, FUTURE_STRIDE, budget.seed) if pictures else None
-    horizon_s = checkpoint.preset.horizon * checkpoint.robot.step_ns / 1e9
-    return Measured(
-        success=_success(seen),
-        blind=_success(unseen) if blind else None,
-        cost=cost_of(policies[0], timed),
-        properties=check(checkpoint, timed[0].last),
-        futures=futures,
-        sustained_s=None if futures is None else horizon_s * _better(futures.psnr, futures.psnr_copy),
-    )
+    seen = [run_tagged(candidate.cell, *trial, t, delay_ms) for trial, t in zip(trials, timed, strict=True)]
+    eyeless = [(task, seed, BlindPolicy(candidate.policy(seed))) for task, seed in trials if candidate.blind]
+    unseen = [run_tagged(candidate.cell, *trial, delay_ms) for trial in eyeless]
+    return ClosedLoop(success_of(seen), success_of(unseen) if candidate.blind else None, cost_of(policies[0], timed))
 
 
-def _episode(
-    cell: Cell, task: str, seed: int, policy: Timed | BlindPolicy, budget: Budget
-) -> tuple[EpisodeResult, str]:
-    """How it went, and its tag."""
-    watch, delay_ns = ContactWatch(cell), budget.delay_ms * 1_000_000
-    parted = policy.parted if isinstance(policy, Timed) else (lambda observation: False)
-    executor = Executor(cell.robot)
-    result = run_episode(
-        cell,
-        executor,
-        policy,
-        task,
-        seed,
-        delay_ns=delay_ns,
-        watch=watch,
-        parted=parted,
-        corrected=policy.corrected,
-    )
-    return result, watch.tag(result)
+def _imagination(candidate: Candidate) -> Imagination:
+    checkpoint = candidate.checkpoint
+    preset = checkpoint.preset
+    if not any(preset.substrates[group.substrate].shows == "video" for group in preset.futures()):
+        return Imagination(None, None)
+    futures = score_futures(checkpoint, candidate.held_out(), FUTURE_STRIDE, candidate.exam.seed)
+    horizon_s = preset.horizon * checkpoint.robot.step_ns / 1e9
+    return Imagination(futures, horizon_s * _better(futures.psnr, futures.psnr_copy))
 
 
-def _success(episodes: Sequence[tuple[EpisodeResult, str]]) -> Success:
-    results = [result for result, _ in episodes]
-    good, tags = sum(r.success for r in results), Counter(tag for _, tag in episodes if tag)
-    tasks = dict.fromkeys(r.task for r in results)
-    by_task = {task: sum(r.success for r in results if r.task == task) for task in tasks}
-    return Success(good, len(results), wilson_interval(good, len(results)), by_task, dict(tags))
+def _promises(candidate: Candidate) -> Promises:
+    task, seed = candidate.trials(1)[0]
+    policy = Timed(candidate.policy(seed))
+    run_tagged(candidate.cell, task, seed, policy, candidate.exam.delay_ms)
+    return Promises(check(candidate.checkpoint, policy.last))
+
+
+def _generalising(candidate: Candidate) -> Generalising:
+    exam, found = candidate.exam, {}
+    for variation in VARIATIONS:
+        if variation != "none":
+            trials = [
+                (task, seed, Timed(candidate.policy(seed))) for task, seed in candidate.trials(exam.varied_episodes)
+            ]
+            found[variation] = success_of([run_tagged(candidate.cell, *t, exam.delay_ms, variation) for t in trials])
+    return Generalising(found)
+
+
+#: Part -> how it is measured; a part is named after the field by which a row is known to have it.
+PARTS: Mapping[str, Callable[[Candidate], ClosedLoop | Imagination | Promises | Generalising]] = {
+    "success": _closed_loop,
+    "futures": _imagination,
+    "properties": _promises,
+    "generalising": _generalising,
+}
 
 
 def _better(made: Sequence[float], copied: Sequence[float]) -> float:

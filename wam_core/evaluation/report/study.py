@@ -3,26 +3,31 @@
 import json
 import os
 import platform
+import shutil
 import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from wam_core.data.frames import TrainingFrames
 from wam_core.data.training_set import load_frames
 from wam_core.errors import ContractError
-from wam_core.evaluation.report.budget import Budget, fingerprint
+from wam_core.evaluation.report.budget import Budget, Exam, contents
 from wam_core.evaluation.report.fit import fit, split
 from wam_core.evaluation.report.learned import Report, learned_file
-from wam_core.evaluation.report.measure import measure
+from wam_core.evaluation.report.measure import PARTS, Candidate, measure
 from wam_core.presets import Preset
-from wam_core.training.checkpoint import save_checkpoint
+from wam_core.training.checkpoint import load_checkpoint, save_checkpoint
 
 #: Of a preset, what says nothing about what is trained.
 WORDS = ("summary", "system", "held_by")
+#: Beside a checkpoint: which question it answers, and what its training came to.
+RECORD = "learned.json"
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Study:
     """
 
     budget: Budget
+    exam: Exam
     data: Path
     out: Path
     renderer: str
@@ -43,32 +49,39 @@ class Study:
     def row_file(self, name: str) -> Path:
         return self.out / "rows" / f"{name}.json"
 
-    def question(self, preset: Preset) -> dict[str, Any]:
-        """What a row answers; a row of another question does not count."""
-        parts = _said({k: v for k, v in preset.to_dict().items() if k not in WORDS})
-        asked = {"budget": asdict(self.budget), "data": fingerprint(self.data), "preset": parts}
+    def checkpoint(self, name: str) -> Path:
+        return self.out / "checkpoints" / name
+
+    def training_question(self, preset: Preset) -> dict[str, Any]:
+        """What a checkpoint answers; one of another question is made again."""
+        asked = {"budget": asdict(self.budget), "data": contents(self.data), "preset": said_by(preset)}
         return json.loads(json.dumps(asked))  # type: ignore[no-any-return]
 
+    def question(self, preset: Preset) -> dict[str, Any]:
+        """What a row answers; a row of another question does not count."""
+        exam = json.loads(json.dumps(asdict(self.exam)))
+        return {"trained": self.training_question(preset), "measured": exam}
+
     def row(self, preset: Preset) -> dict[str, Any] | None:
-        """The row that is there for this question, whether it is of success or of failure."""
+        """The row that is there for this question, whether it is of success or of failure; it may lack parts."""
         file = self.row_file(preset.name)
         found = json.loads(file.read_text()) if file.exists() else None
         return found if found and found["question"] == self.question(preset) else None
 
 
 def run_study(study: Study, presets: Sequence[Preset], report: Report) -> None:
-    """Leave a row for each preset that has none, or whose row says that it failed.
+    """Leave a whole row for each preset that has none, or whose row says that it failed, or lacks parts.
 
     Args:
         report: is told what happens, a line at a time.
     """
     for preset in presets:
-        name, row = preset.name, study.row(preset)
-        if row is not None and "failed" not in row:
+        name, row = preset.name, study.row(preset) or {}
+        if "failed" not in row and all(part in row for part in PARTS):
             report(f"{name}: there already")
             continue
         began = time.monotonic()
-        row = _row(study, preset, report)
+        row = _row(study, preset, row, report)
         row["seconds"] = round(time.monotonic() - began, 1)
         file = study.row_file(name)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -78,22 +91,61 @@ def run_study(study: Study, presets: Sequence[Preset], report: Report) -> None:
         report(f"{name}: {row.get('failed', 'measured')}, {row['seconds']} s")
 
 
-def _row(study: Study, preset: Preset, report: Report) -> dict[str, Any]:
+def _row(study: Study, preset: Preset, found: dict[str, Any], report: Report) -> dict[str, Any]:
+    """A whole row, with what ``found`` has of it, if the checkpoint that it is of is there."""
     row: dict[str, Any] = {"preset": preset.name, "question": study.question(preset), "machine": machine()}
+
+    @cache
+    def frames() -> TrainingFrames:
+        return load_frames(study.data, preset.layout, study.data / ".cache", channels=preset.channels)
+
     try:
-        frames = load_frames(study.data, preset.layout, study.data / ".cache", channels=preset.channels)
-        seen, unseen = split(frames)
-        learned = learned_file(preset, seen, row["question"]["data"], study.budget, study.out, report)
-        report(f"{preset.name}: {study.budget.updates} updates")
-        checkpoint, fitted = fit(preset, frames, (seen, unseen), study.budget, learned)
-        folder = study.out / "checkpoints" / preset.name
-        save_checkpoint(folder, checkpoint)
-        row["training"] = asdict(fitted)
-        report(f"{preset.name}: {study.budget.episodes} episodes of each task")
-        return row | asdict(measure(folder, study.budget, unseen, study.renderer, preset.name in study.blind))
+        folder = study.checkpoint(preset.name)
+        record = _record(folder)
+        if record.get("question") == row["question"]["trained"]:
+            row = found | row
+        else:
+            record = _train(study, preset, frames(), row["question"]["trained"], report)
+        row.pop("failed", None)
+        row["training"] = record["training"]
+        parts = [part for part in PARTS if part not in row]
+        report(f"{preset.name}: {', '.join(parts)}")
+        unseen, asked = (lambda: split(frames())[1]), preset.name in study.blind
+        candidate = Candidate(load_checkpoint(folder), study.exam, unseen, study.renderer, asked)
+        return row | measure(candidate, parts)
     except Exception as error:  # whatever is wrong with one preset, the others have their turn, and its row says so
         known = isinstance(error, ContractError)
         return row | {"failed": str(error) if known else traceback.format_exc(limit=-3)}
+
+
+def _train(
+    study: Study, preset: Preset, frames: TrainingFrames, question: dict[str, Any], report: Report
+) -> dict[str, Any]:
+    """Leave a checkpoint; what stands beside it."""
+    parts = split(frames)
+    learned = learned_file(preset, parts[0], question["data"], study.budget, study.out, report)
+    report(f"{preset.name}: {study.budget.updates} updates")
+    checkpoint, fitted = fit(preset, frames, parts, study.budget, learned)
+    folder = study.checkpoint(preset.name)
+    unfinished = folder.with_suffix(".part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    save_checkpoint(unfinished, checkpoint)
+    (unfinished / RECORD).write_text(json.dumps({"question": question, "training": asdict(fitted)}))
+    shutil.rmtree(folder, ignore_errors=True)
+    unfinished.rename(folder)
+    return _record(folder)
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    """What stands beside a checkpoint; empty where nothing does."""
+    file = folder / RECORD
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def said_by(preset: Preset) -> dict[str, Any]:
+    """What of a preset says what is trained."""
+    said: dict[str, Any] = _said({k: v for k, v in preset.to_dict().items() if k not in WORDS})
+    return said
 
 
 def _said(value: Any) -> Any:

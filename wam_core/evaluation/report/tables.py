@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from wam_core.cell.variations import VARIATIONS
 from wam_core.evaluation.report.failures import TAGS
 
 #: The preset without any future, which has seen what the others have seen.
@@ -27,7 +28,7 @@ def markdown(rows: Sequence[Mapping[str, Any]], missing: Mapping[str, str], syst
     """The report.
 
     Args:
-        rows: measured ones, of one budget and one set of recordings.
+        rows: measured ones, of one budget and one set of recordings; some may lack parts.
         missing: preset -> why it has no row.
         systems: preset -> the system that it follows.
     """
@@ -35,8 +36,12 @@ def markdown(rows: Sequence[Mapping[str, Any]], missing: Mapping[str, str], syst
     lines = ["# Accuracy at budget", "", *_budget(rows), ""]
     lines += [_line(HEAD), _line(["---"] * len(HEAD))]
     lines += [_line(_cells(row, systems.get(row["preset"], ""))) for row in ranked]
+    if any("generalising" in row for row in ranked):
+        lines += ["", "## Generalising", "", *_generalising(ranked)]
     if any("properties" in row for row in ranked):
         lines += ["", "## Properties", "", *_properties(ranked)]
+    if departures := [line for row in ranked for line in _departures(row)]:
+        lines += ["", "## Not as shipped", "", *departures]
     if missing:
         lines += ["", "## Without a row", ""] + [f"- `{name}`: {why}" for name, why in missing.items()]
     return "\n".join([*lines, "", *_legend(), ""])
@@ -45,18 +50,19 @@ def markdown(rows: Sequence[Mapping[str, Any]], missing: Mapping[str, str], syst
 def _budget(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if not rows:
         return ["Nothing has been measured."]
-    b, t, first = rows[0]["question"]["budget"], rows[0]["training"], rows[0]
+    b, e = rows[0]["question"]["trained"]["budget"], rows[0]["question"]["measured"]
+    t, first = rows[0]["training"], rows[0]
     seconds = sorted(row["training"]["cpu_seconds"] for row in rows)
     return [
         f"Every preset was trained from scratch for {b['updates']} updates of {b['batch']} windows, drawn from "
         f"{t['windows']} windows of {t['demonstrations']} demonstrations, seed {b['seed']}; video VAEs for "
         f"{b['vae_updates']} updates of 8 clips, one for all presets that have the same. Encoding and training took "
         f"{seconds[0]:.0f} to {seconds[-1]:.0f} s of one core ({first['machine']}). Then episodes of each task "
-        f"({', '.join(b['tasks'])}) from seed {b['seed']} on, {b['episodes']} of each, chunks {b['delay_ms']} ms late.",
+        f"({', '.join(e['tasks'])}) from seed {e['seed']} on, {e['episodes']} of each, chunks {e['delay_ms']} ms late.",
         "",
         f"    wam report --updates {b['updates']} --batch {b['batch']} --vae-updates {b['vae_updates']} "
-        f"--tasks {','.join(b['tasks'])} --episodes {b['episodes']} --seed {b['seed']} --data <recordings> "
-        "--out <folder>",
+        f"--tasks {','.join(e['tasks'])} --episodes {e['episodes']} --varied-episodes {e['varied_episodes']} "
+        f"--seed {b['seed']} --data <recordings> --out <folder>",
         "",
         "The presets' own files ask for far more updates, with augmented copies of the data: this compares what is "
         "learned first and what a chunk costs, not what the systems reach.",
@@ -96,6 +102,25 @@ def _properties(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
+def _generalising(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Success as trained and under each variation; a row that was not tried says so."""
+    varied = [name for name in VARIATIONS if name != "none"]
+    lines = [_line(("preset", "as trained", *varied)), _line(["---"] * (2 + len(varied)))]
+    for row in rows:
+        found = row.get("generalising", {})
+        cells = [_rate(found[name]) if name in found else "not tried" for name in varied]
+        lines.append(_line((f"`{row['preset']}`", _rate(row["success"]), *cells)))
+    return lines
+
+
+def _departures(row: Mapping[str, Any]) -> list[str]:
+    """What of a preset's parameter file is not as the shipped one of its name has it."""
+    return [
+        f"- `{row['preset']}`: `{field}` is `{own}`, and `{shipped}` in the shipped preset"
+        for field, (own, shipped) in row.get("departures", {}).items()
+    ]
+
+
 def _rate(success: Mapping[str, Any]) -> str:
     low, high = success["interval_95"]
     return f"{success['succeeded']}/{success['episodes']} [{low:.0%}, {high:.0%}]"
@@ -107,6 +132,7 @@ def _line(cells: Sequence[str]) -> str:
 
 def _legend() -> list[str]:
     tags = "; ".join(f"*{tag}*: {meaning}" for tag, meaning in TAGS.items())
+    held_out = "; ".join(f"*{name}*: {v.about}" for name, v in VARIATIONS.items() if name != "none")
     return [
         "How to read it:",
         "",
@@ -121,5 +147,6 @@ def _legend() -> list[str]:
         "the weights and the most that tensors of one chunk take at once.",
         "- *sustained* is how far ahead, from the first predicted instant on, predicted pictures are closer to the "
         "recorded ones than the picture that they started from.",
+        f"- Generalising: the same tasks and seeds with one thing held out from all demonstrations. {held_out}.",
         f"- Failures: {tags}. What cannot be touched, only seen, counts as touched from near.",
     ]

@@ -178,7 +178,7 @@ def _of(frames: TrainingFrames, files: Sequence[str]) -> TrainingFrames:
 
 
 def _budget(plan: Plan, entry: Entry) -> Budget:
-    return Budget(plan.updates, plan.batch, 0, plan.tasks, plan.episodes, plan.delay_ms, entry.seed)
+    return Budget(plan.updates, plan.batch, 0, entry.seed)
 
 
 def _write(file: Path, content: dict[str, Any]) -> None:
