@@ -36,7 +36,7 @@ class HeatmapSpec(RecoverySpec):
         fixed = {name: view for name, view in foreseen.geometry.views.items() if not view.on_tool}
         if len(fixed) < self.cameras:
             raise ContractError("layout.cameras", sorted(fixed), f"at least {self.cameras} beside the tool")
-        state = foreseen.scenes.channel("proprioception").astype(np.float64)
+        state = foreseen.state
         rays = {name: tuple(part[0] for part in foreseen.geometry.pose(name, state)) for name in fixed}
         poses, trust = np.tile(foreseen.pose, (len(foreseen.future), 1)), np.zeros(len(foreseen.future))
         for k, maps in enumerate(np.asarray(foreseen.future, np.float64)):

@@ -15,7 +15,7 @@ from wam_core.contract import FloatArray
 from wam_core.errors import ContractError
 from wam_core.recovery.recovery import Foreseen, RecoverySpec, WayPoints
 from wam_core.robot.geometry import View
-from wam_core.robot.tool_pose import tool_frames, tool_vectors
+from wam_core.robot.tool_pose import tool_vectors
 from wam_core.substrates.tool_points import POINTS
 
 #: Pixels that a motion of 1 m or 1 rad must be worth: what is seen less of is left as it is.
@@ -38,7 +38,7 @@ class JacobianSpec(RecoverySpec):
     length: float
 
     def way_points(self, foreseen: Foreseen) -> WayPoints:
-        geometry, state = foreseen.geometry, foreseen.scenes.channel("proprioception").astype(np.float64)
+        geometry, state = foreseen.geometry, foreseen.state
         views = list(geometry.views.items())
         asked = [k for k, (_, view) in enumerate(views) if not view.on_tool]
         wanted = np.asarray(foreseen.future, np.float64)
@@ -46,7 +46,7 @@ class JacobianSpec(RecoverySpec):
             expected = f"[T, {len(views)}, {len(POINTS)}, 2], and a camera beside the tool"
             raise ContractError("recovery.future", wanted.shape, expected)
         cameras = {k: _Camera(views[k][1], *(part[0] for part in geometry.pose(views[k][0], state))) for k in asked}
-        rotation, position = (part[0] for part in tool_frames(foreseen.robot, state))
+        rotation, position = foreseen.tool
         pixels = wanted * geometry.size[::-1] - 0.5
         rotations, positions, trust = [], [], []
         for points in pixels:

@@ -11,8 +11,8 @@ from wam_core.contract import FloatArray
 from wam_core.errors import ContractError
 from wam_core.recovery.motion import Sight, motions
 from wam_core.recovery.recovery import Foreseen, RecoverySpec, WayPoints
-from wam_core.recovery.tracking import greys, sound_depth
-from wam_core.robot.tool_pose import tool_frames, tool_vectors
+from wam_core.recovery.tracking import greys
+from wam_core.robot.tool_pose import tool_vectors
 
 #: Share of an object's points that may lie outside of what is taken for its extent, at either side.
 STRAY = 0.05
@@ -41,11 +41,10 @@ class ObjectPoseSpec(RecoverySpec):
     above: float
 
     def way_points(self, foreseen: Foreseen) -> WayPoints:
-        geometry, state = foreseen.geometry, foreseen.scenes.channel("proprioception").astype(np.float64)
-        rotation, position = (part[0] for part in tool_frames(foreseen.robot, state))
-        depth = foreseen.scenes.channel("depth").astype(np.float64)
-        points = geometry.unproject(depth, state)[0]
-        seen = np.asarray(foreseen.scenes.channel("object"), bool)[0] & sound_depth(depth[0], geometry.views.values())
+        geometry, state = foreseen.geometry, foreseen.state
+        rotation, position = foreseen.tool
+        points, sound = foreseen.surface()
+        seen = np.asarray(foreseen.scenes.channel("object"), bool)[0] & sound
         fixed = {name: view for name, view in geometry.views.items() if not view.on_tool}
         if not fixed:
             raise ContractError("layout.cameras", list(geometry.views), f"one beside the tool, which {self.kind} needs")

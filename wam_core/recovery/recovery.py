@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wam_core.contract import FloatArray
+from wam_core.recovery.tracking import sound_depth
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.geometry import Geometry
+from wam_core.robot.tool_pose import tool_frames
 from wam_core.substrates.substrate import Scenes
 
 
@@ -31,9 +33,29 @@ class Foreseen:
     robot: RobotContract
 
     @property
+    def state(self) -> FloatArray:
+        """``[1, P]``: what the arm measures of itself."""
+        return np.asarray(self.scenes.channel("proprioception"), np.float64)
+
+    @property
     def pose(self) -> FloatArray:
         """``[6]``: where the tool is, ``ee_pose`` columns."""
-        return np.asarray(self.scenes.channel("proprioception"), np.float64)[0, :6]
+        return self.state[0, :6]
+
+    @property
+    def tool(self) -> tuple[FloatArray, FloatArray]:
+        """``(R [3, 3], p [3] m)`` of the tool in the base frame."""
+        rotations, positions = tool_frames(self.robot, self.state)
+        return rotations[0], positions[0]
+
+    def surface(self) -> tuple[FloatArray, NDArray[np.bool_]]:
+        """``[H, W*, 3]`` m, base frame: where each pixel's depth lies, and ``[H, W*]``: where it is that of one body.
+
+        Raises:
+            ContractError: the scene has no depth.
+        """
+        depth = np.asarray(self.scenes.channel("depth"), np.float64)
+        return self.geometry.unproject(depth, self.state)[0], sound_depth(depth[0], self.geometry.views.values())
 
 
 @dataclass(frozen=True)

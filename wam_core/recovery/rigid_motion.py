@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from wam_core.contract import FloatArray
 from wam_core.recovery.motion import Sight, motions
 from wam_core.recovery.recovery import Foreseen, RecoverySpec, WayPoints
-from wam_core.recovery.tracking import greys, sound_depth
+from wam_core.recovery.tracking import greys
 from wam_core.robot.geometry import View
-from wam_core.robot.tool_pose import tool_frames, tool_vectors
+from wam_core.robot.tool_pose import tool_vectors
 
 #: What moves with the tool spoils the flow of what is seen beside it, up to this share of the tile.
 REACH = 8
@@ -34,15 +34,13 @@ class RigidMotionSpec(RecoverySpec):
     beyond: float
 
     def way_points(self, foreseen: Foreseen) -> WayPoints:
-        geometry, state = foreseen.geometry, foreseen.scenes.channel("proprioception").astype(np.float64)
-        rotation, position = (part[0] for part in tool_frames(foreseen.robot, state))
-        depth = foreseen.scenes.channel("depth").astype(np.float64)
-        points = geometry.unproject(depth, state)[0]
-        body, sound = self._body((points - position) @ rotation), sound_depth(depth[0], geometry.views.values())
+        rotation, position = foreseen.tool
+        points, sound = foreseen.surface()
+        body = self._body((points - position) @ rotation)
         first, *later = greys(np.concatenate([foreseen.scenes.images, foreseen.future]))
         sights = []
-        for name, view in geometry.views.items():
-            pose = tuple(part[0] for part in geometry.pose(name, state))
+        for name, view in foreseen.geometry.views.items():
+            pose = tuple(part[0] for part in foreseen.geometry.pose(name, foreseen.state))
             moving = ~_widened(body, view) if view.on_tool else body
             sights.append(Sight(view, pose, first, points, moving & sound))
         moved = motions(sights, later, position)
