@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from tiny import tiny_preset
 
 from wam_core.cell.cell import Cell
 from wam_core.cell.sensors import FINGERS
+from wam_core.cell.tasks.reach import Reach
 from wam_core.cli.report import write
 from wam_core.evaluation.demonstrations import record_demonstration
 from wam_core.evaluation.report.budget import Budget, Exam, contents
@@ -45,7 +47,9 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def study(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
-    yield Study(BUDGET, EXAM, recordings, tmp_path_factory.mktemp("report"), "raycast", ("fast_wam",))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Reach, "max_seconds", 1.0)
+        yield Study(BUDGET, EXAM, recordings, tmp_path_factory.mktemp("report"), "raycast", ("fast_wam",))
 
 
 def test_presets_are_measured_once_and_one_that_fails_leaves_the_others_their_turn(study: Study) -> None:
@@ -82,7 +86,27 @@ def test_presets_are_measured_once_and_one_that_fails_leaves_the_others_their_tu
     assert all(p.stat().st_size > 1000 for p in pictures) and json.dumps(good)
 
 
-def test_a_checkpoint_is_measured_again_and_not_trained_again(study: Study) -> None:
+def test_a_parameter_file_stands_for_the_shipped_preset_and_the_report_says_so(study: Study, tmp_path: Path) -> None:
+    """A teacher of random weights would have passed for the published one."""
+    run_study(study, [tiny_preset("behaviour_cloning")], lambda line: None)
+    shipped = load_preset("dust")
+    own = replace(shipped, substrates={"vision": replace(shipped.substrates["vision"], weights="random_weights")})
+    found = departures(own, shipped)
+    assert found == {"substrates.vision.weights": ("random_weights", "google/siglip-base-patch16-224")}
+    assert departures(shipped, replace(shipped, held_by=("another_test",))) == {}
+    row = study.row(tiny_preset("behaviour_cloning"))
+    assert row is not None
+    text = markdown([row | {"preset": "dust", "departures": found}], {}, {})
+    assert "`dust`: `substrates.vision.weights` is `random_weights`, and `google/siglip-base" in text
+    asked = replace(tiny_preset("behaviour_cloning"), steps=7)
+    write(study, [tiny_preset("behaviour_cloning")], tmp_path / "as_asked")
+    write(study, [asked], tmp_path / "other")
+    told = [json.loads((tmp_path / name / "report.json").read_text()) for name in ("as_asked", "other")]
+    assert [len(report["rows"]) for report in told] == [1, 0]
+    assert "trunk.layers" in told[0]["rows"][0]["departures"] and len(told[1]["missing"]) == len(preset_names())
+
+
+def test_a_checkpoint_is_measured_again_and_not_trained_again(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new column cost the training of every preset; a row of an old question stood beside new ones; a checkpoint of
     another budget was measured as if it were of this one."""
     preset, told = tiny_preset("behaviour_cloning"), []
@@ -92,8 +116,16 @@ def test_a_checkpoint_is_measured_again_and_not_trained_again(study: Study) -> N
     assert row is not None
     lacking = {k: v for k, v in row.items() if k not in ("generalising", "properties")}
     study.row_file(preset.name).write_text(json.dumps(lacking))
+    begun, reset = Counter[str](), Cell.reset
+
+    def counted(cell: Cell, task: str, seed: int, variation: str = "none") -> str:
+        begun[variation] += 1
+        return reset(cell, task, seed, variation)
+
+    monkeypatch.setattr(Cell, "reset", counted)
     run_study(study, [preset], told.append)
     assert told[0] == "behaviour_cloning: properties, generalising"
+    assert {name: count for name, count in begun.items() if name != "none"} == VARIED
     again = study.row(preset)
     assert again is not None and {**again, "seconds": 0} == {**row, "seconds": 0}
     told.clear()
@@ -116,26 +148,6 @@ def test_other_recordings_of_the_same_names_are_other_data(recordings: Path, tmp
     assert contents(copied) != contents(recordings)
     shutil.copy(recordings / changed.name, changed)
     assert contents(copied) == contents(recordings)
-
-
-def test_a_parameter_file_stands_for_the_shipped_preset_and_the_report_says_so(study: Study, tmp_path: Path) -> None:
-    """A teacher of random weights would have passed for the published one."""
-    run_study(study, [tiny_preset("behaviour_cloning")], lambda line: None)
-    shipped = load_preset("dust")
-    own = replace(shipped, substrates={"vision": replace(shipped.substrates["vision"], weights="random_weights")})
-    found = departures(own, shipped)
-    assert found == {"substrates.vision.weights": ("random_weights", "google/siglip-base-patch16-224")}
-    assert departures(shipped, replace(shipped, held_by=("another_test",))) == {}
-    row = study.row(tiny_preset("behaviour_cloning"))
-    assert row is not None
-    text = markdown([row | {"preset": "dust", "departures": found}], {}, {})
-    assert "`dust`: `substrates.vision.weights` is `random_weights`, and `google/siglip-base" in text
-    asked = replace(tiny_preset("behaviour_cloning"), steps=7)
-    write(study, [tiny_preset("behaviour_cloning")], tmp_path / "as_asked")
-    write(study, [asked], tmp_path / "other")
-    told = [json.loads((tmp_path / name / "report.json").read_text()) for name in ("as_asked", "other")]
-    assert [len(report["rows"]) for report in told] == [1, 0]
-    assert "trunk.layers" in told[0]["rows"][0]["departures"] and len(told[1]["missing"]) == len(preset_names())
 
 
 def test_operations_and_memory_are_those_of_the_mathematics() -> None:
