@@ -33,6 +33,7 @@ setup(
         "gpu": pinned("requirements-gpu.txt"),
         "openvino": pinned("requirements-openvino.txt"),
         "published": pinned("requirements-published.txt"),
+        "ray": pinned("requirements-ray.txt"),
         "view": pinned("requirements-view.txt"),
     },
     zip_safe=True,

@@ -25,6 +25,7 @@ from wam_core.evaluation.study.compare import difference, rate
 from wam_core.evaluation.study.entry import Place, chosen, row_of
 from wam_core.evaluation.study.futures import shuffled
 from wam_core.evaluation.study.plan import Entry, load_plan
+from wam_core.evaluation.study.spread import SPREADS
 from wam_core.executor.executor import Executor
 from wam_core.robot.contract import load_robot
 from wam_core.training.batches import Batches
@@ -132,6 +133,20 @@ def test_processes_that_begin_at_once_do_not_take_the_cache_from_each_other(reco
     with ThreadPoolExecutor(2) as pool:
         one, other = pool.map(read, range(2))
     assert one == other and [p.suffix for p in tmp_path.iterdir()] == [".npz"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SPREADS)
+def test_what_goes_wrong_in_another_process_stands_in_the_rows(name: str, tmp_path: Path) -> None:
+    """One training that failed far away took the whole study with it, and nobody knew which."""
+    if name == "ray":
+        pytest.importorskip("ray", reason="Ray is an extra: pip install -r requirements-ray.txt")
+    place = Place(tmp_path / "nothing", tmp_path / "out", "raycast")
+    entries = [Entry("fast_wam", 50, 0), Entry("behaviour_cloning", 50, 0)]
+    told = sorted(line for lines in SPREADS[name](IMAGINATION, entries, place, 1) for line in lines)
+    assert [line.split(":")[0] for line in told] == ["behaviour_cloning_50_0", "blind_50_0", "fast_wam_50_0"]
+    assert all("a folder with recordings" in line for line in told)
+    assert "failed" in json.loads(place.row_file(entries[0]).read_text())
 
 
 @pytest.mark.slow

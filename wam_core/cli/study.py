@@ -6,10 +6,11 @@ What is in --out already is not done again. Rows that are there are written as M
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from wam_core.errors import look_up
-from wam_core.evaluation.study.entry import Place, row_of
+from wam_core.evaluation.study.entry import Place, missing, row_of
 from wam_core.evaluation.study.plan import Entry, Plan, load_plan
 from wam_core.evaluation.study.spread import SPREADS
 
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--arms", default="", help="some of them, with commas")
     parser.add_argument("--demonstrations", default="", help="some of the sizes, with commas")
     parser.add_argument("--seeds", default="", help="some of the training seeds, with commas")
+    parser.add_argument("--conditions", default="", help="some of the conditions of episodes, with commas")
     parser.add_argument("--only-write", action="store_true", help="train nothing, write what is there")
     parser.add_argument("--spread", default="processes", choices=tuple(SPREADS), help="over what trainings spread")
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time")
@@ -32,14 +34,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Do what is not there yet, then write the report; 0 when all that was asked for has its row."""
     name, plan = load_plan(arguments.study)
     place = Place(arguments.data.resolve(), arguments.out.resolve(), arguments.renderer)
-    asked = _asked(plan, arguments)
-    missing = [e for e in asked if any(row_of(plan, row, place) is None for row in plan.acting(e))]
-    if missing and not arguments.only_write:
-        for lines in SPREADS[arguments.spread](plan, missing, place, arguments.jobs):
+    conditions = [c for c in arguments.conditions.split(",") if c] or list(plan.conditions)
+    for condition in conditions:
+        look_up(dict.fromkeys(plan.conditions), condition, "conditions")
+    part, asked = replace(plan, conditions=tuple(conditions)), _asked(plan, arguments)
+    undone = [e for e in asked if any(missing(part, row, place) for row in plan.acting(e))]
+    if undone and not arguments.only_write:
+        for lines in SPREADS[arguments.spread](part, undone, place, arguments.jobs):
             print("\n".join(lines), flush=True)
     write(plan, name, place, arguments.docs or arguments.out)
-    rows = [row_of(plan, row, place) for entry in asked for row in plan.acting(entry)]
-    return int(any(row is None for row in rows))
+    return int(any(missing(part, row, place) for entry in asked for row in plan.acting(entry)))
 
 
 def write(plan: Plan, name: str, place: Place, folder: Path) -> None:
@@ -47,7 +51,8 @@ def write(plan: Plan, name: str, place: Place, folder: Path) -> None:
     from wam_core.evaluation.study.figures import save_figures
     from wam_core.evaluation.study.tables import markdown, table
 
-    rows = [row for e in plan.entries for r in plan.acting(e) if (row := row_of(plan, r, place)) is not None]
+    found = [row_of(plan, entry, place) for trained in plan.entries for entry in plan.acting(trained)]
+    rows = [row for row in found if row and row["success"]]
     folder.mkdir(parents=True, exist_ok=True)
     save_figures(plan, name, rows, folder / "images")
     (folder / f"study_{name}.md").write_text(markdown(plan, name, rows, "images"))

@@ -3,7 +3,7 @@
 import json
 import traceback
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,40 +65,48 @@ def learned(plan: Plan, entry: Entry, data: Path) -> dict[str, Any]:
 def question(plan: Plan, entry: Entry, data: Path) -> dict[str, Any]:
     """What a row answers; a row of another question does not count."""
     arm = plan.arms[entry.arm]
-    teacher = Entry(arm.weights_of or entry.arm, entry.demonstrations, entry.seed)
-    settings = {n: getattr(plan, n) for n in ("episodes", "conditions", "delay_ms")}
+    teacher = replace(entry, arm=arm.weights_of or entry.arm)
+    settings = {n: getattr(plan, n) for n in ("episodes", "delay_ms")}
     first = plan.seeds.index(entry.seed) * plan.episodes
     asked = {"learned": learned(plan, teacher, data), "control": arm.control, "first_episode": first, **settings}
     return json.loads(json.dumps(asked))  # type: ignore[no-any-return]
 
 
 def row_of(plan: Plan, entry: Entry, place: Place) -> dict[str, Any] | None:
-    """The row that is there for this question, unless it says that it failed."""
+    """What is there for this question: not all conditions need be, and it may say why the next one failed."""
     file = place.row_file(entry)
     found = json.loads(file.read_text()) if file.exists() else None
-    same = found is not None and "failed" not in found and found["question"] == question(plan, entry, place.data)
-    return found if same else None
+    return found if found and found["question"] == question(plan, entry, place.data) else None
+
+
+def missing(plan: Plan, entry: Entry, place: Place) -> list[str]:
+    """Conditions of the plan in which the entry's arm has not acted yet."""
+    row = row_of(plan, entry, place)
+    return [c for c in plan.conditions if row is None or c not in row["success"]]
 
 
 def run_entry(plan: Plan, trained: Entry, place: Place) -> list[str]:
-    """Train, unless the weights are there, and leave a row for every arm that acts with them; a line of each.
+    """Train, unless the weights are there, and add to the row of every arm that acts with them the conditions of the
+    plan that it lacks; a line of each row.
 
     What goes wrong stands in the rows.
     """
     torch.set_num_threads(1)
     lines = []
     for entry in plan.acting(trained):
-        row: dict[str, Any] | None = row_of(plan, entry, place)
-        if row is None:
-            row = {**asdict(entry), "question": question(plan, entry, place.data), "machine": machine()}
-            try:
-                row |= _trained(plan, trained, place)
-                row |= _measured(plan, entry, place)
-            except Exception as error:  # the other entries have their turn, and this one's row says so
-                known = isinstance(error, ContractError)
-                row["failed"] = str(error) if known else traceback.format_exc(limit=-3)
+        fresh = {**asdict(entry), "question": question(plan, entry, place.data), "machine": machine(), "success": {}}
+        row = row_of(plan, entry, place) or fresh
+        row.pop("failed", None)
+        try:
+            if "training" not in row:
+                row |= _trained(plan, trained, place) | _costs(plan, entry, place)
+            for condition in missing(plan, entry, place):
+                row["success"][condition] = {t: _episodes(plan, entry, place, t, condition) for t in plan.tasks}
+                _write(place.row_file(entry), row)
+        except Exception as error:  # the other entries have their turn, and this one's row says so
+            row["failed"] = str(error) if isinstance(error, ContractError) else traceback.format_exc(limit=-3)
             _write(place.row_file(entry), row)
-        good = {c: sum(map(sum, tasks.values())) for c, tasks in row.get("success", {}).items()}
+        good = {c: sum(map(sum, tasks.values())) for c, tasks in row["success"].items()}
         lines.append(f"{entry.name}: {row.get('failed', good)}")
     return lines
 
@@ -126,22 +134,20 @@ def _trained(plan: Plan, entry: Entry, place: Place) -> dict[str, Any]:
     return {"training": training}
 
 
-def _measured(plan: Plan, entry: Entry, place: Place) -> dict[str, Any]:
-    arm = plan.arms[entry.arm]
-    teacher = Entry(arm.weights_of or entry.arm, entry.demonstrations, entry.seed)
-    folder = place.weights(teacher)
-    checkpoint = load_checkpoint(folder)
-    first = plan.seeds.index(entry.seed) * plan.episodes
+def _episodes(plan: Plan, entry: Entry, place: Place, task: str, condition: str) -> list[int]:
+    """Whether each succeeded, 1 or 0."""
+    folder, first = _weights(plan, entry, place), plan.seeds.index(entry.seed) * plan.episodes
+    robot = load_checkpoint(folder).robot.name
+    asked = (plan.arms[entry.arm].control, place.renderer, plan.delay_ms, "none", 0, "eager", condition)
+    trials = [Trial(str(folder), robot, task, first + i, *asked) for i in range(plan.episodes)]
+    return [int(run_trial(trial).success) for trial in trials]
 
-    def episodes(task: str, condition: str) -> list[int]:
-        """Whether each succeeded, 1 or 0."""
-        seeds = range(first, first + plan.episodes)
-        asked = (arm.control, place.renderer, plan.delay_ms, "none", 0, "eager", condition)
-        return [int(run_trial(Trial(str(folder), checkpoint.robot.name, task, seed, *asked)).success) for seed in seeds]
 
-    row: dict[str, Any] = {"success": {c: {t: episodes(t, c) for t in plan.tasks} for c in plan.conditions}}
-    if arm.weights_of:
-        return row
+def _costs(plan: Plan, entry: Entry, place: Place) -> dict[str, Any]:
+    """Of a chunk, and how well held-out pictures are predicted; of an arm that acts with another's weights nothing."""
+    if plan.arms[entry.arm].weights_of:
+        return {}
+    checkpoint = load_checkpoint(_weights(plan, entry, place))
     preset = checkpoint.preset
     frames = load_frames(place.data, preset.layout, place.data / ".cache", channels=preset.channels)
     unseen = chosen(plan, entry.demonstrations, frames)[1]
@@ -150,9 +156,13 @@ def _measured(plan: Plan, entry: Entry, place: Place) -> dict[str, Any]:
     pictures = any(g.loss_weight for g in shown)
     scores = score_futures(checkpoint, unseen, FUTURE_STRIDE, entry.seed) if pictures else None
     timed, cell = Timed(Policy(checkpoint, entry.seed)), Cell(checkpoint.robot, place.renderer)
-    run_episode(cell, Executor(cell.robot), timed, plan.tasks[0], first, delay_ns=plan.delay_ms * 1_000_000)
+    run_episode(cell, Executor(cell.robot), timed, plan.tasks[0], 0, delay_ns=plan.delay_ms * 1_000_000)
     cost = cost_of(Policy(checkpoint, entry.seed), [timed])
-    return row | {"futures": asdict(scores) if scores else None, "cost": asdict(cost)}
+    return {"futures": asdict(scores) if scores else None, "cost": asdict(cost)}
+
+
+def _weights(plan: Plan, entry: Entry, place: Place) -> Path:
+    return place.weights(replace(entry, arm=plan.arms[entry.arm].weights_of or entry.arm))
 
 
 def chosen(plan: Plan, demonstrations: int, frames: TrainingFrames) -> tuple[TrainingFrames, TrainingFrames]:

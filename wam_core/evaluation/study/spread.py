@@ -1,6 +1,7 @@
 """A study's trainings over the processes of one machine, or over the machines of a Ray cluster."""
 
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
@@ -25,12 +26,10 @@ def cluster(plan: Plan, entries: Sequence[Entry], place: Place, jobs: int) -> It
     Raises:
         ContractError: Ray is not installed.
     """
-    import os
-
     try:
         import ray
     except ModuleNotFoundError:
-        raise ContractError("spread", "ray", "Ray, which `pip install ray` installs on every machine") from None
+        raise ContractError("spread", "ray", "Ray on every machine: pip install -r requirements-ray.txt") from None
     own = {} if "RAY_ADDRESS" in os.environ else {"num_cpus": jobs}
     with ray.init(**own):
         remote = ray.remote(num_cpus=1, max_calls=1)(run_entry)
