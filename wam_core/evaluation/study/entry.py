@@ -14,17 +14,17 @@ from wam_core.data.frames import TrainingFrames
 from wam_core.data.training_set import load_frames
 from wam_core.errors import ContractError
 from wam_core.evaluation.futures import score_futures
-from wam_core.evaluation.report.budget import Budget, fingerprint
+from wam_core.evaluation.report.budget import Budget, contents
 from wam_core.evaluation.report.cost import Timed, cost_of
 from wam_core.evaluation.report.fit import fit
 from wam_core.evaluation.report.study import WORDS, machine
 from wam_core.evaluation.rollout import run_episode
 from wam_core.evaluation.study.futures import FUTURES
-from wam_core.evaluation.study.plan import Entry, Plan
+from wam_core.evaluation.study.plan import Arm, Entry, Plan
 from wam_core.evaluation.success import Trial, run_trial
 from wam_core.executor.executor import Executor
 from wam_core.policy import Policy, checkpoint_folder
-from wam_core.presets import load_preset
+from wam_core.presets import Preset, load_preset
 from wam_core.training.batches import Batches
 from wam_core.training.checkpoint import load_checkpoint, save_checkpoint
 
@@ -56,10 +56,17 @@ class Place:
 def learned(plan: Plan, entry: Entry, data: Path) -> dict[str, Any]:
     """What determines the weights of an entry."""
     arm = plan.arms[entry.arm]
-    preset = {k: v for k, v in load_preset(arm.preset).to_dict().items() if k not in WORDS}
+    preset = {k: v for k, v in taught(arm).to_dict().items() if k not in WORDS}
     settings = {n: getattr(plan, n) for n in ("tasks", "held_out", "updates", "batch", "video_vae")}
-    asked = {"preset": preset, "future": arm.future, "entry": asdict(entry), "data": fingerprint(data), **settings}
+    asked = {"preset": preset, "future": arm.future, "entry": asdict(entry), "data": contents(data), **settings}
     return json.loads(json.dumps(asked))  # type: ignore[no-any-return]
+
+
+def taught(arm: Arm) -> Preset:
+    """The arm's preset with every group trained on whole batches: some presets show a costly future to a part of each
+    batch only, which would be fewer pictures for them than for the others."""
+    preset = load_preset(arm.preset)
+    return replace(preset, groups=tuple(replace(group, share=1.0) for group in preset.groups))
 
 
 def question(plan: Plan, entry: Entry, data: Path) -> dict[str, Any]:
@@ -118,7 +125,7 @@ def _trained(plan: Plan, entry: Entry, place: Place) -> dict[str, Any]:
     if record.exists() and (found := json.loads(record.read_text()))["question"] == asked:
         return {"training": found["training"]}
     arm = plan.arms[entry.arm]
-    preset = load_preset(arm.preset)
+    preset = taught(arm)
     frames = load_frames(place.data, preset.layout, place.data / ".cache", channels=preset.channels)
     parts = chosen(plan, entry.demonstrations, frames)
 
