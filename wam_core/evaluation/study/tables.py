@@ -35,10 +35,11 @@ def _setup(plan: Plan, name: str, rows: Rows) -> list[str]:
     trained = len([r for r in rows if not plan.arms[r["arm"]].weights_of])
     return [
         f"Tasks: {', '.join(plan.tasks)}. Every arm is trained from scratch for {plan.updates} updates of {plan.batch} "
-        f"windows of the same demonstrations, all of which show the future to the arms that learn from it, without "
-        f"augmented copies, behind the frozen video VAE of `{plan.video_vae}`, once "
-        f"for each of {len(plan.seeds)} seeds: {trained} trainings so far ({'; '.join(machines)}). Each then acts in {plan.episodes} episodes of each task and condition, the same for "
-        f"all arms, with chunks {plan.delay_ms} ms late. {plan.held_out} demonstrations of each task are held out.",
+        "windows of the same demonstrations, all of which show the future to the arms that learn from it, without "
+        f"augmented copies, behind the frozen video VAE of `{plan.video_vae}`, once for each of {len(plan.seeds)} "
+        f"seeds: {trained} trainings so far ({'; '.join(machines)}). Each then acts in {plan.episodes} episodes of "
+        f"each task and condition, the same for all arms, with chunks {plan.delay_ms} ms late. {plan.held_out} "
+        "demonstrations of each task are held out.",
         "",
         f"    wam study {name} --data <recordings> --out <folder> --docs docs",
         "",
