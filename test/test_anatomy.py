@@ -13,7 +13,8 @@ from wam_core.anatomy import Anatomy, classify, survey, surveyed
 from wam_core.errors import ContractError
 from wam_core.model.groups import Wiring
 from wam_core.model.runtimes.eager import Eager
-from wam_core.presets import ACTION, Preset, load_preset, preset_names, published_names
+from wam_core.preset import ACTION, Preset
+from wam_core.presets import load_preset, preset_names, published_names
 
 #: Those that generate an action; others recover one from a future.
 ACTING = [name for name in preset_names() if load_preset(name).futures() and not load_preset(name).recovery]

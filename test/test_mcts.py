@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from wam_core.errors import ContractError
 from wam_core.planners.mcts import Mcts
-from wam_core.presets import ACTION, from_dict, load_preset
+from wam_core.preset import ACTION
+from wam_core.presets import from_dict, load_preset
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from wam_core.model.situation import Situation
 from wam_core.model.wam import WorldActionModel
 from wam_core.policy import Policy
 from wam_core.preprocess.images import ImageLayout
-from wam_core.presets import ACTION, from_dict, load_preset, model_spec
+from wam_core.preset import ACTION
+from wam_core.presets import from_dict, load_preset, model_spec
 from wam_core.reconstruction import reconstructed
 from wam_core.robot.contract import load_robot
 from wam_core.robot.lens import Lens

@@ -15,7 +15,8 @@ from wam_core.errors import ContractError
 from wam_core.model import sampling
 from wam_core.model.groups import Wiring
 from wam_core.policy import Policy
-from wam_core.presets import ACTION, from_dict, load_preset, preset_names
+from wam_core.preset import ACTION
+from wam_core.presets import from_dict, load_preset, preset_names
 
 
 class Dreams:

@@ -16,7 +16,8 @@ from wam_core.model.generators.table import GENERATORS
 from wam_core.model.token_diffuser import TokenDiffuser
 from wam_core.model.wam import WorldActionModel
 from wam_core.policy import Policy
-from wam_core.presets import ACTION, load_preset, model_spec
+from wam_core.preset import ACTION
+from wam_core.presets import load_preset, model_spec
 from wam_core.robot.contract import load_robot
 from wam_core.substrates.affordance_map import AffordanceMapSpec
 from wam_core.triggers.progress_gate import ProgressGate

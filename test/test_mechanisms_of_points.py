@@ -17,7 +17,8 @@ from wam_core.model.groups import Wiring
 from wam_core.model.wam import WorldActionModel
 from wam_core.planners.trajectory import Mppi
 from wam_core.policy import Policy
-from wam_core.presets import ACTION, from_dict, load_preset
+from wam_core.preset import ACTION
+from wam_core.presets import from_dict, load_preset
 from wam_core.substrates.robot_flow import HandPoints, RobotFlow, RobotFlowSpec
 from wam_core.training.batches import chunk_features
 

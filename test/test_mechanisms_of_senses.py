@@ -17,7 +17,8 @@ from wam_core.evaluation.rollout import run_episode
 from wam_core.executor.executor import Executor
 from wam_core.model.groups import Wiring
 from wam_core.policy import Policy
-from wam_core.presets import ACTION, from_dict, load_preset
+from wam_core.preset import ACTION
+from wam_core.presets import from_dict, load_preset
 from wam_core.robot.contract import load_robot
 
 ROBOT = load_robot("panda_cell")

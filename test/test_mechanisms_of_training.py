@@ -11,7 +11,8 @@ from tiny import tiny_frames, tiny_model, tiny_preset
 
 from wam_core.model.groups import Wiring
 from wam_core.model.wam import WorldActionModel
-from wam_core.presets import ACTION, build_substrates, load_preset, model_spec
+from wam_core.preset import ACTION
+from wam_core.presets import build_substrates, load_preset, model_spec
 from wam_core.training.batches import make_batches, statistics_of, vocabulary_of
 from wam_core.training.trainer import start, train_step
 

@@ -21,7 +21,8 @@ from wam_core.model.runtimes.eager import Eager
 from wam_core.planners.mcts import Mcts
 from wam_core.planners.tree_search import TreeSearch
 from wam_core.policy import Policy
-from wam_core.presets import ACTION, from_dict, load_preset
+from wam_core.preset import ACTION
+from wam_core.presets import from_dict, load_preset
 from wam_core.robot.contract import load_robot
 from wam_core.substrates.substrate import Scenes
 from wam_core.training.batches import action_columns

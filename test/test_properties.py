@@ -12,7 +12,8 @@ from wam_core.evaluation.properties.check import check, promised
 from wam_core.evaluation.properties.flow import causal, interactable
 from wam_core.evaluation.properties.reach import plausible
 from wam_core.policy import Policy
-from wam_core.presets import ACTION, load_preset, preset_names
+from wam_core.preset import ACTION
+from wam_core.presets import load_preset, preset_names
 from wam_core.robot.contract import load_robot
 from wam_core.training.checkpoint import Checkpoint
 

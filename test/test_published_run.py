@@ -15,7 +15,8 @@ from wam_core.cli.main import run
 from wam_core.errors import ContractError
 from wam_core.model.groups import Wiring
 from wam_core.model.wam import WorldActionModel
-from wam_core.presets import Preset, from_dict, load_preset, published_names
+from wam_core.preset import Preset
+from wam_core.presets import from_dict, load_preset, published_names
 from wam_core.pretrained.folder import load_published, published_spec
 from wam_core.pretrained.layout import published_state
 from wam_core.pretrained.layouts import LAYOUTS

@@ -15,7 +15,8 @@ from wam_core.contract import Observation
 from wam_core.errors import ContractError
 from wam_core.model.wam import WorldActionModel
 from wam_core.policy import Policy
-from wam_core.presets import Preset, build_substrates, from_dict, load_preset, model_spec
+from wam_core.preset import Preset
+from wam_core.presets import build_substrates, from_dict, load_preset, model_spec
 from wam_core.recovery.recovery import Foreseen, WayPoints
 from wam_core.recovery.trajectory import smooth_motion, smooth_poses
 from wam_core.substrates.substrate import Scenes

@@ -20,7 +20,8 @@ from wam_core.errors import ContractError
 from wam_core.evaluation.replay import replay
 from wam_core.paths import share_path
 from wam_core.policy import load_policy
-from wam_core.presets import ACTION, load_preset, preset_names
+from wam_core.preset import ACTION
+from wam_core.presets import load_preset, preset_names
 from wam_core.provenance import input_record, model_record
 from wam_core.robot.contract import load_robot
 from wam_core.robot.kinematics import Kinematics, proprioception

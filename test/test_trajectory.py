@@ -9,7 +9,8 @@ from torch import Tensor
 
 from wam_core.errors import ContractError
 from wam_core.planners.trajectory import Cem, Mppi, Trajectory
-from wam_core.presets import ACTION, from_dict, load_preset
+from wam_core.preset import ACTION
+from wam_core.presets import from_dict, load_preset
 
 STEPS, COLUMNS = 16, 7
 #: A smooth chunk that scores best.

@@ -10,7 +10,7 @@ from tiny import INSTRUCTIONS, tiny_checkpoint
 from wam_core.errors import ContractError
 from wam_core.model.runtimes.eager import Eager
 from wam_core.model.sampling import Known
-from wam_core.presets import ACTION
+from wam_core.preset import ACTION
 from wam_core.substrates.substrate import Scenes
 from wam_core.training.batches import chunk_values
 from wam_core.world import ModelWorld, model_world

@@ -13,7 +13,7 @@ from wam_core.model.experts.table import EXPERTS
 from wam_core.model.generators.table import GENERATORS
 from wam_core.model.groups import TokenGroup, Wiring
 from wam_core.paths import share_path
-from wam_core.presets import ACTION, Preset
+from wam_core.preset import ACTION, Preset
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from wam_core.model.sampling import Known
 from wam_core.paths import share_path
 from wam_core.preprocess.senses import channels_of, needed_senses
 from wam_core.preprocess.table import PREPROCESSORS, Pictures
-from wam_core.presets import ACTION, preset_names
+from wam_core.preset import ACTION
+from wam_core.presets import preset_names
 from wam_core.recollection import Recollection
 from wam_core.reconstruction import reconstructed
 from wam_core.recovery.recovery import Foreseen

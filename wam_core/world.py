@@ -17,7 +17,7 @@ from wam_core.model.runtimes.runtime import Runtime
 from wam_core.model.sampling import Known, Standing
 from wam_core.model.situation import Situation
 from wam_core.model.wam import Content
-from wam_core.presets import ACTION
+from wam_core.preset import ACTION
 from wam_core.scene_memory import SceneMemory
 from wam_core.substrates.scene_view import SceneView
 from wam_core.substrates.substrate import Scenes

@@ -9,7 +9,8 @@ from wam_core.errors import ContractError
 from wam_core.evaluation.properties.check import promised
 from wam_core.model.groups import Wiring
 from wam_core.policy import checkpoint_folder
-from wam_core.presets import Preset, load_preset, preset_names, published_names
+from wam_core.preset import Preset
+from wam_core.presets import load_preset, preset_names, published_names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -19,7 +19,8 @@ from wam_core.evaluation.report.budget import Budget, Exam
 from wam_core.evaluation.report.departures import departures
 from wam_core.evaluation.report.study import Study, run_study
 from wam_core.evaluation.report.tables import CLONING, markdown
-from wam_core.presets import Preset, load_preset, preset_names
+from wam_core.preset import Preset
+from wam_core.presets import load_preset, preset_names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

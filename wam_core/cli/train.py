@@ -20,7 +20,8 @@ from wam_core.data.training_set import load_frames
 from wam_core.errors import ContractError
 from wam_core.model.wam import WorldActionModel
 from wam_core.policy import checkpoint_folder
-from wam_core.presets import Preset, TrainingSettings, build_substrates, load_preset
+from wam_core.preset import Preset, TrainingSettings
+from wam_core.presets import build_substrates, load_preset
 from wam_core.substrates.substrate import Substrate
 from wam_core.substrates.video_latent import VideoLatent
 from wam_core.substrates.vq_tokens import VqTokens

@@ -21,7 +21,8 @@ from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.model.situation import Situation
 from wam_core.model.wam import Content, WorldActionModel
 from wam_core.preprocess.senses import channels_of, needed_senses
-from wam_core.presets import ACTION, Preset, build_substrates, load_preset, model_spec
+from wam_core.preset import ACTION, Preset
+from wam_core.presets import build_substrates, load_preset, model_spec
 from wam_core.robot.contract import load_robot
 from wam_core.robot.senses import form
 from wam_core.substrates.substrate import Scenes

@@ -14,7 +14,8 @@ from wam_core.data.statistics import ColumnStatistics, load_statistics, save_sta
 from wam_core.errors import ContractError
 from wam_core.model.modalities import TokenShape
 from wam_core.model.wam import ModelSpec, WorldActionModel
-from wam_core.presets import ACTION, Preset, from_dict
+from wam_core.preset import ACTION, Preset
+from wam_core.presets import from_dict
 from wam_core.pretrained.conventions import Conventions
 from wam_core.pretrained.importer import skeleton
 from wam_core.robot.binding import check_statistics

@@ -13,7 +13,7 @@ from wam_core.data.frames import TrainingFrames
 from wam_core.data.statistics import ColumnStatistics, column_statistics, denormalise, normalise
 from wam_core.model.text import Text, words_of
 from wam_core.model.wam import Content
-from wam_core.presets import ACTION, Preset
+from wam_core.preset import ACTION, Preset
 from wam_core.robot.contract import RobotContract
 from wam_core.substrates.substrate import Substrate
 

@@ -10,7 +10,8 @@ from wam_core.data.frames import TrainingFrames
 from wam_core.data.statistics import ColumnStatistics
 from wam_core.errors import ContractError
 from wam_core.model.wam import WorldActionModel
-from wam_core.presets import Preset, build_substrates, model_spec
+from wam_core.preset import Preset
+from wam_core.presets import build_substrates, model_spec
 from wam_core.robot.binding import check_binding
 from wam_core.substrates.substrate import Substrate
 from wam_core.training.batches import statistics_of, vocabulary_of

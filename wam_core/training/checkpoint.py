@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from wam_core.data.statistics import ColumnStatistics, load_statistics, save_statistics
 from wam_core.errors import ContractError
 from wam_core.model.wam import WorldActionModel
-from wam_core.presets import Preset, build_substrates, from_dict, model_spec
+from wam_core.preset import Preset
+from wam_core.presets import build_substrates, from_dict, model_spec
 from wam_core.robot.binding import check_statistics
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.contract import from_dict as robot_from_dict

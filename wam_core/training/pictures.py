@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from wam_core.data.frames import TrainingFrames
 from wam_core.preprocess.images import to_pixels
-from wam_core.presets import Preset
+from wam_core.preset import Preset
 from wam_core.substrates.video_vae import VideoVae, to_video
 from wam_core.training.batches import normalised, observed_features
 from wam_core.training.checkpoint import Checkpoint

@@ -17,7 +17,7 @@ from torch.distributed.checkpoint.state_dict import (
 
 from wam_core.errors import ContractError
 from wam_core.model.wam import WorldActionModel
-from wam_core.presets import TrainingSettings
+from wam_core.preset import TrainingSettings
 from wam_core.training.batches import Batches
 from wam_core.training.crew import ALONE, Crew, mean, whole
 

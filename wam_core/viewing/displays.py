@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from wam_core.data import messages
-from wam_core.presets import Preset
+from wam_core.preset import Preset
 from wam_core.robot.contract import RobotContract
 from wam_core.viewing.in_space import MOTIONS
 from wam_core.viewing.pictures import LAYERS, MAPS, OF_NO_CAMERA, PICTURES

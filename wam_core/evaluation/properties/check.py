@@ -6,7 +6,7 @@ from wam_core.evaluation.properties.flow import causal, following, interactable,
 from wam_core.evaluation.properties.horizon import persistent
 from wam_core.evaluation.properties.reach import plausible
 from wam_core.policy import Policy
-from wam_core.presets import Preset
+from wam_core.preset import Preset
 from wam_core.training.checkpoint import Checkpoint
 
 

@@ -6,7 +6,7 @@ import torch
 
 from wam_core.evaluation.properties.finding import Finding
 from wam_core.model.groups import Wiring
-from wam_core.presets import ACTION, Preset
+from wam_core.preset import ACTION, Preset
 from wam_core.world import ModelWorld
 
 #: Features that a group is given in turn. Of discrete tokens, the likeliest may be the same for two of them.

@@ -3,7 +3,7 @@
 from typing import Any
 
 from wam_core.evaluation.report.study import said_by
-from wam_core.presets import Preset
+from wam_core.preset import Preset
 
 
 def departures(preset: Preset, shipped: Preset) -> dict[str, tuple[Any, Any]]:

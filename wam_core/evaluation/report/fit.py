@@ -9,7 +9,7 @@ import torch
 
 from wam_core.data.frames import TrainingFrames
 from wam_core.evaluation.report.budget import Budget
-from wam_core.presets import Preset
+from wam_core.preset import Preset
 from wam_core.training.batches import Batches, make_batches
 from wam_core.training.beginning import begin
 from wam_core.training.checkpoint import Checkpoint

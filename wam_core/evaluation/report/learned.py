@@ -11,7 +11,8 @@ from torch import nn
 from wam_core.data.frames import TrainingFrames
 from wam_core.errors import ContractError
 from wam_core.evaluation.report.budget import Budget
-from wam_core.presets import Preset, build_substrates
+from wam_core.preset import Preset
+from wam_core.presets import build_substrates
 from wam_core.substrates.encoded_frame import EncodedFrameSpec
 from wam_core.substrates.video_latent import VideoLatentSpec
 from wam_core.substrates.video_vae import TIME_STRIDE, VaeSize

@@ -21,7 +21,7 @@ from wam_core.evaluation.report.budget import Budget, Exam, contents
 from wam_core.evaluation.report.fit import fit, split
 from wam_core.evaluation.report.learned import Report, learned_file
 from wam_core.evaluation.report.measure import PARTS, Candidate, measure
-from wam_core.presets import Preset
+from wam_core.preset import Preset
 from wam_core.training.checkpoint import load_checkpoint, save_checkpoint
 
 #: Of a preset, what says nothing about what is trained.

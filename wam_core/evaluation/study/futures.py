@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from wam_core.presets import ACTION
+from wam_core.preset import ACTION
 from wam_core.training.batches import Batches
 
 #: Changes what is learned: batches, the stretch ``[M]`` that each window is of, random numbers.
