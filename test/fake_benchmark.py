@@ -27,13 +27,13 @@ class Line(Simulation):
         self.x, self.steps = float(np.random.default_rng(seed).uniform(-0.5, 0.0)), 0
         return "go to the goal"
 
-    def observe(self) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    def observe(self, cameras: list[str]) -> tuple[dict[str, np.ndarray], np.ndarray]:
         image = np.zeros((64, 64, 3), np.uint8)
         image[:, int(32 + 30 * np.clip(self.x, -1, 1))] = 255
         if WRONG == "small picture":
             image = image[:32]
         state = np.array([self.x, np.nan if WRONG == "nan" else 0.0, 0.0, 1.0])
-        return {"corner": image, "gripper": image}, state
+        return dict.fromkeys(cameras, image), state
 
     def step(self, action: np.ndarray) -> tuple[bool, bool]:
         print("stepping")

@@ -13,6 +13,7 @@ from wam_core.robot.embodiment import load_embodiment
 
 FAKE = Path(__file__).parent / "fake_benchmark.py"
 BODY = load_embodiment("metaworld")
+CAMERAS = ("corner", "gripper")
 
 
 def fake(wrong: str = "") -> Simulator:
@@ -26,9 +27,9 @@ def test_what_a_simulator_shows_depends_on_the_seed_and_the_actions_alone() -> N
     with fake() as simulator:
         for seed in (1, 2, 1):
             assert simulator.reset("go", seed) == "go to the goal"
-            before = simulator.observe()
+            before = simulator.observe(CAMERAS)
             outcome = simulator.step(np.array([1.0, 0.0, 0.0, 0.0]))
-            after = simulator.observe()
+            after = simulator.observe(CAMERAS)
             assert not outcome.success and not outcome.over
             assert after.state[0] == pytest.approx(before.state[0] + 0.05)
             assert after.images["corner"].shape == (64, 64, 3)
@@ -65,7 +66,7 @@ def test_what_is_wrong_with_a_server_is_said_and_nothing_is_made_up(wrong: str, 
     def use() -> None:
         with fake(wrong) as simulator:
             simulator.reset("go", 0)
-            simulator.observe()
+            simulator.observe(CAMERAS)
             simulator.step(simulator.expert())
 
     with pytest.raises(ContractError, match=says) as caught:
@@ -77,13 +78,13 @@ def test_actions_that_do_not_fit_never_reach_a_simulator() -> None:
     """A NaN in a simulator ends in a scene that is nowhere, and an episode that counts."""
     with fake() as simulator:
         simulator.reset("go", 0)
-        before = simulator.observe()
+        before = simulator.observe(CAMERAS)
         for action in (np.zeros(3), np.array([np.nan, 0.0, 0.0, 0.0])):
             with pytest.raises(ContractError, match="benchmark.fake.step.action"):
                 simulator.step(action)
         with pytest.raises(ContractError, match="did you mean 'go-again'"):
             simulator.reset("go-agai", 0)
-        np.testing.assert_array_equal(simulator.observe().state, before.state)
+        np.testing.assert_array_equal(simulator.observe(CAMERAS).state, before.state)
 
 
 def test_a_benchmark_that_is_not_installed_says_what_to_run(tmp_path: Path) -> None:
@@ -118,7 +119,7 @@ def test_metaworld_moves_objects_and_goals_with_the_seed_and_its_experts_succeed
             first = []
             for seed in (0, 1, 0):
                 assert simulator.reset(task, seed) == task[:-3].replace("-", " ")
-                first.append(simulator.observe())
+                first.append(simulator.observe(CAMERAS))
             np.testing.assert_array_equal(first[0].images["corner"], first[2].images["corner"])
             np.testing.assert_array_equal(first[0].state, first[2].state)
             assert (first[0].images["gripper"] != first[1].images["gripper"]).any()

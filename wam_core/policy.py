@@ -28,7 +28,7 @@ from wam_core.reconstruction import reconstructed
 from wam_core.recovery.recovery import Foreseen
 from wam_core.recovery.trajectory import Motion, held_motion, smooth_motion
 from wam_core.robot.binding import check_binding
-from wam_core.robot.contract import RobotContract
+from wam_core.robot.contract import RobotContract, contract_of
 from wam_core.robot.geometry import Geometry
 from wam_core.scene_memory import SceneMemory
 from wam_core.substrates.substrate import Scenes
@@ -71,7 +71,7 @@ def load_policy(
             checkpoint, or a robot other than it was trained for.
     """
     checkpoint = load_checkpoint(checkpoint_folder(model))
-    check_binding(checkpoint.robot, robot, checkpoint.preset.live_channels)
+    check_binding(contract_of(checkpoint.robot), robot, checkpoint.preset.live_channels)
     pictures = look_up(PREPROCESSORS, preprocess, "preprocess")(checkpoint.robot, checkpoint.preset.layout)
     return Policy(checkpoint, seed, look_up(RUNTIMES, runtime, "runtime")(checkpoint.model), pictures)
 
@@ -103,7 +103,7 @@ class Policy:
         self.seed = seed
         self.sequence = 0
         self.runtime = runtime or Eager(checkpoint.model)
-        self._geometry = Geometry(checkpoint.robot, preset.layout) if preset.recovery else None
+        self._geometry = Geometry(contract_of(checkpoint.robot), preset.layout) if preset.recovery else None
         self._pictures = pictures or PREPROCESSORS["opencv"](checkpoint.robot, preset.layout)
         self._memory = Memory(preset.memory)
         features = {g.substrate for g in preset.futures() if preset.substrates[g.substrate].shows == "features"}
@@ -183,13 +183,13 @@ class Policy:
         """What was generated as a motion of the arm: the action itself, or what the recovery reads off the future."""
         c, preset = self.checkpoint, self.checkpoint.preset
         if preset.basis not in generated:  # the planner accepts none
-            return held_motion(c.robot, proprioception, preset.horizon)
+            return held_motion(contract_of(c.robot), proprioception, preset.horizon)
         if preset.recovery is None or self._geometry is None:
             values = chunk_values(c.robot, c.statistics["action"], generated[ACTION][0], proprioception)
             return Motion(c.robot.action.space, c.robot.action.names, values)
         group = next(g for g in preset.groups if g.name == preset.basis)
         future = world.shown(group, generated[group.name])[0]
-        foreseen = Foreseen(world.scenes, future, self._geometry, c.robot)
+        foreseen = Foreseen(world.scenes, future, self._geometry, contract_of(c.robot))
         return smooth_motion(foreseen, preset.recovery.way_points(foreseen), preset.horizon)
 
     def imagine(self) -> tuple[Future, ...]:
@@ -270,7 +270,9 @@ class Policy:
         due = foreseen[(passed - 1) * len(foreseen) // len(made.values)]
         felt = channels_of(c.robot, [reflex.channel], observation.senses, c.preset.layout)[reflex.channel]
         here, rest = observation.proprioception, current.values[passed - len(made.values) :]
-        values = reflex.correct(c.robot, due, np.asarray(felt, np.float32), here, made.values[passed:], rest)
+        values = reflex.correct(
+            contract_of(c.robot), due, np.asarray(felt, np.float32), here, made.values[passed:], rest
+        )
         if values is rest:
             return None
         start_ns = made.start_ns + passed * made.step_ns

@@ -22,7 +22,7 @@ from wam_core.preset_checks import check
 from wam_core.pretrained.conventions import Conventions
 from wam_core.recovery.table import RECOVERIES
 from wam_core.reflexes.table import REFLEXES
-from wam_core.robot.contract import RobotContract
+from wam_core.robot.body import Body
 from wam_core.substrates.substrate import Substrate
 from wam_core.substrates.table import SUBSTRATES
 from wam_core.triggers.table import TRIGGERS
@@ -91,13 +91,13 @@ def _part(table: Mapping[str, type[Part]], raw: Mapping[str, Any], source: str) 
     return read(look_up(table, raw["kind"], f"{source}.kind"), raw, source)
 
 
-def build_substrates(preset: Preset, robot: RobotContract) -> dict[str, Substrate]:
+def build_substrates(preset: Preset, robot: Body) -> dict[str, Substrate]:
     """The preset's substrates on ``robot``, with random weights where they have any."""
     clip = replace(preset.clip, robot=robot)
     return {name: spec.build(clip).eval() for name, spec in preset.substrates.items()}
 
 
-def model_spec(preset: Preset, robot: RobotContract, vocabulary: tuple[str, ...]) -> ModelSpec:
+def model_spec(preset: Preset, robot: Body, vocabulary: tuple[str, ...]) -> ModelSpec:
     """The model that ``preset`` describes, for ``robot`` and the words of its training instructions.
 
     Raises:

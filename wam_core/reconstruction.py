@@ -7,15 +7,14 @@ import numpy as np
 
 from wam_core.contract import ActionChunk, FloatArray, Future
 from wam_core.preprocess.images import ImageLayout
+from wam_core.robot.body import Body
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.geometry import Geometry
 from wam_core.robot.kinematics import Kinematics
 from wam_core.robot.tool_pose import encode_tool_pose
 
 
-def reconstructed(
-    robot: RobotContract, layout: ImageLayout, chunk: ActionChunk, futures: Sequence[Future]
-) -> Future | None:
+def reconstructed(robot: Body, layout: ImageLayout, chunk: ActionChunk, futures: Sequence[Future]) -> Future | None:
     """The cloud of a chunk's ``video`` and ``depth``, or of its ``rgbd`` or ``rgbdn``; None where neither was imagined,
     or the robot does not say how its cameras see.
 
@@ -25,7 +24,7 @@ def reconstructed(
     Raises:
         ContractError: a camera is not fixed to base or tool.
     """
-    if any(robot.camera(name).lens is None for name in layout.cameras):
+    if not isinstance(robot, RobotContract) or any(robot.camera(name).lens is None for name in layout.cameras):
         return None
     shown = {future.substrate: np.asarray(future.values, np.float32) for future in futures}
     layers = next((shown[kind] for kind in ("rgbd", "rgbdn") if kind in shown), None)

@@ -99,10 +99,11 @@ class Simulator:
         head, _ = self._ask("reset", {"task": task, "seed": seed})
         return str(self._value("reset", head, "instruction", str))
 
-    def observe(self) -> Seen:
-        _, arrays = self._ask("observe")
+    def observe(self, cameras: Sequence[str]) -> Seen:
+        """The state, and what the named cameras show."""
+        _, arrays = self._ask("observe", {"cameras": list(cameras)})
         images = {n.removeprefix("image."): a for n, a in arrays.items() if n.startswith("image.")}
-        check_images(self.body, images, [c.name for c in self.body.cameras])
+        check_images(self.body, images, cameras)
         return Seen(images, self._vector("observe", arrays, "state", self.body.proprioception))
 
     def step(self, action: FloatArray) -> Outcome:

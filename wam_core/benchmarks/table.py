@@ -20,14 +20,34 @@ class Benchmark:
 
     Attributes:
         module: the server's, below :data:`FOLDER`. install: the one thing to do where it is not installed.
+        tasks: those that are used where none are named.
+        limit: steps of an episode at most; the simulator's own limit holds as well.
+        noise: standard deviation of what demonstrations add to each column of an expert's action; empty where the
+            benchmark has no expert.
     """
 
     module: str
     install: str
+    tasks: tuple[str, ...]
+    limit: int
+    noise: tuple[float, ...] = ()
 
 
 BENCHMARKS: Mapping[str, Benchmark] = {
-    "metaworld": Benchmark("server.metaworld", "run scripts/metaworld.sh"),
+    "metaworld": Benchmark(
+        "server.metaworld",
+        "run scripts/metaworld.sh",
+        tasks=(
+            "reach-v3",
+            "push-v3",
+            "drawer-open-v3",
+            "door-open-v3",
+            "button-press-topdown-v3",
+            "window-open-v3",
+        ),
+        limit=500,
+        noise=(0.3, 0.3, 0.3, 0.0),
+    ),
 }
 
 

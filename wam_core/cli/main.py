@@ -27,6 +27,7 @@ VERBS: dict[str, Verb] = {
     "eval": Verb("wam_core.cli.eval", "success rates and predicted futures, without ROS"),
     "study": Verb("wam_core.cli.study", "a question asked of several ways of training, with intervals"),
     "report": Verb("wam_core.cli.report", "every preset at one budget: success, cost, prediction, failures"),
+    "benchmark": Verb("wam_core.cli.closed_loop", "presets in a simulator that others measure by: Meta-World"),
     "bench": Verb("wam_core.cli.bench", "latency of the variants, measured in one run"),
     "models": Verb("wam_core.cli.models", "the presets and what they are made of"),
     "import": Verb("wam_core.cli.import_weights", "published weights into a folder of ours"),

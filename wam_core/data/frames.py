@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from wam_core.contract import FloatArray
 from wam_core.errors import ContractError
 from wam_core.preprocess.images import ImageLayout
-from wam_core.robot.contract import RobotContract
+from wam_core.robot.body import Body
 from wam_core.substrates.substrate import Scenes
 
 IntArray = NDArray[np.int64]
@@ -56,7 +56,7 @@ class TrainingFrames:
     bounds: IntArray
     instructions: tuple[str, ...]
     files: tuple[str, ...]
-    robot: RobotContract
+    robot: Body
     layout: ImageLayout
     channels: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     sub_instructions: NDArray[np.str_] | None = None

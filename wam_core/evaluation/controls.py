@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from wam_core.contract import ActionChunk, Committed, Observation
 from wam_core.errors import ContractError
 from wam_core.policy import Policy
-from wam_core.preprocess.images import ImageLayout
-from wam_core.robot.contract import RobotContract
+from wam_core.preprocess.images import ImageLayout, Views
 from wam_core.robot.senses import SENSES, Sense
 
 
@@ -28,7 +27,8 @@ class BlindPolicy:
     def __init__(self, policy: Policy) -> None:
         self.replan_steps = policy.replan_steps
         robot = policy.checkpoint.robot
-        seen = [s for s in map(robot.sense, policy.senses) if s.camera or s.kind == "object_pose"]
+        by_name = {sense.name: sense for sense in robot.senses}
+        seen = [s for s in map(by_name.__getitem__, policy.senses) if s.camera or s.kind == "object_pose"]
         self.senses: Sequence[str] = [name for name in policy.senses if name not in [s.name for s in seen]]
         self._policy = policy
         self._frozen = _camera_images(policy)
@@ -81,7 +81,7 @@ def _first(policy: Policy, sense: Sense) -> NDArray[Any]:
     return _enlarged(c.robot, c.preset.layout, sense.camera, values) if sense.camera else values
 
 
-def _enlarged(robot: RobotContract, layout: ImageLayout, camera: str, values: NDArray[Any]) -> NDArray[Any]:
+def _enlarged(robot: Views, layout: ImageLayout, camera: str, values: NDArray[Any]) -> NDArray[Any]:
     """The camera's tile at the camera's size."""
     top, left, height, width = layout.regions[camera]
     view, tile = robot.camera(camera), values[top : top + height, left : left + width]

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from wam_core.errors import ContractError
 from wam_core.preprocess.images import ImageLayout
-from wam_core.robot.contract import RobotContract
-from wam_core.robot.senses import Sense, form, senses_of
+from wam_core.robot.senses import Sense, Sensing, form, senses_of
 
 Values = NDArray[np.generic]
 
 
-def needed_senses(robot: RobotContract, channels: Sequence[str], layout: ImageLayout) -> tuple[Sense, ...]:
+def needed_senses(robot: Sensing, channels: Sequence[str], layout: ImageLayout) -> tuple[Sense, ...]:
     """Those that make ``channels`` for a model that looks at ``layout``.
 
     Raises:
@@ -28,7 +27,7 @@ def needed_senses(robot: RobotContract, channels: Sequence[str], layout: ImageLa
 
 
 def channels_of(
-    robot: RobotContract, channels: Sequence[str], values: Mapping[str, Values], layout: ImageLayout
+    robot: Sensing, channels: Sequence[str], values: Mapping[str, Values], layout: ImageLayout
 ) -> dict[str, Values]:
     """``channels`` of one instant, without the leading axis of the scenes.
 
@@ -45,7 +44,7 @@ def channels_of(
     return made
 
 
-def _checked(robot: RobotContract, sense: Sense, values: Mapping[str, Values]) -> Values:
+def _checked(robot: Sensing, sense: Sense, values: Mapping[str, Values]) -> Values:
     if sense.name not in values:
         raise ContractError(f"senses.{sense.name}", sorted(values), f"what {sense.topic} sent")
     found, (shape, kind) = values[sense.name], form(robot, sense)

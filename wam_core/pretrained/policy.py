@@ -40,6 +40,10 @@ class PublishedPolicy:
         self._binary = [i for i, name in enumerate(weights.body.action.names) if name in weights.body.binary]
         half = next(self.model.parameters()).dtype == torch.bfloat16
         self._precision = torch.autocast(torch.device(device).type, torch.bfloat16) if half else nullcontext()
+        self.begin(seed)
+
+    def begin(self, seed: int) -> None:
+        """The next answer is the first one under ``seed``."""
         self._seed, self._count = seed, 0
 
     @torch.no_grad()

@@ -13,7 +13,7 @@ from wam_core.contract import ACTION_SPACES, FloatArray, check_finite
 from wam_core.errors import ContractError, look_up
 from wam_core.fields import exact_fields
 from wam_core.paths import share_path
-from wam_core.robot.body import ActionSpec
+from wam_core.robot.body import ActionSpec, Body
 from wam_core.robot.fingers import HAND_FINGERS, Fingers, Gripper, of_gripper
 from wam_core.robot.lens import Lens, read_lens
 from wam_core.robot.safety import Safety, read_safety
@@ -207,6 +207,17 @@ class RobotContract:
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, the same shape as the YAML file; ``from_dict`` reads it back."""
         return _plain(asdict(self))
+
+
+def contract_of(body: Body) -> RobotContract:
+    """The robot contract that ``body`` is.
+
+    Raises:
+        ContractError: it is a benchmark's embodiment, which has no joints, limits or geometry.
+    """
+    if not isinstance(body, RobotContract):
+        raise ContractError("robot", body.name, "a robot contract, which a benchmark's embodiment is not")
+    return body
 
 
 def load_robot(name_or_path: str) -> RobotContract:

@@ -14,7 +14,8 @@ from wam_core.model.enacting import Enactor
 from wam_core.model.lifting import Lift
 from wam_core.model.modalities import TokenShape
 from wam_core.preprocess.images import ImageLayout
-from wam_core.robot.contract import RobotContract
+from wam_core.robot.body import Body
+from wam_core.robot.contract import RobotContract, contract_of
 from wam_core.robot.geometry import Geometry
 
 #: What can be known of an instant beside its picture.
@@ -68,7 +69,7 @@ class Clip:
     layout: ImageLayout
     instants: int
     stride: int
-    robot: RobotContract | None = None
+    robot: Body | None = None
     pace: int = 1
 
     def geometry(self, shrink: int = 1) -> Geometry:
@@ -82,10 +83,10 @@ class Clip:
 
     @property
     def known_robot(self) -> RobotContract:
-        """The robot; :class:`ContractError` where it is not known."""
+        """The robot; :class:`ContractError` where it is not known, or is a benchmark's."""
         if self.robot is None:
             raise ContractError("clip.robot", None, "the robot that the substrate is built for")
-        return self.robot
+        return contract_of(self.robot)
 
 
 def token_grid(clip: Clip, unit: int) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from wam_core.data.statistics import ColumnStatistics, column_statistics, denorm
 from wam_core.model.text import Text, words_of
 from wam_core.model.wam import Content
 from wam_core.preset import ACTION, Preset
-from wam_core.robot.contract import RobotContract
+from wam_core.robot.body import Body
 from wam_core.substrates.substrate import Substrate
 
 #: Normalised inputs are clamped to this many standard deviations, as Fast-WAM does.
@@ -74,7 +74,7 @@ def statistics_of(preset: Preset, frames: TrainingFrames) -> dict[str, ColumnSta
     return {"action": column_statistics(action_columns(preset, frames.robot), chunks), **seen}
 
 
-def statistics_columns(preset: Preset, robot: RobotContract) -> dict[str, tuple[str, ...]]:
+def statistics_columns(preset: Preset, robot: Body) -> dict[str, tuple[str, ...]]:
     """Names of the columns of each table of :func:`statistics_of`."""
     action = {} if preset.recovery else {"action": action_columns(preset, robot)}
     return {**action, "proprioception": robot.proprioception}
@@ -86,12 +86,12 @@ def first_scene(preset: Preset, frames: TrainingFrames) -> tuple[NDArray[np.uint
     return scenes.images[0], {name: scenes.channel(name)[0] for name in preset.live_channels}
 
 
-def action_columns(preset: Preset, robot: RobotContract) -> tuple[str, ...]:
+def action_columns(preset: Preset, robot: Body) -> tuple[str, ...]:
     """Names of the action statistics: step by step, as a chunk is flattened."""
     return tuple(f"{name}@{step}" for step in range(preset.horizon) for name in robot.action.names)
 
 
-def reference_of(robot: RobotContract, proprioception: FloatArray) -> FloatArray:
+def reference_of(robot: Body, proprioception: FloatArray) -> FloatArray:
     """``[..., A]`` what actions are measured from: the observed value of the same name, 0 for the gripper.
 
     Learned chunks say where to go from here. Rotation vectors are subtracted, which is exact for turns about one axis
@@ -114,7 +114,7 @@ def normalised(statistics: ColumnStatistics, values: FloatArray) -> Tensor:
 
 
 def chunk_values(
-    robot: RobotContract, statistics: ColumnStatistics, features: Tensor, proprioception: FloatArray
+    robot: Body, statistics: ColumnStatistics, features: Tensor, proprioception: FloatArray
 ) -> FloatArray:
     """Model output ``[horizon, A]`` to a chunk in contract units, for the observation's ``proprioception``."""
     flat = denormalise(statistics, features.double().numpy().reshape(-1), METHOD)
@@ -122,7 +122,7 @@ def chunk_values(
 
 
 def chunk_features(
-    robot: RobotContract, statistics: ColumnStatistics, values: FloatArray, proprioception: FloatArray
+    robot: Body, statistics: ColumnStatistics, values: FloatArray, proprioception: FloatArray
 ) -> Tensor:
     """Inverse of :func:`chunk_values`; nothing is clamped, so that a chunk comes back as it was."""
     flat = (values - reference_of(robot, proprioception)).reshape(-1)

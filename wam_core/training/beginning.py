@@ -13,6 +13,7 @@ from wam_core.model.wam import WorldActionModel
 from wam_core.preset import Preset
 from wam_core.presets import build_substrates, model_spec
 from wam_core.robot.binding import check_binding
+from wam_core.robot.contract import contract_of
 from wam_core.substrates.substrate import Substrate
 from wam_core.training.batches import statistics_of, vocabulary_of
 from wam_core.training.checkpoint import Checkpoint, load_weights
@@ -34,7 +35,7 @@ def go_on(checkpoint: Checkpoint, frames: TrainingFrames) -> Beginning:
     Raises:
         ContractError: recordings of another robot, or an instruction with a word that the checkpoint does not know.
     """
-    check_binding(checkpoint.robot, frames.robot)
+    check_binding(contract_of(checkpoint.robot), contract_of(frames.robot))
     for instruction in sorted(set(frames.instructions)):
         checkpoint.model.text.tokenize(instruction)
     return Beginning(checkpoint.preset, checkpoint.model, checkpoint.substrates, checkpoint.statistics)

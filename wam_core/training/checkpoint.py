@@ -23,19 +23,22 @@ from wam_core.model.wam import WorldActionModel
 from wam_core.preset import Preset
 from wam_core.presets import build_substrates, from_dict, model_spec
 from wam_core.robot.binding import check_statistics
+from wam_core.robot.body import Body
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.contract import from_dict as robot_from_dict
+from wam_core.robot.embodiment import embodiment_from_dict
 from wam_core.substrates.substrate import Substrate
 from wam_core.training.batches import chunk_values, statistics_columns
 
 FILES = (
     "model.safetensors",
     "preset.yaml",
-    "robot.yaml",
     "statistics.json",
     "training.json",
     "first_frame.png",
 )
+#: Of what it was trained on: a robot's contract, or the embodiment of a benchmark.
+ROBOT, EMBODIMENT = "robot.yaml", "embodiment.yaml"
 #: Of presets that need more than pictures.
 FIRST_CHANNELS = "first_channels.npz"
 #: What a trigger learned, beside them.
@@ -56,7 +59,7 @@ class Checkpoint:
     """
 
     preset: Preset
-    robot: RobotContract
+    robot: Body
     model: WorldActionModel
     substrates: Mapping[str, Substrate]
     statistics: Mapping[str, ColumnStatistics]
@@ -71,14 +74,15 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write all of :data:`FILES`, :data:`FIRST_CHANNELS` where it needs any, and a file for each substrate that has
-    weights; weights are stored as bfloat16."""
+    """Write all of :data:`FILES`, :data:`ROBOT` or :data:`EMBODIMENT`, :data:`FIRST_CHANNELS` where it needs any, and a
+    file for each substrate that has weights; weights are stored as bfloat16."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file(_half(checkpoint.model.state_dict()), folder / "model.safetensors")
     for name, substrate in _weighted(checkpoint.substrates).items():
         save_file(_half(substrate.state_dict()), folder / f"{name}.safetensors")
     (folder / "preset.yaml").write_text(yaml.safe_dump(checkpoint.preset.to_dict(), sort_keys=False))
-    (folder / "robot.yaml").write_text(yaml.safe_dump(checkpoint.robot.to_dict(), sort_keys=False))
+    body = ROBOT if isinstance(checkpoint.robot, RobotContract) else EMBODIMENT
+    (folder / body).write_text(yaml.safe_dump(checkpoint.robot.to_dict(), sort_keys=False))
     save_statistics(folder / "statistics.json", checkpoint.statistics)
     (folder / "training.json").write_text(json.dumps(dict(checkpoint.training), indent=1))
     if checkpoint.preset.live_channels:
@@ -99,8 +103,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         _check_present(folder, name)
     with _reading("preset.yaml"):
         preset = from_dict(yaml.safe_load((folder / "preset.yaml").read_text()), f"{folder.name}/preset.yaml")
-    with _reading("robot.yaml"):
-        robot = robot_from_dict(yaml.safe_load((folder / "robot.yaml").read_text()), f"{folder.name}/robot.yaml")
+    robot = _body(folder)
     with _reading("training.json"):
         training = json.loads((folder / "training.json").read_text())
         vocabulary = tuple(training["vocabulary"])
@@ -123,6 +126,18 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         _check_present(folder, LEARNED)
         learned = _stored(folder / LEARNED)
     return Checkpoint(preset, robot, model.eval(), substrates, statistics, training, first_frame, first, learned)
+
+
+def _body(folder: Path) -> Body:
+    """What the checkpoint was trained on."""
+    if (folder / EMBODIMENT).is_file():
+        with _reading(EMBODIMENT):
+            return embodiment_from_dict(
+                yaml.safe_load((folder / EMBODIMENT).read_text()), f"{folder.name}/{EMBODIMENT}"
+            )
+    _check_present(folder, ROBOT)
+    with _reading(ROBOT):
+        return robot_from_dict(yaml.safe_load((folder / ROBOT).read_text()), f"{folder.name}/{ROBOT}")
 
 
 def _first_channels(folder: Path, preset: Preset) -> dict[str, NDArray[np.generic]]:

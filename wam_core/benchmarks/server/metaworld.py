@@ -11,7 +11,9 @@ from .serve import Simulation, main
 
 #: Pixels of an image.
 SIZE = 64
-#: The camera ``corner`` is the benchmark's own ``corner2``, brought so near (m) that objects are more than two pixels.
+#: Camera of the embodiment -> the benchmark's name for it.
+CAMERAS = {"corner": "corner2", "gripper": "gripperPOV"}
+#: Where ``corner`` hangs (m): nearer than the benchmark has it, so that objects are more than two pixels.
 CORNER = (0.75, 0.075, 0.7)
 
 
@@ -62,16 +64,16 @@ class Metaworld(Simulation):
         flags = mujoco.mjtRndFlag
         self._off = [int(flag) for flag in (flags.mjRND_SHADOW, flags.mjRND_REFLECTION, flags.mjRND_SKYBOX)]
 
-    def observe(self) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        # The benchmark hangs this camera upside down.
-        images = {"corner": self._image("corner2")[::-1, ::-1], "gripper": self._image("gripperPOV")}
-        return images, self._seen[:4]
+    def observe(self, cameras: list[str]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        return {name: self._image(name) for name in cameras}, self._seen[:4]
 
     def _image(self, camera: str) -> np.ndarray:
-        self._renderer.update_scene(self._env.data, camera)
+        self._renderer.update_scene(self._env.data, CAMERAS[camera])
         for flag in self._off:
             self._renderer.scene.flags[flag] = 0
-        return self._renderer.render()
+        image: np.ndarray = self._renderer.render()
+        # The benchmark hangs this camera upside down.
+        return image[::-1, ::-1] if camera == "corner" else image
 
     def step(self, action: np.ndarray) -> tuple[bool, bool]:
         self._seen, _, _, over, info = self._env.step(np.clip(action, -1.0, 1.0))

@@ -29,8 +29,8 @@ class Simulation(ABC):
         """Set ``task`` up as ``seed`` says, and only ``seed``; returns the instruction."""
 
     @abstractmethod
-    def observe(self) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Camera -> uint8 RGB ``[H, W, 3]``, and the state ``[D]``, as the embodiment names and orders them."""
+    def observe(self, cameras: list[str]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Each of ``cameras`` -> uint8 RGB ``[H, W, 3]``, and the state ``[D]`` in the order of the embodiment."""
 
     @abstractmethod
     def step(self, action: np.ndarray) -> tuple[bool, bool]:
@@ -66,7 +66,7 @@ def _answer(simulation: Simulation, message: Message) -> tuple[dict[str, Any], d
     if asked == "reset":
         return {"instruction": simulation.reset(head["task"], head["seed"])}, {}
     if asked == "observe":
-        images, state = simulation.observe()
+        images, state = simulation.observe(head["cameras"])
         return {}, {"state": np.asarray(state, np.float64), **{f"image.{n}": image for n, image in images.items()}}
     if asked == "step":
         done, over = simulation.step(arrays["action"])

@@ -7,6 +7,7 @@ from wam_core.evaluation.properties.horizon import persistent
 from wam_core.evaluation.properties.reach import plausible
 from wam_core.policy import Policy
 from wam_core.preset import Preset
+from wam_core.robot.contract import contract_of
 from wam_core.training.checkpoint import Checkpoint
 
 
@@ -22,7 +23,7 @@ def check(checkpoint: Checkpoint, observation: Observation) -> tuple[Finding, ..
         causal(world),
         interactable(world),
         persistent(checkpoint, observation),
-        plausible(checkpoint.robot, chunk),
+        plausible(contract_of(checkpoint.robot), chunk),
     )
 
 

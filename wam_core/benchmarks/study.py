@@ -1,0 +1,151 @@
+"""Models in a benchmark, one after the other; what is there already for the same question is not done again."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from wam_core.benchmarks.contestants import Contestant, made_for, of_checkpoint, of_published
+from wam_core.benchmarks.demonstrations import Wanted, load_demonstrations, make_demonstrations
+from wam_core.benchmarks.episodes import Episode, Trial, run_expert, run_policy
+from wam_core.benchmarks.simulator import Simulator
+from wam_core.errors import ContractError
+from wam_core.evaluation.intervals import wilson_interval
+from wam_core.evaluation.report.budget import Budget
+from wam_core.evaluation.report.fit import fit
+from wam_core.evaluation.report.learned import Report, learned_file
+from wam_core.evaluation.report.study import machine
+from wam_core.presets import load_preset, preset_names
+from wam_core.pretrained.folder import FILES as PUBLISHED
+from wam_core.training.checkpoint import load_checkpoint, save_checkpoint
+
+#: The row of the benchmark's own expert.
+EXPERT = "expert"
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is asked of every model, and where.
+
+    Attributes:
+        budget: updates and episodes; ``budget.tasks`` are measured and demonstrated.
+        wanted: the demonstrations; of as many tasks.
+        limit: steps of a measured episode at most.
+        replan_steps: steps that are carried out of each chunk of a preset; 0: its own number.
+        out: folder of demonstrations, rows and checkpoints. device: of published weights.
+    """
+
+    budget: Budget
+    wanted: Wanted
+    limit: int
+    replan_steps: int
+    out: Path
+    device: str
+
+    def question(self, simulator: Simulator, model: str) -> dict[str, Any]:
+        """What a row answers; a row of another question does not count."""
+        asked: dict[str, Any] = {"benchmark": simulator.body.to_dict(), "model": model, "limit": self.limit}
+        asked |= {"episodes": self.budget.episodes, "seed": self.budget.seed, "tasks": self.budget.tasks}
+        if model in preset_names():
+            preset = made_for(load_preset(model), simulator.body, self.replan_steps)
+            asked |= {"preset": preset.to_dict(), "budget": asdict(self.budget), "wanted": asdict(self.wanted)}
+        return json.loads(json.dumps(asked))  # type: ignore[no-any-return]
+
+    def row_file(self, model: str) -> Path:
+        return self.out / "rows" / f"{Path(model).name}.json"
+
+    def row(self, simulator: Simulator, model: str) -> dict[str, Any] | None:
+        """The row that is there for this question."""
+        file = self.row_file(model)
+        found = json.loads(file.read_text()) if file.exists() else None
+        return found if found and found["question"] == self.question(simulator, model) else None
+
+
+def run_study(study: Study, simulator: Simulator, models: Sequence[str], report: Report) -> list[dict[str, Any]]:
+    """A row for each of ``models`` (:data:`EXPERT`, a preset, or a folder), in their order.
+
+    Args:
+        report: is told what happens, a line at a time.
+
+    Raises:
+        ContractError: a model that is none of these, or that does not fit the benchmark.
+    """
+    rows = []
+    for model in models:
+        row = study.row(simulator, model)
+        if row is None:
+            began, own = time.monotonic(), time.process_time()
+            row = {"model": model, "question": study.question(simulator, model), "machine": machine()}
+            row |= _measured(study, simulator, model, report)
+            row |= {"seconds": time.monotonic() - began, "cpu_seconds": time.process_time() - own}
+            file = study.row_file(model)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = file.with_suffix(".part")
+            unfinished.write_text(json.dumps(row, indent=1))
+            unfinished.replace(file)
+        rows.append(row)
+    return rows
+
+
+def _measured(study: Study, simulator: Simulator, model: str, report: Report) -> dict[str, Any]:
+    if model == EXPERT:
+        return {"seeing": _rates(study, lambda trial: run_expert(simulator, trial)[0], f"{model}: ", report)}
+    contestant, training = _contestant(study, simulator, model, report)
+    found: dict[str, Any] = {"training": training}
+
+    def seeing(trial: Trial) -> Episode:
+        policy, parted = contestant.seeing(trial.seed)
+        return run_policy(simulator, policy, trial, parted)
+
+    found["seeing"] = _rates(study, seeing, f"{model}: ", report)
+    if contestant.blind:
+        blind = contestant.blind
+        episode = lambda trial: run_policy(simulator, blind(trial.seed), trial)  # noqa: E731
+        found["blind"] = _rates(study, episode, f"{model}, blind: ", report)
+    return found
+
+
+def _contestant(
+    study: Study, simulator: Simulator, model: str, report: Report
+) -> tuple[Contestant, dict[str, Any] | None]:
+    """The model, and what its training took where it was trained here."""
+    folder = Path(model)
+    if all((folder / name).is_file() for name in PUBLISHED):
+        return of_published(folder, simulator.body, study.device), None
+    if folder.is_dir():
+        return of_checkpoint(load_checkpoint(folder), simulator.body), None
+    if model not in preset_names():
+        expected = f"{EXPERT}, a folder of a checkpoint or of published weights, or one of {', '.join(preset_names())}"
+        raise ContractError("model", model, expected)
+    preset = made_for(load_preset(model), simulator.body, study.replan_steps)
+    demonstrations = study.out / "demonstrations"
+    make_demonstrations(simulator, study.wanted, demonstrations, report)
+    frames = load_demonstrations(demonstrations, study.wanted, preset.layout, simulator.body)
+    data = json.dumps([asdict(study.wanted), simulator.body.to_dict()])
+    learned = learned_file(preset, frames, data, study.budget, study.out, report)
+    report(f"{model}: {study.budget.updates} updates")
+    checkpoint, fitted = fit(preset, frames, study.budget, learned)
+    save_checkpoint(study.out / "checkpoints" / model, checkpoint)
+    # What is measured is what was kept.
+    kept = load_checkpoint(study.out / "checkpoints" / model)
+    return of_checkpoint(kept, simulator.body), asdict(fitted)
+
+
+def _rates(study: Study, run: Callable[[Trial], Episode], name: str, report: Report) -> dict[str, Any]:
+    """Task -> episodes that succeeded, of how many, Wilson's interval, and the mean steps of those that did."""
+    budget, rates = study.budget, {}
+    for task in budget.tasks:
+        episodes = [run(Trial(task, budget.seed + k, study.limit)) for k in range(budget.episodes)]
+        rates[task] = rate(episodes)
+        report(f"{name}{task} {rates[task]['succeeded']}/{len(episodes)}")
+    return rates
+
+
+def rate(episodes: Sequence[Episode]) -> dict[str, Any]:
+    """Of episodes of one task."""
+    done = [episode.steps for episode in episodes if episode.success]
+    low, high = wilson_interval(len(done), len(episodes))
+    mean = sum(done) / len(done) if done else None
+    return {"succeeded": len(done), "episodes": len(episodes), "interval_95": [low, high], "mean_steps": mean}
