@@ -48,13 +48,13 @@ class Study:
         """What a row answers; a row of another question does not count."""
         asked: dict[str, Any] = {"benchmark": simulator.body.to_dict(), "model": model, "limit": self.limit}
         asked |= {"episodes": self.budget.episodes, "seed": self.budget.seed, "tasks": self.budget.tasks}
-        if model in preset_names():
+        if trained_here(model):
             preset = made_for(load_preset(model), simulator.body, self.replan_steps)
             asked |= {"preset": preset.to_dict(), "budget": asdict(self.budget), "wanted": asdict(self.wanted)}
         return json.loads(json.dumps(asked))  # type: ignore[no-any-return]
 
     def row_file(self, model: str) -> Path:
-        return self.out / "rows" / f"{Path(model).name}.json"
+        return self.out / "rows" / f"{Path(model).stem}.json"
 
     def row(self, simulator: Simulator, model: str) -> dict[str, Any] | None:
         """The row that is there for this question."""
@@ -63,8 +63,13 @@ class Study:
         return found if found and found["question"] == self.question(simulator, model) else None
 
 
+def trained_here(model: str) -> bool:
+    """Whether ``model`` is a preset, by name or by its parameter file."""
+    return model in preset_names() or Path(model).suffix == ".yaml"
+
+
 def run_study(study: Study, simulator: Simulator, models: Sequence[str], report: Report) -> list[dict[str, Any]]:
-    """A row for each of ``models`` (:data:`EXPERT`, a preset, or a folder), in their order.
+    """A row for each of ``models`` (:data:`EXPERT`, a preset, or a folder of what was trained), in their order.
 
     Args:
         report: is told what happens, a line at a time.
@@ -116,7 +121,7 @@ def _contestant(
         return of_published(folder, simulator.body, study.device), None
     if folder.is_dir():
         return of_checkpoint(load_checkpoint(folder), simulator.body), None
-    if model not in preset_names():
+    if not trained_here(model):
         expected = f"{EXPERT}, a folder of a checkpoint or of published weights, or one of {', '.join(preset_names())}"
         raise ContractError("model", model, expected)
     preset = made_for(load_preset(model), simulator.body, study.replan_steps)
@@ -127,10 +132,10 @@ def _contestant(
     learned = learned_file(preset, frames, data, study.budget, study.out, report)
     report(f"{model}: {study.budget.updates} updates")
     checkpoint, fitted = fit(preset, frames, study.budget, learned)
-    save_checkpoint(study.out / "checkpoints" / model, checkpoint)
+    kept = study.out / "checkpoints" / preset.name
+    save_checkpoint(kept, checkpoint)
     # What is measured is what was kept.
-    kept = load_checkpoint(study.out / "checkpoints" / model)
-    return of_checkpoint(kept, simulator.body), asdict(fitted)
+    return of_checkpoint(load_checkpoint(kept), simulator.body), asdict(fitted)
 
 
 def _rates(study: Study, run: Callable[[Trial], Episode], name: str, report: Report) -> dict[str, Any]:

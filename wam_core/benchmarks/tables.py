@@ -1,6 +1,7 @@
 """The rows of a study for people."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from wam_core.evaluation.intervals import wilson_interval
@@ -10,7 +11,7 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     """Success of each model in each task, and of its control; all tasks together come last."""
     tasks = rows[0]["question"]["tasks"]
     columns = [
-        (f"`{row['model']}`{', blind' if control == 'blind' else ''}", row[control])
+        (f"`{Path(row['model']).stem}`{', blind' if control == 'blind' else ''}", row[control])
         for row in rows
         for control in ("seeing", "blind")
         if row.get(control)
