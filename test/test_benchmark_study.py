@@ -96,8 +96,8 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, str, list[
     file = folder / "cloning.yaml"
     raw = {**tiny_preset("behaviour_cloning").to_dict(), "name": "cloning"}
     file.write_text(yaml.safe_dump({"/**": {"ros__parameters": raw}}))
-    budget = Budget(4, 4, 2, WANTED.tasks, episodes=2, delay_ms=0, seed=0)
-    study = Study(budget, WANTED, limit=40, replan_steps=2, out=folder, device="cpu")
+    budget = Budget(updates=4, batch=4, vae_updates=2, seed=0)
+    study = Study(budget, WANTED, episodes=2, limit=40, replan_steps=2, out=folder, device="cpu")
     said: list[str] = []
     with fake() as simulator:
         rows = run_study(study, simulator, [EXPERT, str(file)], said.append)

@@ -14,7 +14,7 @@ from wam_core.benchmarks.simulator import Simulator
 from wam_core.errors import ContractError
 from wam_core.evaluation.intervals import wilson_interval
 from wam_core.evaluation.report.budget import Budget
-from wam_core.evaluation.report.fit import fit
+from wam_core.evaluation.report.fit import fit, split
 from wam_core.evaluation.report.learned import Report, learned_file
 from wam_core.evaluation.report.study import machine
 from wam_core.presets import load_preset, preset_names
@@ -30,15 +30,15 @@ class Study:
     """What is asked of every model, and where.
 
     Attributes:
-        budget: updates and episodes; ``budget.tasks`` are measured and demonstrated.
-        wanted: the demonstrations; of as many tasks.
-        limit: steps of a measured episode at most.
+        wanted: the demonstrations; their tasks are those that are measured.
+        episodes: of each task, the first of them under the budget's seed. limit: steps of each at most.
         replan_steps: steps that are carried out of each chunk of a preset; 0: its own number.
         out: folder of demonstrations, rows and checkpoints. device: of published weights.
     """
 
     budget: Budget
     wanted: Wanted
+    episodes: int
     limit: int
     replan_steps: int
     out: Path
@@ -47,7 +47,7 @@ class Study:
     def question(self, simulator: Simulator, model: str) -> dict[str, Any]:
         """What a row answers; a row of another question does not count."""
         asked: dict[str, Any] = {"benchmark": simulator.body.to_dict(), "model": model, "limit": self.limit}
-        asked |= {"episodes": self.budget.episodes, "seed": self.budget.seed, "tasks": self.budget.tasks}
+        asked |= {"episodes": self.episodes, "seed": self.budget.seed, "tasks": self.wanted.tasks}
         if trained_here(model):
             preset = made_for(load_preset(model), simulator.body, self.replan_steps)
             asked |= {"preset": preset.to_dict(), "budget": asdict(self.budget), "wanted": asdict(self.wanted)}
@@ -90,7 +90,7 @@ def run_study(study: Study, simulator: Simulator, models: Sequence[str], report:
             unfinished = file.with_suffix(".part")
             unfinished.write_text(json.dumps(row, indent=1))
             unfinished.replace(file)
-        rows.append(row)
+        rows.append(json.loads(json.dumps(row)))
     return rows
 
 
@@ -131,7 +131,7 @@ def _contestant(
     data = json.dumps([asdict(study.wanted), simulator.body.to_dict()])
     learned = learned_file(preset, frames, data, study.budget, study.out, report)
     report(f"{model}: {study.budget.updates} updates")
-    checkpoint, fitted = fit(preset, frames, study.budget, learned)
+    checkpoint, fitted = fit(preset, frames, split(frames), study.budget, learned)
     kept = study.out / "checkpoints" / preset.name
     save_checkpoint(kept, checkpoint)
     # What is measured is what was kept.
@@ -140,9 +140,9 @@ def _contestant(
 
 def _rates(study: Study, run: Callable[[Trial], Episode], name: str, report: Report) -> dict[str, Any]:
     """Task -> episodes that succeeded, of how many, Wilson's interval, and the mean steps of those that did."""
-    budget, rates = study.budget, {}
-    for task in budget.tasks:
-        episodes = [run(Trial(task, budget.seed + k, study.limit)) for k in range(budget.episodes)]
+    rates = {}
+    for task in study.wanted.tasks:
+        episodes = [run(Trial(task, study.budget.seed + k, study.limit)) for k in range(study.episodes)]
         rates[task] = rate(episodes)
         report(f"{name}{task} {rates[task]['succeeded']}/{len(episodes)}")
     return rates

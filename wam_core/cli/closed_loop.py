@@ -43,10 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
     benchmark = look_up(BENCHMARKS, arguments.benchmark, "benchmark")
     tasks = tuple(arguments.tasks.split(",")) if arguments.tasks else benchmark.tasks
     limit = arguments.limit or benchmark.limit
-    numbers = (arguments.updates, arguments.batch, arguments.vae_updates, tasks, arguments.episodes)
     study = Study(
-        budget=Budget(*numbers, delay_ms=0, seed=arguments.seed),
+        budget=Budget(arguments.updates, arguments.batch, arguments.vae_updates, arguments.seed),
         wanted=Wanted(tasks, arguments.demonstrations, limit, benchmark.noise),
+        episodes=arguments.episodes,
         limit=limit,
         replan_steps=arguments.replan,
         out=arguments.out,

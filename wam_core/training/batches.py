@@ -113,17 +113,13 @@ def normalised(statistics: ColumnStatistics, values: FloatArray) -> Tensor:
     return torch.from_numpy(np.clip(normalise(statistics, values, METHOD), -CLAMP, CLAMP)).float()
 
 
-def chunk_values(
-    robot: Body, statistics: ColumnStatistics, features: Tensor, proprioception: FloatArray
-) -> FloatArray:
+def chunk_values(robot: Body, statistics: ColumnStatistics, features: Tensor, proprioception: FloatArray) -> FloatArray:
     """Model output ``[horizon, A]`` to a chunk in contract units, for the observation's ``proprioception``."""
     flat = denormalise(statistics, features.double().numpy().reshape(-1), METHOD)
     return flat.reshape(features.shape) + reference_of(robot, proprioception)
 
 
-def chunk_features(
-    robot: Body, statistics: ColumnStatistics, values: FloatArray, proprioception: FloatArray
-) -> Tensor:
+def chunk_features(robot: Body, statistics: ColumnStatistics, values: FloatArray, proprioception: FloatArray) -> Tensor:
     """Inverse of :func:`chunk_values`; nothing is clamped, so that a chunk comes back as it was."""
     flat = (values - reference_of(robot, proprioception)).reshape(-1)
     return torch.from_numpy(normalise(statistics, flat, METHOD)).float().reshape(values.shape)

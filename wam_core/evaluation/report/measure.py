@@ -19,6 +19,7 @@ from wam_core.evaluation.report.cost import Cost, Timed, cost_of
 from wam_core.evaluation.report.episodes import Success, run_tagged, success_of
 from wam_core.model.runtimes.eager import Eager
 from wam_core.policy import Policy
+from wam_core.robot.contract import contract_of
 from wam_core.training.checkpoint import Checkpoint
 
 #: Steps of a held-out recording between two futures that are compared with it.
@@ -42,7 +43,7 @@ class Candidate:
 
     @cached_property
     def cell(self) -> Cell:
-        return Cell(self.checkpoint.robot, self.renderer)
+        return Cell(contract_of(self.checkpoint.robot), self.renderer)
 
     @cached_property
     def runtime(self) -> Eager:

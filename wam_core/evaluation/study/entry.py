@@ -25,6 +25,7 @@ from wam_core.evaluation.success import Trial, run_trial
 from wam_core.executor.executor import Executor
 from wam_core.policy import Policy, checkpoint_folder
 from wam_core.presets import Preset, load_preset
+from wam_core.robot.contract import contract_of
 from wam_core.training.batches import Batches
 from wam_core.training.checkpoint import load_checkpoint, save_checkpoint
 
@@ -162,7 +163,7 @@ def _costs(plan: Plan, entry: Entry, place: Place) -> dict[str, Any]:
     # A group whose loss has no weight was never taught to be a picture.
     pictures = any(g.loss_weight for g in shown)
     scores = score_futures(checkpoint, unseen, FUTURE_STRIDE, entry.seed) if pictures else None
-    timed, cell = Timed(Policy(checkpoint, entry.seed)), Cell(checkpoint.robot, place.renderer)
+    timed, cell = Timed(Policy(checkpoint, entry.seed)), Cell(contract_of(checkpoint.robot), place.renderer)
     run_episode(cell, Executor(cell.robot), timed, plan.tasks[0], 0, delay_ns=plan.delay_ms * 1_000_000)
     cost = cost_of(Policy(checkpoint, entry.seed), [timed])
     return {"futures": asdict(scores) if scores else None, "cost": asdict(cost)}
