@@ -14,6 +14,7 @@ from wam_core.model import sampling
 from wam_core.model.groups import TokenGroup, Wiring
 from wam_core.model.runtimes.eager import Eager
 from wam_core.model.situation import Situation
+from wam_core.paths import share_path
 from wam_core.policy import Policy
 from wam_core.presets import load_preset, preset_names
 
@@ -115,3 +116,20 @@ def test_a_warm_up_leaves_no_trace() -> None:
     warm.warm_up()
     assert warm.imagine() == () and warm.sequence == 0
     assert np.array_equal(cold.act(observation()).values, warm.act(observation()).values)
+
+
+@pytest.mark.parametrize("suffix", ["", "_joint", "_idm"])
+def test_scaled_presets_divide_their_work_as_the_released_model_does(suffix: str) -> None:
+    """A ratio of latencies was measured with as few pictures as the cell needs, and told as if of the real model."""
+    scaled = load_preset(str(share_path(f"config/wam/scaled/fast_wam{suffix}.yaml")))
+    released = load_preset(f"fast_wam_libero{suffix}")
+    tokens = [
+        {g.name: p.substrates[g.substrate].shape(p.clip).tokens(g.span) for g in p.groups if g.substrate == "video"}
+        for p in (scaled, released)
+    ]
+    assert tokens[0] == tokens[1] and tokens[0]["first_frame"] == 98 and tokens[0]["future"] == 196
+    for field in ("horizon", "frame_stride", "steps", "text_length"):
+        assert getattr(scaled, field) == getattr(released, field), field
+    assert [(g.name, g.sees) for g in scaled.groups] == [(g.name, g.sees) for g in released.groups]
+    for name, expert in released.experts.items():
+        assert (8 * scaled.experts[name].width, 8 * scaled.experts[name].ffn) == (expert.width, expert.ffn)
