@@ -48,6 +48,18 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         limit=500,
         noise=(0.3, 0.3, 0.3, 0.0),
     ),
+    "libero": Benchmark(
+        "server.libero",
+        "install LIBERO with its assets as its authors say",
+        tasks=("libero_spatial/pick_up_the_black_bowl_between_the_plate_and_the_ramekin_and_place_it_on_the_plate",),
+        limit=1000,
+    ),
+    "robotwin": Benchmark(
+        "server.robotwin",
+        "install RoboTwin 2.0 as its authors say, set ROBOTWIN to its folder",
+        tasks=("demo_clean/beat_block_hammer",),
+        limit=1000,
+    ),
 }
 
 
