@@ -81,6 +81,9 @@ def test_presets_are_measured_once_and_one_that_fails_leaves_the_others_their_tu
     assert replace(study, exam=replace(EXAM, episodes=2)).row(presets[1]) is None
     text = markdown(good, {"dust": rows[0]["failed"]}, {"fast_wam": "Fast-WAM"})
     assert "| `fast_wam` | Fast-WAM | " in text and "2 updates of 4 windows" in text and "- `dust`: " in text
+    untried = {k: v for k, v in good[1].items() if k != "generalising"}
+    partly = markdown([good[0], untried], {}, {})
+    assert "Not tried: `behaviour_cloning`." in partly and "Not tried" not in text
     pictures = save_plots(good, study.out / "images")
     assert [p.name for p in pictures] == ["report_latency.png", "report_memory.png"]
     assert all(p.stat().st_size > 1000 for p in pictures) and json.dumps(good)

@@ -92,25 +92,31 @@ def _cells(row: Mapping[str, Any], system: str) -> list[str]:
 
 
 def _properties(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What each preset holds, and what was seen; rows that were measured before there were properties have none."""
+    """What each preset holds, and what was seen."""
     marks = {True: "holds", False: "**does not hold**", None: "nothing to hold"}
     lines = [_line(("preset", "property", "", "found")), _line(["---"] * 4)]
     for row in rows:
         for k, finding in enumerate(row.get("properties", ())):
             name = "" if k else f"`{row['preset']}`"
             lines.append(_line((name, finding["name"], marks[finding["holds"]], finding["found"])))
-    return lines
+    return [*lines, *_untried("properties", rows)]
 
 
 def _generalising(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Success as trained and under each variation; a row that was not tried says so."""
+    """Success as trained and under each variation."""
     varied = [name for name in VARIATIONS if name != "none"]
     lines = [_line(("preset", "as trained", *varied)), _line(["---"] * (2 + len(varied)))]
     for row in rows:
-        found = row.get("generalising", {})
-        cells = [_rate(found[name]) if name in found else "not tried" for name in varied]
-        lines.append(_line((f"`{row['preset']}`", _rate(row["success"]), *cells)))
-    return lines
+        if found := row.get("generalising"):
+            cells = (_rate(row["success"]), *(_rate(found[name]) for name in varied))
+            lines.append(_line((f"`{row['preset']}`", *cells)))
+    return [*lines, *_untried("generalising", rows)]
+
+
+def _untried(part: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The presets whose rows were made before there was that part, or without time for it."""
+    names = sorted(row["preset"] for row in rows if part not in row)
+    return ["", f"Not tried: {', '.join(f'`{name}`' for name in names)}."] if names else []
 
 
 def _departures(row: Mapping[str, Any]) -> list[str]:
