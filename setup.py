@@ -31,6 +31,7 @@ setup(
     package_data={"wam_core.preprocess": ["*.cu"]},
     extras_require={
         "gpu": pinned("requirements-gpu.txt"),
+        "int8": pinned("requirements-int8.txt"),
         "openvino": pinned("requirements-openvino.txt"),
         "published": pinned("requirements-published.txt"),
         "ray": pinned("requirements-ray.txt"),

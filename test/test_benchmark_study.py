@@ -97,7 +97,7 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, str, list[
     raw = {**tiny_preset("behaviour_cloning").to_dict(), "name": "cloning"}
     file.write_text(yaml.safe_dump({"/**": {"ros__parameters": raw}}))
     budget = Budget(updates=4, batch=4, vae_updates=2, seed=0)
-    study = Study(budget, WANTED, episodes=2, limit=40, replan_steps=2, out=folder, device="cpu")
+    study = Study(budget, WANTED, episodes=2, limit=40, replan_steps=2, out=folder, device="cpu", runtime="eager")
     said: list[str] = []
     with fake() as simulator:
         rows = run_study(study, simulator, [EXPERT, str(file)], said.append)
@@ -135,7 +135,7 @@ def test_a_checkpoint_of_a_benchmark_is_measured_there_and_refused_by_every_arm(
     with pytest.raises(ContractError, match="a robot contract, which a benchmark's embodiment is not"):
         load_policy(str(folder), load_robot("panda_cell"))
     with pytest.raises(ContractError, match=r"checkpoint\.action_hz: got 80"):
-        of_checkpoint(checkpoint, replace(BODY, action_hz=40.0))
+        of_checkpoint(checkpoint, replace(BODY, action_hz=40.0), "eager")
     with fake() as simulator:
         again = run_study(replace(study, replan_steps=0), simulator, [str(folder)], lambda line: None)
     assert again[0]["seeing"] == rows[1]["seeing"] and again[0]["training"] is None

@@ -53,3 +53,17 @@ def test_wam_memory_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert row["preset"] == "fast_wam_libero" and row["cards"]["48"] == "with text"
     with pytest.raises(ContractError, match="expected one of fast_wam_libero"):
         run("memory", ["model:=fast_wam"])
+
+
+def test_in_eight_bits_a_card_of_16_gb_has_room_to_spare() -> None:
+    """The statement counted every parameter as one byte, those outside the blocks and the scales, too."""
+    tiny = published_spec(tiny_preset(), LIBERO)
+    model = WorldActionModel(tiny)
+    held = [m.weight for n, m in model.named_modules() if ".blocks." in n and isinstance(m, torch.nn.Linear)]
+    saved = sum(3 * w.numel() - 4 * len(w) for w in held)
+    full = memory_of(tiny, ("action",), bytes_each=4)
+    assert memory_of(tiny, ("action",), bytes_each=4, int8=True).weights == full.weights - saved
+    released = memory_of(
+        published_spec(load_preset("fast_wam_libero"), load_embodiment("libero")), ("action",), int8=True
+    )
+    assert 0.5 < released.weights / (2 * 6_020_710_599) < 0.53

@@ -135,6 +135,15 @@ def test_half_precision_weights_stay_so(tmp_path: Path) -> None:
     assert np.isfinite(policy.act(images, state, TASK)).all()
 
 
+def test_published_weights_run_in_eight_bits(tmp_path: Path) -> None:
+    """Matrices in eight bits met activations of another precision, and the first chunk failed on the card."""
+    pytest.importorskip("torchao")
+    folder = Downloads(tmp_path, dtype=torch.bfloat16).imported()
+    images, state = observation()
+    full, held = (load_policy(folder, runtime=name).act(images, state, TASK)[:, :6] for name in ("eager", "int8"))
+    assert 0.0 < np.abs(full - held).max() < 0.05 * np.ptp(full)
+
+
 def test_bad_observations_are_named(tmp_path: Path) -> None:
     """Two cameras of equal size were exchanged, a state of seven numbers was taken for one of eight."""
     policy = load_policy(Downloads(tmp_path).imported())

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wam_core.contract import ActionChunk, Observation
-from wam_core.errors import ContractError
+from wam_core.errors import ContractError, look_up
 from wam_core.evaluation.controls import BlindPolicy
 from wam_core.evaluation.rollout import Policy as Acting
-from wam_core.model.runtimes.eager import Eager
+from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.policy import Policy
 from wam_core.presets import Preset, from_dict
 from wam_core.pretrained.policy import PublishedPolicy, load_policy
@@ -43,24 +43,24 @@ def made_for(preset: Preset, body: Embodiment, replan_steps: int) -> Preset:
     return from_dict(made.to_dict(), preset.name)
 
 
-def of_checkpoint(checkpoint: Checkpoint, body: Embodiment) -> Contestant:
+def of_checkpoint(checkpoint: Checkpoint, body: Embodiment, runtime: str) -> Contestant:
     """Raises :class:`ContractError` naming the first thing in which it was trained for another body."""
     if checkpoint.robot.to_dict() != body.to_dict():
         found, expected = checkpoint.robot.to_dict(), body.to_dict()
         field = next(name for name in expected if found.get(name) != expected[name])
         raise ContractError(f"checkpoint.{field}", found.get(field), f"{expected[field]}, as {body.name} has it")
-    runtime = Eager(checkpoint.model)
+    computed = look_up(RUNTIMES, runtime, "runtime")(checkpoint.model)
 
     def seeing(seed: int) -> tuple[Acting, Callable[[Observation], bool] | None]:
-        policy = Policy(checkpoint, seed, runtime)
+        policy = Policy(checkpoint, seed, computed)
         return policy, policy.parted if checkpoint.preset.trigger else None
 
-    return Contestant(seeing, lambda seed: BlindPolicy(Policy(checkpoint, seed, runtime)))
+    return Contestant(seeing, lambda seed: BlindPolicy(Policy(checkpoint, seed, computed)))
 
 
-def of_published(folder: Path, body: Embodiment, device: str) -> Contestant:
+def of_published(folder: Path, body: Embodiment, device: str, runtime: str) -> Contestant:
     """Weights that ``wam import`` brought; they have no training frame to be frozen to."""
-    policy = load_policy(folder, device=device)
+    policy = load_policy(folder, device=device, runtime=runtime)
     if policy.body.name != body.name:
         raise ContractError("published.embodiment.name", policy.body.name, repr(body.name))
     return Contestant(lambda seed: (Chunks(policy, seed), None), None)

@@ -34,6 +34,7 @@ class Study:
         episodes: of each task, the first of them under the budget's seed. limit: steps of each at most.
         replan_steps: steps that are carried out of each chunk of a preset; 0: its own number.
         out: folder of demonstrations, rows and checkpoints. device: of published weights.
+        runtime: a key of :data:`RUNTIMES`.
     """
 
     budget: Budget
@@ -43,10 +44,12 @@ class Study:
     replan_steps: int
     out: Path
     device: str
+    runtime: str
 
     def question(self, simulator: Simulator, model: str) -> dict[str, Any]:
         """What a row answers; a row of another question does not count."""
         asked: dict[str, Any] = {"benchmark": simulator.body.to_dict(), "model": model, "limit": self.limit}
+        asked["runtime"] = self.runtime
         asked |= {"episodes": self.episodes, "seed": self.budget.seed, "tasks": self.wanted.tasks}
         if trained_here(model):
             preset = made_for(load_preset(model), simulator.body, self.replan_steps)
@@ -118,9 +121,9 @@ def _contestant(
     """The model, and what its training took where it was trained here."""
     folder = Path(model)
     if all((folder / name).is_file() for name in PUBLISHED):
-        return of_published(folder, simulator.body, study.device), None
+        return of_published(folder, simulator.body, study.device, study.runtime), None
     if folder.is_dir():
-        return of_checkpoint(load_checkpoint(folder), simulator.body), None
+        return of_checkpoint(load_checkpoint(folder), simulator.body, study.runtime), None
     if not trained_here(model):
         expected = f"{EXPERT}, a folder of a checkpoint or of published weights, or one of {', '.join(preset_names())}"
         raise ContractError("model", model, expected)
@@ -135,7 +138,7 @@ def _contestant(
     kept = study.out / "checkpoints" / preset.name
     save_checkpoint(kept, checkpoint)
     # What is measured is what was kept.
-    return of_checkpoint(load_checkpoint(kept), simulator.body), asdict(fitted)
+    return of_checkpoint(load_checkpoint(kept), simulator.body, study.runtime), asdict(fitted)
 
 
 def _rates(study: Study, run: Callable[[Trial], Episode], name: str, report: Report) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from wam_core.benchmarks.table import BENCHMARKS, start
 from wam_core.benchmarks.tables import markdown
 from wam_core.errors import look_up
 from wam_core.evaluation.report.budget import Budget
+from wam_core.model.runtimes.table import RUNTIMES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="of published weights")
+    parser.add_argument("--runtime", default="eager", choices=tuple(RUNTIMES), help="how models are computed")
     parser.add_argument("--out", type=Path, required=True, help="folder of demonstrations, rows and checkpoints")
     parser.add_argument("--json", action="store_true")
 
@@ -51,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         replan_steps=arguments.replan,
         out=arguments.out,
         device=arguments.device,
+        runtime=arguments.runtime,
     )
     models = [*([EXPERT] if benchmark.noise else []), *arguments.model.split(",")]
     with start(arguments.benchmark, arguments.python) as simulator:

@@ -13,17 +13,18 @@ from wam_core.robot.embodiment import load_embodiment
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="", help="a published preset; all of them when left out")
+    parser.add_argument("--int8", action="store_true", help="with the runtime int8, whose weights take a byte each")
     parser.add_argument("--json", action="store_true")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """One row per preset, bfloat16 weights, one chunk, the future not asked for."""
+    """One row per preset, bfloat16 weights or int8, one chunk, the future not asked for."""
     rows = []
     for name in [arguments.model] if arguments.model else list(published_names()):
         preset = load_preset(name)
         if preset.published is None:
             raise ContractError("model", name, f"one of {', '.join(published_names())}")
-        memory = memory_of(published_spec(preset, load_embodiment(preset.robot)), ("action",))
+        memory = memory_of(published_spec(preset, load_embodiment(preset.robot)), ("action",), int8=arguments.int8)
         rows.append({"preset": name, **asdict(memory), "cards": {c: fits(memory, c) for c in CARDS}})
         if not arguments.json:
             parts = "  ".join(f"{k} {v / 2**30:.2f}" for k, v in asdict(memory).items())

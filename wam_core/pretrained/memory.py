@@ -7,6 +7,9 @@ the pass over them. Allocator overhead and the library's own workspace (about 1 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from torch import nn
+
+from wam_core.model.runtimes.int8 import is_held
 from wam_core.model.wam import ModelSpec
 from wam_core.pretrained.importer import skeleton
 
@@ -35,10 +38,16 @@ class Memory:
         return self.weights + self.cache + self.activations + self.vae + RESERVE + (self.text if text_on_card else 0)
 
 
-def memory_of(spec: ModelSpec, outputs: tuple[str, ...], bytes_each: int = HALF) -> Memory:
-    """Memory of generating ``outputs`` with weights of ``bytes_each`` (2 for bfloat16)."""
+def memory_of(spec: ModelSpec, outputs: tuple[str, ...], bytes_each: int = HALF, int8: bool = False) -> Memory:
+    """Memory of generating ``outputs`` with weights of ``bytes_each`` (2 for bfloat16).
+
+    Args:
+        int8: as the runtime of that name holds them: a byte each, and a scale of ``bytes_each`` for each row.
+    """
     model = skeleton(spec)
-    parameters = sum(p.numel() for p in model.parameters())
+    weights = sum(p.numel() for p in model.parameters()) * bytes_each
+    held = [m.weight for n, m in model.named_modules() if int8 and isinstance(m, nn.Linear) and is_held(m, n)]
+    weights -= sum(w.numel() * (bytes_each - 1) - len(w) * bytes_each for w in held)
     names = model.wiring.needed(outputs)
     clean = [n for n in names if model.wiring.groups[n].source != "generated"]
     tokens = {n: spec.shapes[model.wiring.groups[n].substrate].tokens(model.wiring.groups[n].span) for n in names}
@@ -47,7 +56,7 @@ def memory_of(spec: ModelSpec, outputs: tuple[str, ...], bytes_each: int = HALF)
     per_token = 2 * spec.trunk.layers * spec.trunk.attention_dim * HALF
     cache = (sum(tokens[n] for n in clean) + context * len(experts)) * per_token
     return Memory(
-        weights=parameters * bytes_each,
+        weights=weights,
         cache=cache,
         activations=max(_moment(spec, tokens, names, model.wiring.groups[n].expert) for n in names),
         vae=VAE_PARAMETERS * HALF,

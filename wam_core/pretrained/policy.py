@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from wam_core.contract import FloatArray, check_finite
 from wam_core.data.statistics import denormalise, normalise
-from wam_core.errors import ContractError
+from wam_core.errors import ContractError, look_up
 from wam_core.model import sampling
-from wam_core.model.runtimes.eager import Eager
+from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.model.situation import Situation
 from wam_core.preprocess.images import lay_out
 from wam_core.presets import from_dict
@@ -26,12 +26,17 @@ class PublishedPolicy:
     """Images, state and a task in; actions of the benchmark out. The same seed gives the same answers."""
 
     def __init__(
-        self, weights: Published, text: PromptEncoder, video: Substrate, device: str = "cpu", seed: int = 0
+        self,
+        weights: Published,
+        text: PromptEncoder,
+        video: Substrate,
+        device: str = "cpu",
+        seed: int = 0,
+        runtime: str = "eager",
     ) -> None:
         self.preset, self.body = weights.preset, weights.body
         self.replan_steps = weights.preset.replan_steps
         self.model = build_model(weights).to(device)
-        self._runtime = Eager(self.model)
         self._text, self._video, self._device = text, video, device
         conventions = weights.conventions
         self._method = conventions.normalisation
@@ -39,6 +44,7 @@ class PublishedPolicy:
         self._state = weights.statistics["state"]
         self._binary = [i for i, name in enumerate(weights.body.action.names) if name in weights.body.binary]
         half = next(self.model.parameters()).dtype == torch.bfloat16
+        self._runtime = look_up(RUNTIMES, runtime, "runtime")(self.model)
         self._precision = torch.autocast(torch.device(device).type, torch.bfloat16) if half else nullcontext()
         self.begin(seed)
 
@@ -77,11 +83,14 @@ class PublishedPolicy:
         return actions
 
 
-def load_policy(folder: Path, vae: str = "", text: str = "", device: str = "cpu", seed: int = 0) -> PublishedPolicy:
+def load_policy(
+    folder: Path, vae: str = "", text: str = "", device: str = "cpu", seed: int = 0, runtime: str = "eager"
+) -> PublishedPolicy:
     """A policy from a folder that ``wam import`` wrote.
 
     Args:
         vae, text: where these components are, instead of where the import said.
+        runtime: a key of :data:`RUNTIMES`.
 
     Raises:
         ContractError: a part is missing or does not fit.
@@ -93,4 +102,4 @@ def load_policy(folder: Path, vae: str = "", text: str = "", device: str = "cpu"
         weights = Published(from_dict(raw, "preset"), weights.body, weights.state, weights.statistics, weights.origin)
     encoder = load_text(text or str(weights.origin["text"]), weights.preset.text_length, weights.conventions.prompt)
     video = weights.preset.substrates["video"].build(weights.preset.clip)
-    return PublishedPolicy(weights, encoder, video, device, seed)
+    return PublishedPolicy(weights, encoder, video, device, seed, runtime)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from wam_core.model.runtimes.eager import Eager
+from wam_core.model.runtimes.int8 import Int8
 from wam_core.model.runtimes.openvino import OpenVino
 from wam_core.model.runtimes.runtime import Runtime
 
-RUNTIMES: Mapping[str, type[Runtime]] = {"eager": Eager, "openvino": OpenVino}
+RUNTIMES: Mapping[str, type[Runtime]] = {"eager": Eager, "openvino": OpenVino, "int8": Int8}
