@@ -9,6 +9,8 @@ from test_policy import observation
 from test_scopes import some_situation
 from tiny import INSTRUCTIONS, tiny_checkpoint
 
+from wam_core.cell.cell import Cell
+from wam_core.contract import Observation
 from wam_core.errors import ContractError
 from wam_core.evaluation.latency import make_runner, measure
 from wam_core.model import sampling
@@ -113,3 +115,19 @@ def test_a_model_in_eight_bits_is_a_quarter_of_its_blocks_and_answers_within_a_p
         seen = observation(instruction=instruction)
         error = np.abs(full.act(seen).values - held.act(seen).values).max()
         assert 0.0 < error < 0.01 * 5 * spread
+
+
+@pytest.mark.slow
+def test_the_shipped_checkpoint_in_eight_bits_leads_the_tool_to_the_same_millimetre() -> None:
+    """An error that is small in features may be large in the units that an arm is told."""
+    pytest.importorskip("torchao")
+    robot = load_robot("panda_cell")
+    cell = Cell(robot, "auto")
+    full, held = (load_policy("fast_wam", robot, 0, name) for name in ("eager", "int8"))
+    for seed, task in enumerate(("reach", "push", "drawer")):
+        told = cell.reset(task, seed)
+        images = {name: cell.image(name) for name in full.cameras}
+        seen = Observation(cell.time_ns, images, cell.tool_pose(), told)
+        error = np.abs(full.act(seen).values - held.act(seen).values).max(axis=0)
+        # m, rad, share of the gripper's opening.
+        assert (error[:3] < 1e-3).all() and (error[3:6] < 2e-3).all() and error[6] < 5e-3
