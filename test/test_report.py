@@ -126,15 +126,25 @@ def test_a_checkpoint_is_measured_again_and_not_trained_again(study: Study, monk
         return reset(cell, task, seed, variation)
 
     monkeypatch.setattr(Cell, "reset", counted)
+
+    def interrupted(line: str) -> None:
+        told.append(line)
+        if line.endswith("generalising"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study, [preset], interrupted)
+    assert told == ["behaviour_cloning: properties", "behaviour_cloning: generalising"] and not begun["places"]
+    told.clear()
     run_study(study, [preset], told.append)
-    assert told[0] == "behaviour_cloning: properties, generalising"
+    assert told[0] == "behaviour_cloning: generalising"
     assert {name: count for name, count in begun.items() if name != "none"} == VARIED
     again = study.row(preset)
     assert again is not None and {**again, "seconds": 0} == {**row, "seconds": 0}
     told.clear()
     longer = replace(study, exam=replace(EXAM, delay_ms=200))
     run_study(longer, [preset], told.append)
-    assert told[0] == "behaviour_cloning: success, futures, properties, generalising"
+    assert [line.split()[1] for line in told[:-1]] == ["success", "futures", "properties", "generalising"]
     assert study.row(preset) is None and longer.row(preset) is not None and weights.stat().st_mtime_ns == made
     told.clear()
     run_study(replace(study, budget=replace(BUDGET, updates=3)), [preset], told.append)

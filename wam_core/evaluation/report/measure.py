@@ -1,6 +1,6 @@
 """A trained preset measured, part by part: a row that was made before there was a part gets that part alone."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -93,17 +93,14 @@ class Generalising:
     generalising: dict[str, Success]
 
 
-def measure(candidate: Candidate, parts: Iterable[str]) -> dict[str, Any]:
-    """The fields of those of :data:`PARTS`, as a row has them, measured on one thread.
+def measure(candidate: Candidate, part: str) -> dict[str, Any]:
+    """The fields of one of :data:`PARTS`, as a row has them, measured on one thread.
 
     Raises:
         ContractError: the checkpoint cannot be asked what it is made for.
     """
     torch.set_num_threads(1)
-    found: dict[str, Any] = {}
-    for part in parts:
-        found |= asdict(PARTS[part](candidate))
-    return found
+    return asdict(PARTS[part](candidate))
 
 
 def _closed_loop(candidate: Candidate) -> ClosedLoop:

@@ -83,16 +83,19 @@ def run_study(study: Study, presets: Sequence[Preset], report: Report) -> None:
         began = time.monotonic()
         row = _row(study, preset, row, report)
         row["seconds"] = round(time.monotonic() - began, 1)
-        file = study.row_file(name)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = file.with_suffix(".part")
-        unfinished.write_text(json.dumps(row, indent=1))
-        unfinished.replace(file)
+        _save(study.row_file(name), row)
         report(f"{name}: {row.get('failed', 'measured')}, {row['seconds']} s")
 
 
+def _save(file: Path, row: dict[str, Any]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_suffix(".part")
+    unfinished.write_text(json.dumps(row, indent=1))
+    unfinished.replace(file)
+
+
 def _row(study: Study, preset: Preset, found: dict[str, Any], report: Report) -> dict[str, Any]:
-    """A whole row, with what ``found`` has of it, if the checkpoint that it is of is there."""
+    """A whole row, with what ``found`` has of it, if the checkpoint that it is of is there; saved after each part."""
     row: dict[str, Any] = {"preset": preset.name, "question": study.question(preset), "machine": machine()}
 
     @cache
@@ -108,11 +111,13 @@ def _row(study: Study, preset: Preset, found: dict[str, Any], report: Report) ->
             record = _train(study, preset, frames(), row["question"]["trained"], report)
         row.pop("failed", None)
         row["training"] = record["training"]
-        parts = [part for part in PARTS if part not in row]
-        report(f"{preset.name}: {', '.join(parts)}")
         unseen, asked = (lambda: split(frames())[1]), preset.name in study.blind
         candidate = Candidate(load_checkpoint(folder), study.exam, unseen, study.renderer, asked)
-        return row | measure(candidate, parts)
+        for part in [part for part in PARTS if part not in row]:
+            report(f"{preset.name}: {part}")
+            row |= measure(candidate, part)
+            _save(study.row_file(preset.name), row)
+        return row
     except Exception as error:  # whatever is wrong with one preset, the others have their turn, and its row says so
         known = isinstance(error, ContractError)
         return row | {"failed": str(error) if known else traceback.format_exc(limit=-3)}
