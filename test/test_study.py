@@ -194,7 +194,7 @@ def test_a_study_is_made_once_and_written_from_what_is_there(recordings: Path, t
         f: t for f, t in times.items() if f.name != "study_asked.json"
     }
     text = (place.out / "study_asked.md").read_text()
-    assert "| 2 | `blind` |" in text and "Not all trainings with 1 demonstrations" in text
+    assert "| 2 | `blind` |" in text and "Of 1 demonstrations not every arm" in text
     assert len(json.loads((place.out / "study_asked.json").read_text())) == 3
     assert {p.name for p in (place.out / "images").iterdir()} == {"asked_q.png", "asked_cost.png", "asked_curves.png"}
     assert wam("study", [str(file), *words, "--only-write"]) == 1, "half of it is missing"

@@ -28,25 +28,27 @@ def colour_of(plan: Plan, arm: str) -> Any:
 
 
 def _question(plan: Plan, key: str, rows: Rows, file: Path) -> Path:
+    """One panel for each condition that there are episodes of; arms beside each other at each size."""
     arms = list(dict.fromkeys(arm for pair in plan.questions[key].pairs for arm in pair))
-    figure, panels = pyplot.subplots(1, len(plan.conditions), figsize=(4.2 * len(plan.conditions), 3.4), sharey=True)
-    for panel, condition in zip(np.atleast_1d(panels), plan.conditions, strict=True):
+    conditions = [c for c in plan.conditions if any(c in row["success"] for row in rows)] or plan.conditions[:1]
+    sizes = [n for n in plan.demonstrations if any(row["demonstrations"] == n for row in rows)]
+    size = (max(5.6, 1.6 + 2.9 * len(conditions)), 3.6)
+    figure, panels = pyplot.subplots(1, len(conditions), figsize=size, sharey=True, squeeze=False)
+    for panel, condition in zip(panels[0], conditions, strict=True):
         for k, arm in enumerate(arms):
-            points = [(n, rate(outcomes(rows, arm, n, condition))) for n in plan.demonstrations]
-            there = [(n * 1.03 ** (k - len(arms) / 2), found) for n, found in points if found]
-            if there:
-                x, found = zip(*there, strict=True)
-                errors = [[f.mean - f.low for f in found], [f.high - f.mean for f in found]]
-                means = [f.mean for f in found]
-                panel.errorbar(x, means, yerr=errors, fmt="o-", label=arm, color=colour_of(plan, arm), capsize=2)
-        panel.set_xscale("log")
-        panel.set_xticks(plan.demonstrations, labels=list(map(str, plan.demonstrations)))
-        panel.minorticks_off()
+            found = [(i, rate(outcomes(rows, arm, n, condition))) for i, n in enumerate(sizes)]
+            there = [(i + 0.14 * (k - (len(arms) - 1) / 2), e) for i, e in found if e]
+            x, means = [x for x, _ in there], [e.mean for _, e in there]
+            errors = [[e.mean - e.low for _, e in there], [e.high - e.mean for _, e in there]]
+            panel.errorbar(x, means, yerr=errors, fmt="o-", label=arm, color=colour_of(plan, arm), capsize=3)
+        panel.set_xticks(range(len(sizes)), labels=list(map(str, sizes)))
+        panel.set_xlim(-0.5, max(len(sizes), 1) - 0.5)
         panel.set_ylim(-0.02, 1.02)
         panel.set_xlabel("demonstrations of each task")
         panel.set_title(CONDITIONS.get(condition, condition))
-    np.atleast_1d(panels)[0].set_ylabel("success, 95 % interval")
-    np.atleast_1d(panels)[0].legend(fontsize=8)
+    panels[0, 0].set_ylabel("success, 95 % interval")
+    columns = len(arms) if len(conditions) > 1 else 2
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=columns, fontsize=8)
     return _saved(figure, file)
 
 
@@ -65,8 +67,7 @@ def _cost(plan: Plan, rows: Rows, file: Path) -> Path:
             panel.errorbar(x, found.mean, yerr=errors, fmt="o", color=colour_of(plan, arm), capsize=2)
             panel.annotate(f"{arm} ({most})", (x, found.mean), (5, 4), textcoords="offset points", fontsize=8)
     panel.set_ylim(-0.02, 1.02)
-    panel.set_xlim(left=0)
-    panel.margins(x=0.25)
+    panel.set_xlim(0.0, 1.35 * max((panel.dataLim.x1, 1.0)))
     panel.set_xlabel("ms of one thread for a chunk")
     panel.set_ylabel("success, 95 % interval")
     return _saved(figure, file)
@@ -84,7 +85,6 @@ def _curves(plan: Plan, rows: Rows, file: Path) -> Path:
             panel = panels[line, column]
             for arm in plan.arms:
                 _band(panel, [r for r in trained if (r["arm"], r["demonstrations"]) == (arm, n)], group, arm, plan)
-            panel.set_yscale("log")
             panel.set_title(f"{group}, {n} demonstrations", fontsize=9)
     panels[-1, 0].set_xlabel("updates")
     panels[0, 0].set_ylabel("held-out loss")
@@ -94,7 +94,9 @@ def _curves(plan: Plan, rows: Rows, file: Path) -> Path:
 
 
 def _band(panel: Any, rows: Sequence[Any], group: str, arm: str, plan: Plan) -> None:
-    curves = [r["training"]["curve"] for r in rows if group in r["training"]["held_out"]]
+    # A future that was never taught has a loss, but no curve.
+    taught = [r for r in rows if group in r["training"]["held_out"] and (group == "action" or r["futures"])]
+    curves = [r["training"]["curve"] for r in taught]
     if not curves:
         return
     steps = [step for step, _ in curves[0]]
@@ -104,7 +106,7 @@ def _band(panel: Any, rows: Sequence[Any], group: str, arm: str, plan: Plan) -> 
 
 
 def _saved(figure: Any, file: Path) -> Path:
-    figure.tight_layout()
+    figure.set_layout_engine("constrained")
     figure.savefig(file, dpi=110)
     pyplot.close(figure)
     return file

@@ -61,6 +61,7 @@ class Plan:
     """A study.
 
     Attributes:
+        title: what is asked, in one line.
         demonstrations: of each task, for each of which every arm is trained; fewer are the first of more.
         held_out: demonstrations of each task that no arm is trained on, for losses and predicted pictures.
         seeds: of the weights and of what is drawn in training.
@@ -70,6 +71,7 @@ class Plan:
         video_vae: the checkpoint (a preset's, or a folder) whose video VAE all arms see through, frozen.
     """
 
+    title: str
     tasks: tuple[str, ...]
     demonstrations: tuple[int, ...]
     held_out: int

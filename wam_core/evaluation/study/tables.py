@@ -19,7 +19,7 @@ CONDITIONS: Mapping[str, str] = {
 
 def markdown(plan: Plan, name: str, rows: Rows, images: str) -> str:
     """The report; ``images`` is the folder of plots as links see it."""
-    lines = [f"# {next(iter(plan.questions.values())).asks}", "", *_setup(plan, name, rows), ""]
+    lines = [f"# {plan.title}", "", *_setup(plan, name, rows), ""]
     for key, question in plan.questions.items():
         lines += [f"## {question.asks}", "", f"![{key}]({images}/{name}_{key}.png)", ""]
         lines += [*_answers(plan, question, rows), ""]
@@ -116,7 +116,7 @@ def _conclusions(plan: Plan, rows: Rows) -> Iterator[str]:
     )
     short = sorted({n for n in plan.demonstrations for a in plan.arms if _trainings(rows, a, n) < len(plan.seeds)})
     if short:
-        yield f"- Not all trainings with {', '.join(map(str, short))} demonstrations are there yet."
+        yield f"- Of {', '.join(map(str, short))} demonstrations not every arm has been trained with every seed yet."
 
 
 def _trainings(rows: Rows, arm: str, demonstrations: int) -> int:
