@@ -1,5 +1,6 @@
 """A benchmark from its expert's demonstrations to success rates, on the simulator of :mod:`fake_benchmark`."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -122,6 +123,8 @@ def test_one_study_demonstrates_trains_measures_and_goes_on_where_it_was(studied
         assert replace(study, budget=replace(study.budget, updates=5)).row(simulator, model) is None
         with pytest.raises(ContractError, match="a folder of a checkpoint or of published weights"):
             run_study(study, simulator, ["fast_wma"], again.append)
+    assert len(list(study.demonstrations(BODY).rglob("*.npz"))) == 6
+    assert not replace(study, wanted=replace(WANTED, noise=(0.0,) * 4)).demonstrations(BODY).exists()
     table = markdown(rows)
     assert "| task | `expert` |" in table and "| all | 4/4 [" in table and "| `cloning`, blind |" in table
 
@@ -138,6 +141,9 @@ def test_a_checkpoint_of_a_benchmark_is_measured_there_and_refused_by_every_arm(
         of_checkpoint(checkpoint, replace(BODY, action_hz=40.0), "eager")
     with fake() as simulator:
         again = run_study(replace(study, replan_steps=0), simulator, [str(folder)], lambda line: None)
+        assert study.row(simulator, str(folder))
+        os.utime(folder / "model.safetensors", (0, 0))
+        assert study.row(simulator, str(folder)) is None
     assert again[0]["seeing"] == rows[1]["seeing"] and again[0]["training"] is None
 
 

@@ -1,5 +1,6 @@
 """Models in a benchmark, one after the other; what is there already for the same question is not done again."""
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from wam_core.evaluation.report.learned import Report, learned_file
 from wam_core.evaluation.report.study import machine
 from wam_core.presets import load_preset, preset_names
 from wam_core.pretrained.folder import FILES as PUBLISHED
+from wam_core.robot.embodiment import Embodiment
 from wam_core.training.checkpoint import load_checkpoint, save_checkpoint
 
 #: The row of the benchmark's own expert.
@@ -54,7 +56,14 @@ class Study:
         if trained_here(model):
             preset = made_for(load_preset(model), simulator.body, self.replan_steps)
             asked |= {"preset": preset.to_dict(), "budget": asdict(self.budget), "wanted": asdict(self.wanted)}
+        elif (weights := Path(model) / "model.safetensors").is_file():
+            asked["weights"] = [weights.stat().st_size, weights.stat().st_mtime_ns]
         return json.loads(json.dumps(asked))  # type: ignore[no-any-return]
+
+    def demonstrations(self, body: Embodiment) -> Path:
+        """Their folder; others that were made otherwise are in another."""
+        made = json.dumps([self.wanted.limit, self.wanted.noise, body.to_dict()])
+        return self.out / f"demonstrations_{hashlib.sha256(made.encode()).hexdigest()[:12]}"
 
     def row_file(self, model: str) -> Path:
         return self.out / "rows" / f"{Path(model).stem}.json"
@@ -128,10 +137,10 @@ def _contestant(
         expected = f"{EXPERT}, a folder of a checkpoint or of published weights, or one of {', '.join(preset_names())}"
         raise ContractError("model", model, expected)
     preset = made_for(load_preset(model), simulator.body, study.replan_steps)
-    demonstrations = study.out / "demonstrations"
+    demonstrations = study.demonstrations(simulator.body)
     make_demonstrations(simulator, study.wanted, demonstrations, report)
     frames = load_demonstrations(demonstrations, study.wanted, preset.layout, simulator.body)
-    data = json.dumps([asdict(study.wanted), simulator.body.to_dict()])
+    data = json.dumps([demonstrations.name, study.wanted.tasks, study.wanted.count])
     learned = learned_file(preset, frames, data, study.budget, study.out, report)
     report(f"{model}: {study.budget.updates} updates")
     checkpoint, fitted = fit(preset, frames, split(frames), study.budget, learned)
