@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Every picture of the README and the docs, from this commit:  make pictures  (MINUTES on two cores)
-# An argument names another folder than docs/images. made.json beside them says of which commit they are, and when they were made;
-# how training presets compares (report_*.png) is drawn by `wam report`, which takes days.
+# Every picture of the README and the docs, from this commit:  make pictures
+# An argument names another folder than docs/images. made.json beside them says of which commit they are, when they were
+# made and how long that took. (report_*.png are `wam report`'s, of its trainings.)
 set -euo pipefail
 out="${1:-docs/images}"
 work="$(mktemp -d)"
@@ -14,7 +14,7 @@ wam eval model:=fast_wam tasks:=reach,push,drawer episodes:=10 --futures picture
 mv "$work/imagined_push.png" "$out/imagined.png"
 wam demo episodes:=1 tasks:=push seeds:=7 out:="$work/demo" || echo "the episode failed, and its picture shows it"
 wam film "$work/demo/recordings/push_7.mcap" --out "$out/film.png"
-wam bench surprise seed:=100 episodes:=16 out:="$out/surprise.png" overlay:="$out/surprise_where.png"
+wam bench surprise seed:=100 episodes:=12 out:="$out/surprise.png" overlay:="$out/surprise_where.png"
 for task in reach push drawer pick_place; do
   wam collect task:=$task episodes:=3 out:="$work/set/$task"
 done

@@ -118,11 +118,11 @@ def test_nothing_is_foreseen_from_a_picture_that_nobody_has() -> None:
 def test_what_came_a_little_early_was_foreseen() -> None:
     """Prevents: an alarm because the arm covers or bares a thing a tenth of a second before its time; a memory that
     finds everything in what was long ago."""
-    for early_ns, expected in ((EARLY_NS, True), (STEP, False)):
+    for early_ns, expected in ((EARLY_NS, True), (EARLY_NS + 100_000_000, False)):
         watch = Watch(ROBOT)
         show(watch, STAMP, 20)
         watch.expect(future(STAMP, 8, steps=1))
-        show(watch, STAMP + STEP - early_ns, 8 if early_ns < STEP else 20)
+        show(watch, STAMP + STEP - early_ns, 8)
         (found,) = show(watch, STAMP + STEP, 20)
         assert (found.errors["front"].max() < 0.02) == expected
 
@@ -135,6 +135,7 @@ def test_around_the_tool_a_camera_that_stands_still_tells_nothing() -> None:
     hidden = np.isnan(found.errors["front"])
     assert 0.01 < hidden.mean() < 0.3 and not np.isnan(found.errors["wrist"]).any()
     assert not np.isnan(compared(8).errors["front"]).any()
+    assert not np.isnan(compared(8, tool=np.zeros(3)).errors["wrist"]).any()
     further = np.isnan(compared(8, tool=tool + [0.0, 3 * OWN_M, 0.0]).errors["front"])
     assert not (hidden & further).any() and further.any()
 
@@ -154,7 +155,7 @@ def test_one_is_what_hardly_an_undisturbed_episode_comes_to() -> None:
     episodes = [[compared(column)] for column in (8, 9, 10, 11, 11, 11, 11, 11, 11, 12)]
     usual = learn(episodes, "d")
     peaks = [judge(episode[0], usual).value for episode in episodes]
-    assert sum(peak > 1.0 for peak in peaks) <= 1 and max(peaks) >= 1.0 and usual.episodes == 10
+    assert np.quantile(peaks, 0.95) == pytest.approx(1.0) and usual.episodes == 10
     assert judge(compared(24), usual).value > 2.0
     with pytest.raises(ContractError, match="episodes"):
         learn([[]], "d")
