@@ -199,7 +199,7 @@ def test_what_is_usual_belongs_to_its_weights(tmp_path: Path) -> None:
 
 
 def test_the_shipped_checkpoint_knows_what_is_usual() -> None:
-    """Prevents: new weights shipped with the scale of the old ones."""
+    """Prevents: new weights shipped with the scale of the old ones; a digest that leaves out one of their files."""
     folder = checkpoint_folder("fast_wam")
     usual = load_usual(folder, checkpoint_digest(folder))
     assert usual is not None and set(usual.levels) == {"front", "wrist"}

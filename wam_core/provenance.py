@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from wam_core.contract import Committed, FloatArray, Observation
 from wam_core.errors import ContractError
 from wam_core.policy import Policy
-from wam_core.training.checkpoint import FILES
+from wam_core.training.checkpoint import EMBODIMENT, FILES, ROBOT
 
 #: Packages whose version may change the bits of an answer.
 PACKAGES = ("wam", "torch", "numpy", "opencv-python-headless")
@@ -78,9 +78,10 @@ class InputRecord:
 
 
 def checkpoint_digest(folder: Path) -> str:
-    """SHA-256 over the names and contents of a checkpoint's files, hexadecimal."""
+    """SHA-256 over the names and contents of a checkpoint's files, what it was trained on included, hexadecimal."""
     found = hashlib.sha256()
-    for name in sorted({*FILES, *(path.name for path in folder.glob("*.safetensors"))}):
+    bodies = (name for name in (ROBOT, EMBODIMENT) if (folder / name).is_file())
+    for name in sorted({*FILES, *bodies, *(path.name for path in folder.glob("*.safetensors"))}):
         with (folder / name).open("rb") as file:
             found.update(f"{name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return found.hexdigest()
