@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every picture of the README and the docs, from this commit:  make pictures
 # An argument names another folder than docs/images. made.json beside them says of which commit they are, when they were
-# made and how long that took. (report_*.png are `wam report`'s, of its trainings.)
+# made and how long that took. (`wam report` and `wam study` draw their own.)
 set -euo pipefail
 out="${1:-docs/images}"
 work="$(mktemp -d)"

@@ -6,10 +6,13 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 #: A picture of a page, and the file that the script writes.
 SHOWN, MADE = re.compile(r"!\[[^]]*\]\(([^)\s]+)\)"), re.compile(r'"\$out/(\w+\.png)"')
+#: Pages that `wam report` and `wam study` write whole, pictures included, from trainings of days.
+WRITTEN = ("report", "study_")
 
 
 def shown() -> set[Path]:
-    pages = (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
+    written_by_hand = (page for page in (ROOT / "docs").glob("*.md") if not page.name.startswith(WRITTEN))
+    pages = (ROOT / "README.md", *written_by_hand)
     return {(page.parent / name).resolve() for page in pages for name in SHOWN.findall(page.read_text())}
 
 
