@@ -58,7 +58,8 @@ def _budget(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         f"{t['windows']} windows of {t['demonstrations']} demonstrations, seed {b['seed']}; video VAEs for "
         f"{b['vae_updates']} updates of 8 clips, one for all presets that have the same. Encoding and training took "
         f"{seconds[0]:.0f} to {seconds[-1]:.0f} s of one core ({first['machine']}). Then episodes of each task "
-        f"({', '.join(e['tasks'])}) from seed {e['seed']} on, {e['episodes']} of each, chunks {e['delay_ms']} ms late.",
+        f"({', '.join(e['tasks'])}) from seed {e['seed']} on, {e['episodes']} of each as demonstrated "
+        f"and {e['varied_episodes']} under each variation, chunks {e['delay_ms']} ms late.",
         "",
         f"    wam report --updates {b['updates']} --batch {b['batch']} --vae-updates {b['vae_updates']} "
         f"--tasks {','.join(e['tasks'])} --episodes {e['episodes']} --varied-episodes {e['varied_episodes']} "
