@@ -41,15 +41,6 @@ class Exam:
     seed: int
 
 
-def fingerprint(data: Path) -> str:
-    """Which demonstrations: the names of all recordings, which say task and seed, hexadecimal.
-
-    A recording of the same demonstration by more senses is the same to presets that look with the others.
-    """
-    names = [str(p.relative_to(data)) for p in recordings_in(data)]
-    return hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]
-
-
 def contents(data: Path) -> str:
     """Which recordings: SHA-256 over their names and contents, hexadecimal.
 
