@@ -16,6 +16,9 @@ from wam_core.cli.main import main
 from wam_core.data.reader import read_episodes
 from wam_core.evaluation.film import read_film, strip
 
+#: Its nodes run in processes of their own: beside other tests on the same cores, the arm would be late.
+pytestmark = pytest.mark.live
+
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
