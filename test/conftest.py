@@ -1,6 +1,7 @@
 """Every test runs inside the checkout's environment and on a ROS domain of its own, however pytest was started."""
 
 import os
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,9 @@ os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Whoever starts tests in the background of a script hands down an ignored Ctrl-C, and so would they to what they
+    # start and interrupt: the arm would go on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if environment.missing():
         # pytest has already redirected the standard streams; a restarted pytest needs the real ones.
         config.pluginmanager.getplugin("capturemanager").suspend_global_capture(in_=True)
