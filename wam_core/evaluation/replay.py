@@ -90,9 +90,9 @@ def replay(path: Path, model: str = "") -> Replay:
     found = []
     for message, at in zip(inputs, small[messages.INPUT_TOPIC], strict=True):
         key = int(message.sequence), _stamp(message)
-        instruction = next((text for stamp_ns, text in reversed(told) if stamp_ns <= at.stamp_ns), "")
+        instructions = _told(told, _stamp(message), at.stamp_ns)
         before = _in_progress(message, chunks.values())
-        found.append(_compare(policy, message, seen, instruction, before, chunks.get(key), futures.get(key, [])))
+        found.append(_compare(policy, message, seen, instructions, before, chunks.get(key), futures.get(key, [])))
     return Replay(record, differences, tuple(found), sum(map(len, futures.values())))
 
 
@@ -181,6 +181,13 @@ class _Seen:
                 )
 
 
+def _told(told: Sequence[tuple[int, str]], from_ns: int, to_ns: int) -> tuple[str, ...]:
+    """What was to be done at some instant from an observation until its input was recorded: an instruction may end
+    while the input is on its way."""
+    first = next((text for stamp_ns, text in reversed(told) if stamp_ns <= from_ns), "")
+    return first, *(text for stamp_ns, text in told if from_ns < stamp_ns <= to_ns)
+
+
 def _until_ns(message: Any) -> int:
     """Until when the chunk in progress was committed; 0 where there was none, as in recordings of before there was
     real-time chunking."""
@@ -196,7 +203,13 @@ def _in_progress(message: Any, chunks: Iterable[Any]) -> Any:
 
 
 def _compare(
-    policy: Policy, message: Any, seen: _Seen, instruction: str, before: Any, chunk: Any, futures: Sequence[Future]
+    policy: Policy,
+    message: Any,
+    seen: _Seen,
+    instructions: Sequence[str],
+    before: Any,
+    chunk: Any,
+    futures: Sequence[Future],
 ) -> Replayed:
     """Input first: where that parts, the output must, and says nothing."""
     stamp_ns, parted = _stamp(message), []
@@ -211,8 +224,9 @@ def _compare(
     if pose is None or not np.array_equal(pose, message.proprioception):
         by = "none recorded" if pose is None else f"by up to {np.abs(pose - message.proprioception).max():.2g}"
         parted.append(f"proprioception: {by}")
-    if instruction != message.instruction:
-        parted.append(f"instruction: recorded {instruction!r}, the model had {message.instruction!r}")
+    if message.instruction not in instructions:
+        told = ", ".join(map(repr, instructions))
+        parted.append(f"instruction: recorded {told}, the model had {message.instruction!r}")
     senses = seen.senses(stamp_ns)
     parted += [f"{name}: none recorded" for name in policy.senses if name not in senses]
     until_ns = _until_ns(message)
