@@ -1,5 +1,6 @@
 """`wam film`: a recorded episode as files that any viewer opens."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,7 @@ from wam_core.data.episode_writer import EpisodeWriter
 from wam_core.data.recorder import Recorder
 from wam_core.errors import ContractError
 from wam_core.evaluation.film import frames, read_film
+from wam_core.evaluation.film import strip as film_strip
 from wam_ros import conversion
 
 ROBOT = small_robot()
@@ -73,6 +75,17 @@ def test_a_strip_is_one_picture_and_other_endings_are_named(recording: Path, tmp
     assert contains(strip, known_image("front", 0)) and contains(strip, known_image("front", STEPS - 1))
     with pytest.raises(ContractError, match=r"\.gif, \.mp4, \.png"):
         run("film", [str(recording), "--out", str(tmp_path / "push.webm")])
+
+
+@pytest.mark.parametrize(("unseen", "shown"), [(0, True), (1, True), (2, False)])
+def test_a_strip_shows_a_future_of_which_half_was_measured(unseen: int, shown: bool, recording: Path) -> None:
+    """Prevents: a short episode's strip without anything imagined, or with what nothing can be held against."""
+    film = read_film(recording)
+    until_ns = START_NS + (2 - unseen) * STEP
+    cut = {camera: [image for image in images if image[0] <= until_ns] for camera, images in film.images.items()}
+    strip = film_strip(replace(film, images=cut))
+    imagined = cv2.resize(IMAGINED[0, :, :16], (32, 24), interpolation=cv2.INTER_NEAREST)
+    assert contains(strip, imagined) is shown
 
 
 def contains(picture: np.ndarray, tile: np.ndarray) -> bool:

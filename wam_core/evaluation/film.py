@@ -68,16 +68,18 @@ def read_film(path: Path) -> Film:
 
 
 def strip(film: Film) -> Image:
-    """Each camera over the whole episode, then some futures: imagined below measured."""
+    """Each camera over the whole episode, then some futures of which half or more came to be measured: imagined below
+    measured."""
     stamps = [stamp for stamp, _ in next(iter(film.images.values()))]
     instants = [stamps[i] for i in np.linspace(0, len(stamps) - 1, COLUMNS).round().astype(int)]
     shown = [film.at(instant) for instant in instants]
     rows = [Row(camera, [images.get(camera) for images in shown]) for camera in film.images]
     parts = [draw([f"{(instant - stamps[0]) / 1e9:.1f} s" for instant in instants], rows, zoom=1)]
-    past = [f for f in film.futures if f.stamp_ns + len(f.values) * f.step_ns <= stamps[-1] + film.tolerance_ns]
-    if past:
-        chosen = np.unique(np.linspace(0, len(past) - 1, COMPARISONS).round().astype(int))
-        parts += [compared(film, past[i]) for i in chosen]
+    end_ns = stamps[-1] + film.tolerance_ns
+    seen = [f for f in film.futures if f.stamp_ns + (len(f.values) + 1) // 2 * f.step_ns <= end_ns]
+    if seen:
+        chosen = np.unique(np.linspace(0, len(seen) - 1, COMPARISONS).round().astype(int))
+        parts += [compared(film, seen[i]) for i in chosen]
     return stack(parts)
 
 
