@@ -21,7 +21,7 @@ from wam_core.errors import ContractError
 from wam_core.evaluation.demonstrations import record_demonstration
 from wam_core.evaluation.report.budget import Budget
 from wam_core.evaluation.report.learned import learned_file
-from wam_core.evaluation.study.compare import difference, rate
+from wam_core.evaluation.study.compare import difference, level, rate
 from wam_core.evaluation.study.entry import Place, chosen, row_of
 from wam_core.evaluation.study.futures import shuffled
 from wam_core.evaluation.study.plan import Entry, load_plan
@@ -101,6 +101,14 @@ def test_differences_are_paired_by_training_and_episode() -> None:
     assert found and found.told_apart and found.mean > 0
     turned = difference({s: hard[s].tolist() for s in range(3)}, better)
     assert turned and turned.mean == -found.mean
+
+
+def test_the_best_are_those_that_no_interval_parts_from_the_highest() -> None:
+    """Prevents: the arm of the luckiest training taken for the best, or a surely worse one let in for its cost."""
+    high, near = {s: [1] * 30 + [0] * 4 for s in range(3)}, {s: [1] * 29 + [0] * 5 for s in range(3)}
+    low: dict[int, list[int]] = {s: [1] * 8 + [0] * 26 for s in range(3)}
+    assert level({"low": low, "near": near, "high": high, "untried": {}}) == ["high", "near"]
+    assert level({}) == []
 
 
 @pytest.fixture(scope="module")

@@ -66,6 +66,14 @@ def difference(first: Mapping[int, Sequence[int]], second: Mapping[int, Sequence
     return Estimate(float(apart.mean()), *_interval(apart), *apart.shape)
 
 
+def level(found: Mapping[str, Mapping[int, Sequence[int]]]) -> list[str]:
+    """The arms that the intervals do not tell apart from the one with the highest mean, the highest first."""
+    means = {arm: np.mean(list(outcome.values())) for arm, outcome in found.items() if outcome}
+    ordered = sorted(means, key=lambda arm: -means[arm])
+    apart = {arm: difference(found[ordered[0]], found[arm]) for arm in ordered[1:]}
+    return [*ordered[:1], *(arm for arm, gap in apart.items() if gap is not None and not gap.told_apart)]
+
+
 def _interval(values: NDArray[np.float64]) -> tuple[float, float]:
     """Of the mean of ``[trainings, episodes]``."""
     rng, (trainings, episodes) = np.random.default_rng(0), values.shape

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from wam_core.evaluation.study.compare import Estimate, Rows, difference, outcomes, rate
+from wam_core.evaluation.study.compare import Estimate, Rows, difference, level, outcomes, rate
 from wam_core.evaluation.study.plan import Plan, Question
 
 #: Condition -> how people read it.
@@ -26,6 +26,7 @@ def markdown(plan: Plan, name: str, rows: Rows, images: str) -> str:
     lines += ["## Success", "", *_success(plan, rows), ""]
     lines += ["## What each costs, and how well it predicts", "", f"![cost]({images}/{name}_cost.png)", ""]
     lines += [*_costs(plan, rows), "", "## Learning curves", "", f"![curves]({images}/{name}_curves.png)", ""]
+    lines += ["## Which to run", "", *_choice(plan, rows), ""]
     lines += ["## What can and what cannot be concluded", "", *_conclusions(plan, rows), ""]
     return "\n".join(lines)
 
@@ -96,6 +97,19 @@ def _costs(plan: Plan, rows: Rows) -> Iterator[str]:
             f"{minutes:.1f}",
         )
         yield _line((f"`{arm}`", *numbers, told))
+
+
+def _choice(plan: Plan, rows: Rows) -> Iterator[str]:
+    """Of the arms that are level with the highest, the one whose chunk costs least: what a robot would be given."""
+    models = [name for name, arm in plan.arms.items() if arm.control == "none" and arm.future == "recorded"]
+    for n in plan.demonstrations:
+        found = level({arm: outcomes(rows, arm, n, plan.conditions[0]) for arm in models})
+        own = {arm: [r["cost"]["cpu_ms"] for r in rows if r["arm"] == arm and "cost" in r] for arm in found}
+        cost = {arm: float(np.median(ms)) for arm, ms in own.items() if ms}
+        if cost:
+            best = min(cost, key=lambda arm: cost[arm])
+            rest = ", ".join(f"`{arm}` ({ms:.0f} ms)" for arm, ms in cost.items())
+            yield f"- {n} demonstrations: **`{best}`**, the cheapest of those not told apart from the highest: {rest}."
 
 
 def _conclusions(plan: Plan, rows: Rows) -> Iterator[str]:
