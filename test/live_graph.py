@@ -99,7 +99,7 @@ def live_graph(*names: str, sim: bool = True) -> Iterator[Live]:
     """Start these nodes of the node table; lifecycle nodes are left unconfigured."""
     favour_process(-10)  # the nodes inherit it: on a busy machine a start would otherwise take minutes
     lines: list[str] = []
-    with _own_domain():
+    with own_domain():
         processes = GraphProcesses(Options(sim=sim, record=True), lines.append)
         try:
             for name in names:
@@ -111,7 +111,7 @@ def live_graph(*names: str, sim: bool = True) -> Iterator[Live]:
 
 
 @contextmanager
-def _own_domain() -> Iterator[None]:
+def own_domain() -> Iterator[None]:
     """A ROS domain that no other test run on this machine uses meanwhile, or its nodes would answer for these."""
     before = os.environ["ROS_DOMAIN_ID"]
     with ExitStack() as held:

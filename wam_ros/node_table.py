@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class GraphNode:
         parameter_files: relative to the package's share folder, ``{model}`` and ``{robot}`` filled in.
         parameters: names in :data:`PARAMETERS`.
         arguments: command line before the ROS arguments; the words of :data:`WORDS` are filled in.
+        settings: further parameters and their values, whatever the options.
     """
 
     name: str
@@ -54,6 +55,7 @@ class GraphNode:
     parameter_files: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ("robot", "use_sim_time")
     arguments: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 #: In the order in which they are started and, where they have a life cycle, activated: the arm can hold before
@@ -133,7 +135,7 @@ def parameter_files(node: GraphNode, options: Options) -> list[Path]:
 
 def parameters(node: GraphNode, options: Options) -> dict[str, Any]:
     """The node's parameters beside its files; they override the files."""
-    return {name: PARAMETERS[name](options) for name in node.parameters}
+    return {**{name: PARAMETERS[name](options) for name in node.parameters}, **node.settings}
 
 
 def arguments(node: GraphNode, options: Options) -> Sequence[str]:

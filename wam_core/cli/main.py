@@ -21,6 +21,7 @@ class Verb(NamedTuple):
 
 VERBS: dict[str, Verb] = {
     "demo": Verb("wam_ros.cli.demo", "live episodes over the ROS graph, with a report and pictures"),
+    "faults": Verb("wam_ros.cli.faults", "faults in a running graph: within limits, and at rest where it must be"),
     "up": Verb("wam_ros.cli.up", "start the graph without ros2 launch"),
     "collect": Verb("wam_core.cli.collect", "record demonstrations of the scripted experts"),
     "train": Verb("wam_core.cli.train", "train a preset on recorded episodes"),

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import mujoco
 import numpy as np
+from numpy.typing import NDArray
 
 from wam_core.contract import FloatArray, JointCommand, RobotState
 from wam_core.paths import share_path
@@ -28,6 +29,22 @@ KINDS = {
     "sphere": mujoco.mjtGeom.mjGEOM_SPHERE,
     "capsule": mujoco.mjtGeom.mjGEOM_CAPSULE,
 }
+
+
+class Commands(NamedTuple):
+    """A run of ``T`` commands.
+
+    Attributes:
+        stamps_ns: ``[T]``. position, velocity, effort: ``[T, J + K]`` as in :class:`wam_core.contract.JointCommand`.
+        acceleration: ``[T, J + K]``, or None where what was listened to does not tell it; it is then judged by the
+            positions and velocities alone.
+    """
+
+    stamps_ns: NDArray[np.int64]
+    position: FloatArray
+    velocity: FloatArray
+    effort: FloatArray
+    acceleration: FloatArray | None
 
 
 class Violation(NamedTuple):
@@ -63,19 +80,34 @@ class Checker:
 
     def check(self, start: RobotState, commands: Sequence[JointCommand]) -> list[Violation]:
         """Every limit of the robot file that ``commands``, begun at rest in ``start``, break; none when all is well."""
-        if bad := [k for k, c in enumerate(commands) if not _is_finite(c)]:
-            return [Violation("not_finite", "", float("nan"), 0.0, bad[0], len(bad))]
+        return self.judge(start, _together(commands))[0]
+
+    def judge(self, start: RobotState, commands: Commands) -> tuple[list[Violation], dict[str, float]]:
+        """The same of commands that were listened to, and how much of each limit they use at most: kind -> share, of
+        positions and workspace the share of the way from the middle to the limit."""
+        parts = (commands.position, commands.velocity, commands.effort, commands.acceleration)
+        finite = np.all([np.isfinite(part).all(axis=1) for part in parts if part is not None], axis=0)
+        if bad := np.flatnonzero(~finite).tolist():
+            return [Violation("not_finite", "", float("nan"), 0.0, bad[0], len(bad))], {}
         limits, hand, box = self._robot.limits, self._robot.fingers, self._robot.workspace
         arms = len(self._robot.joints)
-        stamps = np.array([start.stamp_ns, *(c.stamp_ns for c in commands)])
-        dt = np.minimum(np.diff(stamps) * 1e-9, LONGEST_TICK_S)[:, None]
-        q = np.vstack([start.position, *(c.position for c in commands)])
-        v, a, effort = (np.array([getattr(c, n) for c in commands]) for n in ("velocity", "acceleration", "effort"))
+        dt = np.minimum(np.diff(commands.stamps_ns, prepend=start.stamp_ns) * 1e-9, LONGEST_TICK_S)[:, None]
+        q = np.vstack([start.position, commands.position])
+        v, effort = commands.velocity, commands.effort
         arm, fingers = q[:, :arms], q[:, arms:]
         found: list[Violation] = []
+        shares: dict[str, float] = {}
 
-        def most(kind: str, values: FloatArray, limit: FloatArray | float, where: Sequence[str] = ()) -> None:
+        def most(
+            kind: str,
+            values: FloatArray,
+            limit: FloatArray | float,
+            where: Sequence[str] = (),
+            middle: FloatArray | float = 0.0,
+        ) -> None:
             limit = np.broadcast_to(limit, values.shape)
+            if values.size:
+                shares[kind] = max(shares.get(kind, 0.0), float(np.max((values - middle) / (limit - middle))))
             over = values > limit + ROUNDING * np.abs(limit)
             if over.any():
                 rows = np.flatnonzero(over.any(axis=1))
@@ -87,28 +119,33 @@ class Checker:
                     )
                 )
 
-        joints = self._robot.joints
-        most("position", arm[1:], limits.upper, joints)
-        most("position", -arm[1:], -limits.lower, joints)
+        joints, axes = self._robot.joints, ("x", "y", "z")
+        middle = 0.5 * (limits.lower + limits.upper)
+        most("position", arm[1:], limits.upper, joints, middle)
+        most("position", -arm[1:], -limits.lower, joints, -middle)
         for order, (kind, limit) in enumerate(
             [("velocity", limits.velocity), ("acceleration", limits.acceleration), ("jerk", limits.jerk)], start=1
         ):
             most(kind, np.abs(derivative(arm, dt, order)), limit, joints)
         most("velocity", np.abs(v[:, :arms]), limits.velocity, joints)
-        most("acceleration", np.abs(a[:, :arms]), limits.acceleration, joints)
         most("acceleration", np.abs(np.diff(v[:, :arms], axis=0)) / dt[1:], limits.acceleration, joints)
-        most("jerk", np.abs(np.diff(a[:, :arms], axis=0)) / dt[1:], limits.jerk, joints)
+        if commands.acceleration is not None:
+            a = commands.acceleration[:, :arms]
+            most("acceleration", np.abs(a), limits.acceleration, joints)
+            most("jerk", np.abs(np.diff(a, axis=0)) / dt[1:], limits.jerk, joints)
         most("torque", np.abs(effort[:, :arms]), limits.torque, joints)
         most("torque_rate", np.abs(np.diff(effort[:, :arms], axis=0)) / dt[1:], limits.torque_rate, joints)
-        most("finger_position", fingers[1:], np.maximum(hand.upper, fingers[0]), hand.joints)
-        most("finger_position", -fingers[1:], -np.minimum(hand.lower, fingers[0]), hand.joints)
+        middle = 0.5 * (hand.lower + hand.upper)
+        most("finger_position", fingers[1:], np.maximum(hand.upper, fingers[0]), hand.joints, middle)
+        most("finger_position", -fingers[1:], -np.minimum(hand.lower, fingers[0]), hand.joints, -middle)
         most("finger_velocity", np.abs(np.diff(fingers, axis=0)) / dt, hand.velocity, hand.joints)
         most("finger_force", np.abs(effort[:, arms:]), hand.force, hand.joints)
         tool, contacts = self._follow(q)
         most("tool_speed", np.linalg.norm(np.diff(tool, axis=0), axis=1)[:, None] / dt, box.speed)
-        most("workspace", tool[1:] - ROUNDING_M, np.maximum(box.upper, tool[0]), ("x", "y", "z"))
-        most("workspace", -tool[1:] - ROUNDING_M, -np.minimum(box.lower, tool[0]), ("x", "y", "z"))
-        return found + contacts
+        middle = 0.5 * (box.lower + box.upper)
+        most("workspace", tool[1:] - ROUNDING_M, np.maximum(box.upper, tool[0]), axes, middle)
+        most("workspace", -tool[1:] - ROUNDING_M, -np.minimum(box.lower, tool[0]), axes, -middle)
+        return found + contacts, shares
 
     def touches(self, position: FloatArray) -> bool:
         """Whether the arm touches itself or its surroundings at joint positions ``[J + K]``."""
@@ -208,7 +245,9 @@ def _coupled(model: mujoco.MjModel) -> list[tuple[int, int, FloatArray]]:
     ]
 
 
-def _is_finite(command: JointCommand) -> bool:
-    return all(
-        bool(np.isfinite(v).all()) for v in (command.position, command.velocity, command.acceleration, command.effort)
-    )
+def _together(commands: Sequence[JointCommand]) -> Commands:
+    def rows(name: str) -> FloatArray:
+        return np.array([getattr(command, name) for command in commands])
+
+    stamps_ns = np.array([command.stamp_ns for command in commands], dtype=np.int64)
+    return Commands(stamps_ns, rows("position"), rows("velocity"), rows("effort"), rows("acceleration"))

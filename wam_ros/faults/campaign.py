@@ -1,0 +1,104 @@
+"""Every fault at its points of a task: inject, watch, judge, mend, and see the arm move again."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from wam_core.errors import look_up
+from wam_core.evaluation.fault_runs import Finding, Point, judge, points
+from wam_core.evaluation.safety_checker import Checker
+from wam_core.executor.settings import ExecutorSettings
+from wam_core.executor.shaping import Shaper
+from wam_ros.faults.graph import FaultGraph
+from wam_ros.faults.table import FAULTS, Fault
+from wam_ros.node_table import Options
+
+Say = Callable[[str], None]
+#: A chunk that was on its way when the fault began is heard within this time; the arm is watched for as long after it
+#: must be at rest (s).
+ON_ITS_WAY_S, QUIET_S = 0.5, 0.25
+
+
+class Campaign:
+    """Faults of one model and robot."""
+
+    def __init__(self, options: Options, checkpoint: Path | None, show: Say, say: Say) -> None:
+        self._options, self._checkpoint, self._show, self._say = options, checkpoint, show, say
+
+    def run(self, names: Sequence[str], tasks: Sequence[str], count: int, seed: int) -> list[Finding]:
+        """``count`` points of each fault.
+
+        Raises:
+            ContractError: unknown fault.
+            RuntimeError, TimeoutError: the graph could not be started, or the arm not be set in motion.
+        """
+        todo = [(name, look_up(FAULTS, name, "faults")) for name in names]
+        left = [(name, fault, replace(point, seed=seed)) for k, (name, fault) in enumerate(todo)
+                for point in points(tasks, count, seed + k)]  # fmt: skip
+        findings: list[Finding] = []
+        durations: dict[str, float] = {}
+        while left:
+            with FaultGraph(self._options, self._checkpoint, self._show) as graph:
+                runner = Runner(graph)
+                if not durations:
+                    durations = {task: runner.rehearse(task, seed) for task in tasks}
+                    self._say("undisturbed: " + ", ".join(f"{task} {s:.1f} s" for task, s in durations.items()))
+                back = True
+                while left and back:
+                    name, fault, point = left.pop(0)
+                    findings.append(runner.run(name, fault, point, durations[point.task]))
+                    self._say(_line(findings[-1]))
+                    back = findings[-1].back_s is not None
+        return findings
+
+
+class Runner:
+    """One running graph."""
+
+    def __init__(self, graph: FaultGraph) -> None:
+        self._graph, self._robot = graph, graph.robot
+        self._checker = Checker(graph.robot)
+        self._stop_ns = round(Shaper(graph.robot, ExecutorSettings()).stop_s * 1e9)
+
+    def rehearse(self, task: str, seed: int) -> float:
+        """How long the task takes undisturbed, s."""
+        self._graph.begin(task, seed)
+        return float(self._graph.result().duration_s)
+
+    def run(self, name: str, fault: Fault, point: Point, duration_s: float) -> Finding:
+        graph, robot = self._graph, self._robot
+        began_ns = graph.begin(point.task, point.seed)
+        graph.watch(began_ns + round(point.share * duration_s * 1e9))
+        fault_ns = graph.witness.now_ns
+        fault.begin(graph)
+        rest_by_ns = None
+        if fault.stops_by is None:
+            heard = graph.watch(fault_ns + round(fault.lasts_s * 1e9))
+        else:
+            heard = graph.watch(fault_ns + round(ON_ITS_WAY_S * 1e9))
+            rest_by_ns = fault.stops_by(robot, heard, fault_ns) + self._stop_ns
+            heard = graph.watch(rest_by_ns + round(QUIET_S * 1e9))
+        finding = judge(name, point, robot, self._checker, heard, fault_ns, rest_by_ns)
+        problems = [*finding.problems]
+        if fault.shows is not None and not fault.shows(heard, fault_ns):
+            problems.append("the fault was not seen in what was heard")
+        back_s = None
+        mended = time.monotonic()
+        try:
+            fault.end(graph)
+            graph.begin(point.task, point.seed)
+            back_s = time.monotonic() - mended
+        except (RuntimeError, TimeoutError) as error:
+            problems.append(f"the arm did not move again: {error}")
+        return replace(finding, back_s=back_s, problems=tuple(problems))
+
+
+def _line(finding: Finding) -> str:
+    point, rest = finding.point, ""
+    if finding.rest_s is not None and finding.measured_rest_s is not None:
+        rest = f"reference at rest after {finding.rest_s:.3f} s, arm {finding.measured_rest_s:.3f}"
+        rest += f", allowed {finding.allowed_s:.3f}"
+    back = "not back" if finding.back_s is None else f"back in {finding.back_s:.1f} s"
+    where = f"{finding.fault:<20} {point.task} at {point.share:4.0%}{'' if finding.moving else ' (at rest)'}"
+    return "  ".join(filter(None, ("FAIL" if finding.problems else "ok  ", where, rest, back, *finding.problems)))

@@ -1,0 +1,142 @@
+"""A running graph that does tasks while something is done to it: cell, executor and model in processes of their own."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from wam_core.cell.tasks import TASKS
+from wam_core.evaluation.fault_runs import REST, Heard
+from wam_core.robot.contract import load_robot
+from wam_msgs.action import RunTask
+from wam_ros.faults.witness import Witness
+from wam_ros.graph_client import ACTIVATE, DEACTIVATE, GraphClient
+from wam_ros.graph_processes import GraphProcesses
+from wam_ros.node_table import Options
+from wam_ros.realtime import favour_process
+from wam_ros.transitions import Transitions
+
+NODES = ("wam_cell", "wam_executor", "wam_inference")
+LIFECYCLE = ("wam_executor", "wam_inference")
+#: Loading a model, and any other answer of a node, may take this long (s).
+PATIENCE_S = 120.0
+#: After a task was accepted the arm must move within this time (s).
+MOTION_S = 20.0
+
+
+class FaultGraph:
+    """Use as a context manager; whatever happens, no process of it is left."""
+
+    def __init__(self, options: Options, checkpoint: Path | None, show: Callable[[str], None]) -> None:
+        """Args:
+        checkpoint: the model's folder, where it is not that of the preset in ``options``.
+        show: takes each line that a node prints.
+        """
+        self.robot = load_robot(options.robot)
+        self.processes = GraphProcesses(options, show)
+        if checkpoint is not None:
+            node = self.processes.nodes["wam_inference"]
+            model = {"model": str(checkpoint), "replan_steps": 0}
+            self.processes.nodes["wam_inference"] = replace(node, settings=model)
+        self._task: Any = None
+
+    def __enter__(self) -> "FaultGraph":
+        favour_process(-10)  # the nodes inherit it, from their first import on
+        self._ear = GraphClient("wam_witness", PATIENCE_S)
+        self.witness = Witness(
+            self._ear.node, self.robot, self.robot.topics.joint_states, "/wam_inference/action_chunk"
+        )
+        self.client = GraphClient("wam_faults", PATIENCE_S)
+        self.witness.start()
+        try:
+            self.start(*NODES)
+            self.client.wait_until(lambda: self.witness.now_ns > 0, "joint states")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.processes.stop()
+        self.witness.stop()
+        self.client.__exit__(None, None, None)
+        self._ear.__exit__(None, None, None)
+
+    def start(self, *names: str) -> None:
+        """Start nodes, for the first time or again, and bring those with a life cycle to active.
+
+        Raises:
+            TransitionError: one refused, ended or took too long.
+        """
+        for name in names:
+            self.processes.start(name)
+        self.activate(*names)
+
+    def activate(self, *names: str) -> None:
+        """Wait for nodes that were started; those with a life cycle are active then."""
+        with Transitions("wam_faults_start") as transitions:
+            for name in names:
+                wait = transitions.activate if name in LIFECYCLE else transitions.appear
+                wait(name, partial(self.processes.alive, name), PATIENCE_S)
+
+    def forget(self) -> None:
+        """Meet the graph anew: requests to a process that was killed, which stays listed for seconds, are lost."""
+        self.client.__exit__(None, None, None)
+        self.client = GraphClient("wam_faults", PATIENCE_S)
+        self._task = None
+
+    def begin(self, task: str, seed: int) -> int:
+        """Lay out a scene and set the arm in motion under the model; the ROS time at which the task began.
+
+        Raises:
+            RuntimeError: a node refused, or is gone.
+            TimeoutError: the arm does not move.
+        """
+        for name in NODES:
+            if not self.processes.alive(name):
+                raise RuntimeError(f"{name} ended with {self.processes.process(name).returncode}")
+        self.end_task()
+        client = self.client
+        client.clear_e_stop()
+        self._expect(client.change_state("wam_executor", DEACTIVATE), "deactivate wam_executor")
+        scene = client.reset(task, seed)
+        self._expect(scene.success, f"reset wam_cell: {scene.message}")
+        self.witness.begin()
+        self._expect(client.change_state("wam_executor", ACTIVATE), "activate wam_executor")
+        self._task = client.start_task(scene.instruction, TASKS[task].max_seconds)
+        began_ns = self.witness.now_ns
+        client.wait_until(lambda: self.witness.speed > 10 * REST, f"motion in {task}", MOTION_S)
+        return began_ns
+
+    def stop_arm(self) -> None:
+        """Press the e-stop."""
+        self._expect(self.client.e_stop("wam faults").success, "stop the arm")
+
+    def end_task(self) -> None:
+        """Cancel the task that runs, if one does."""
+        task, self._task = self._task, None
+        if task is not None:
+            cancelled = task.cancel_goal_async()
+            self.client.wait_until(cancelled.done, "the cancellation")
+            self.client.result_of(task, PATIENCE_S)
+
+    def result(self) -> RunTask.Result:
+        """Wait for the end of the task that runs."""
+        task, self._task = self._task, None
+        return self.client.result_of(task, PATIENCE_S)
+
+    def watch(self, until_ns: int) -> Heard:
+        """Go on listening until the arm has passed this ROS time; everything since the task's begin."""
+        left_s = max(until_ns - self.witness.now_ns, 0) * 1e-9
+        give_up = time.monotonic() + PATIENCE_S + left_s
+        while self.witness.now_ns <= until_ns:
+            if time.monotonic() > give_up:
+                raise TimeoutError("waited in vain for joint states")
+            time.sleep(0.002)
+        return self.witness.heard()
+
+    def _expect(self, done: bool, what: str) -> None:
+        if not done:
+            raise RuntimeError(f"could not {what}")
