@@ -1,6 +1,8 @@
 """What a runtime exports is the eager model: the same chunks and futures, within a stated error."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,14 +14,17 @@ from tiny import INSTRUCTIONS, tiny_checkpoint
 from wam_core.cell.cell import Cell
 from wam_core.contract import Observation
 from wam_core.errors import ContractError
+from wam_core.evaluation import latency
 from wam_core.evaluation.latency import make_runner, measure
 from wam_core.model import sampling
 from wam_core.model.runtimes.eager import Eager
 from wam_core.model.runtimes.int8 import is_held
 from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.model.situation import Situation
+from wam_core.paths import share_path
 from wam_core.policy import Policy, load_policy
 from wam_core.presets import load_preset
+from wam_core.pretrained.text import random_text
 from wam_core.robot.contract import load_robot
 from wam_core.training.checkpoint import save_checkpoint
 
@@ -84,6 +89,31 @@ def test_the_ways_that_are_compared_give_the_same_action(name: str) -> None:
     ways = ["eager", "naive", *(["published"] if name == "fast_wam" else [])]
     made = [make_runner(preset, 0, way)() for way in ways]
     assert all((other - made[0]).abs().max() < ERROR for other in made[1:])
+
+
+def test_an_instruction_is_embedded_once_and_in_every_call_of_the_published_path(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The released model's text encoder was left out of what its own code was compared by, or ran on both sides."""
+    calls: dict[str, int] = {}
+
+    def counted(*arguments: Any) -> Callable[[], torch.Tensor]:
+        embed = random_text(*arguments)
+
+        def call() -> torch.Tensor:
+            calls[way] = calls.get(way, 0) + 1
+            return embed()
+
+        return call
+
+    monkeypatch.setattr(latency, "random_text", counted)
+    preset = load_preset(str(share_path("config/wam/scaled/fast_wam.yaml")))
+    made = []
+    for way in ("eager", "published"):
+        run = make_runner(preset, 0, way)
+        made.append([run(), run()][1])
+    assert calls == {"eager": 1, "published": 2}
+    assert (made[0] - made[1]).abs().max() < ERROR
 
 
 def test_ratios_are_of_paired_runs() -> None:

@@ -133,3 +133,8 @@ def test_scaled_presets_divide_their_work_as_the_released_model_does(suffix: str
     assert [(g.name, g.sees) for g in scaled.groups] == [(g.name, g.sees) for g in released.groups]
     for name, expert in released.experts.items():
         assert (8 * scaled.experts[name].width, 8 * scaled.experts[name].ffn) == (expert.width, expert.ffn)
+    assert scaled.published and scaled.published.text and released.published and released.published.text
+    text, full = scaled.published.text, released.published.text
+    assert 8 * scaled.trunk.text_dim == released.trunk.text_dim
+    assert (8 * text.heads, 8 * text.ffn) == (full.heads, full.ffn)
+    assert text.layers / full.layers <= scaled.trunk.layers / released.trunk.layers

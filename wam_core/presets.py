@@ -19,7 +19,7 @@ from wam_core.preprocess.images import ImageLayout
 from wam_core.preprocess.senses import needed_senses
 from wam_core.preset import ACTION, Preset, TrainingSettings
 from wam_core.preset_checks import check
-from wam_core.pretrained.conventions import Conventions
+from wam_core.pretrained.conventions import Conventions, TextSize
 from wam_core.recovery.table import RECOVERIES
 from wam_core.reflexes.table import REFLEXES
 from wam_core.robot.body import Body
@@ -69,7 +69,7 @@ def from_dict(raw: Mapping[str, Any], source: str) -> Preset:
         read(TokenGroup, {"name": n, **g}, f"{source}.groups.{n}") for n, g in raw["groups"].items()
     )
     if raw.get("published") is not None:
-        values["published"] = read(Conventions, raw["published"], f"{source}.published")
+        values["published"] = _conventions(raw["published"], f"{source}.published")
     values["held_by"] = tuple(raw.get("held_by", ()))
     if raw.get("planner") is not None:
         values["planner"] = _part(PLANNERS, raw["planner"], f"{source}.planner")
@@ -82,6 +82,11 @@ def from_dict(raw: Mapping[str, Any], source: str) -> Preset:
     preset = Preset(**values)
     check(preset, source)
     return preset
+
+
+def _conventions(raw: Mapping[str, Any], source: str) -> Conventions:
+    text = raw.get("text") if isinstance(raw, Mapping) else None
+    return read(Conventions, raw if text is None else {**raw, "text": read(TextSize, text, f"{source}.text")}, source)
 
 
 def _part(table: Mapping[str, type[Part]], raw: Mapping[str, Any], source: str) -> Part:

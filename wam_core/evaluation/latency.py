@@ -23,6 +23,7 @@ from wam_core.model.wam import Content, WorldActionModel
 from wam_core.preprocess.senses import channels_of, needed_senses
 from wam_core.preset import ACTION, Preset
 from wam_core.presets import build_substrates, load_preset, model_spec
+from wam_core.pretrained.text import random_text
 from wam_core.robot.contract import load_robot
 from wam_core.robot.senses import form
 from wam_core.substrates.substrate import Scenes
@@ -35,10 +36,14 @@ WARM_UPS = 2
 
 @dataclass(frozen=True)
 class Inputs:
-    """What one chunk is made from: features of what is observed, word numbers ``[1, L]``, proprioception ``[1, D]``."""
+    """What one chunk is made from: features of what is observed, the instruction, proprioception ``[1, D]``.
+
+    Attributes:
+        words: computes what the model's text part takes, ``[1, L]`` word numbers or ``[1, L, text_dim]`` embeddings.
+    """
 
     observed: Mapping[Content, Tensor]
-    words: Tensor
+    words: Callable[[], Tensor]
     proprioception: Tensor
 
 
@@ -111,7 +116,8 @@ def make_runner(preset: Preset, seed: int, way: str) -> Callable[[], Tensor]:
     robot = load_robot(preset.robot)
     seen = {g.content for g in preset.groups if g.source == "observed" and g.span != "past"}
     substrates = build_substrates(preset, robot)
-    model = WorldActionModel(model_spec(preset, robot, WORDS)).eval()
+    text = preset.published.text if preset.published else None
+    model = WorldActionModel(model_spec(preset, robot, () if text else WORDS)).eval()
     runtime = RUNTIMES.get(way, Eager)(model)
     image = np.random.default_rng(seed).integers(0, 256, (1, *preset.layout.size, 3), dtype=np.uint8)
     needed = needed_senses(robot, preset.live_channels, preset.layout)
@@ -120,7 +126,8 @@ def make_runner(preset: Preset, seed: int, way: str) -> Callable[[], Tensor]:
     channels = {**sensed, "proprioception": np.zeros(len(robot.proprioception)), "beginning": np.zeros((), np.int64)}
     scenes = Scenes(image, {n: values[None] for n, values in channels.items()})
     rows = {"present": np.zeros((1, 1), np.int64), "future": np.zeros((1, 1 + preset.clip.instants), np.int64)}
-    words = torch.ones(1, preset.text_length, dtype=torch.long)
+    ids = torch.ones(1, preset.text_length, dtype=torch.long)
+    words = random_text(text, preset.trunk.text_dim, preset.text_length) if text else lambda: ids
     proprioception = torch.zeros(1, len(robot.proprioception))
 
     @torch.no_grad()
@@ -136,14 +143,14 @@ def make_runner(preset: Preset, seed: int, way: str) -> Callable[[], Tensor]:
 
 
 def _fast(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Generator) -> Tensor:
-    prompt = runtime.prompt("", lambda: inputs.words[0])
+    prompt = runtime.prompt("", lambda: inputs.words()[0])
     context = runtime.model.join(prompt.tokens, inputs.proprioception)
     situation = Situation(runtime, inputs.observed, context, prompt)
     return sampling.generate(situation, [preset.basis], preset.steps, rng)[preset.basis]
 
 
 def _naive(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Generator) -> Tensor:
-    context = runtime.model.context(inputs.words, inputs.proprioception)
+    context = runtime.model.context(inputs.words(), inputs.proprioception)
     outputs = [preset.basis]
     return runtime.model.generate(inputs.observed, context, outputs, preset.steps, rng, reuse=False)[preset.basis]
 
@@ -155,7 +162,7 @@ def _published(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Gene
     text projection and cross-attention keys and values in every step. Noise is drawn as :func:`sampling.generate` does.
     """
     model, groups = runtime.model, runtime.model.wiring.groups
-    context = model.context(inputs.words, inputs.proprioception)
+    context = model.context(inputs.words(), inputs.proprioception)
     clean = {n: inputs.observed[groups[n].content] for n in model.wiring.given(model.wiring.needed([ACTION]))}
     _, cache = model.run(clean, dict.fromkeys(clean, torch.zeros(1)), model.text_cache(clean, context), {})
     maker, group = GENERATORS[groups[ACTION].generator], groups[ACTION]

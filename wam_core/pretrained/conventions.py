@@ -7,6 +7,19 @@ from wam_core.errors import ContractError, look_up
 
 
 @dataclass(frozen=True)
+class TextSize:
+    """A UMT5 text encoder; it is as wide as the preset's context tokens.
+
+    Attributes:
+        ffn: width of its gated MLPs.
+    """
+
+    layers: int
+    heads: int
+    ffn: int
+
+
+@dataclass(frozen=True)
 class Conventions:
     """Part ``published`` of a preset.
 
@@ -14,11 +27,13 @@ class Conventions:
         prompt: the text around an instruction, ``{task}``.
         normalisation: of actions and state, a key of ``METHODS``.
         stepwise: whether each step of a chunk has statistics of its own.
+        text: size of the encoder whose context tokens they take; None where nobody needs to know.
     """
 
     prompt: str
     normalisation: str
     stepwise: bool = False
+    text: TextSize | None = None
 
     def __post_init__(self) -> None:
         look_up(METHODS, self.normalisation, "published.normalisation")

@@ -1,11 +1,13 @@
 """The UMT5 text encoder through ``transformers``, with the conventions of Wan and Fast-WAM."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from wam_core.errors import ContractError
+from wam_core.pretrained.conventions import TextSize
 from wam_core.pretrained.library import loaded, place
 
 #: Fast-WAM's prompt.
@@ -48,6 +50,39 @@ class PromptEncoder:
         ids, mask = (tokens[k].to(self.encoder.device) for k in ("input_ids", "attention_mask"))
         states = self.encoder(ids, attention_mask=mask).last_hidden_state[0]
         return (states * mask[0, :, None]).float().cpu()
+
+
+def random_text(size: TextSize, width: int, length: int) -> Callable[[], Tensor]:
+    """A UMT5 encoder with random weights, of a prompt of ``length`` tokens: each call computes context tokens ``[1,
+    length, width]`` anew.
+
+    Raises:
+        ContractError: ``transformers`` is not installed.
+    """
+
+    def load() -> Any:
+        from transformers import UMT5Config, UMT5EncoderModel
+
+        config = UMT5Config(
+            vocab_size=length,  # words are looked up, so that it does not matter how many more it knows
+            d_model=width,
+            d_kv=width // size.heads,
+            d_ff=size.ffn,
+            num_layers=size.layers,
+            num_heads=size.heads,
+        )
+        return UMT5EncoderModel(config).eval()
+
+    encoder = loaded("text", "random weights", load)
+    ids = torch.arange(length)[None]
+    mask = torch.ones_like(ids)
+
+    @torch.no_grad()
+    def embed() -> Tensor:
+        states: Tensor = encoder(ids, attention_mask=mask).last_hidden_state
+        return states
+
+    return embed
 
 
 def load_text(
