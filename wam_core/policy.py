@@ -84,6 +84,7 @@ class Policy:
         horizon, replan_steps: in chunk steps.
         steps: denoising steps, may be changed at run time.
         seed, sequence: the number of the next chunk; the two together decide its noise.
+        pictures: lays out the cameras' images.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class Policy:
         self.sequence = 0
         self.runtime = runtime or Eager(checkpoint.model)
         self._geometry = Geometry(contract_of(checkpoint.robot), preset.layout) if preset.recovery else None
-        self._pictures = pictures or PREPROCESSORS["opencv"](checkpoint.robot, preset.layout)
+        self.pictures = pictures or PREPROCESSORS["opencv"](checkpoint.robot, preset.layout)
         self._memory = Memory(preset.memory)
         features = {g.substrate for g in preset.futures() if preset.substrates[g.substrate].shows == "features"}
         self._recollections = {name: Recollection(checkpoint.substrates[name]) for name in sorted(features)}
@@ -237,7 +238,7 @@ class Policy:
         robot, preset = self.checkpoint.robot, self.checkpoint.preset
         sensed = channels_of(robot, preset.live_channels, observation.senses, preset.layout)
         channels = {name: values[None] for name, values in sensed.items()}
-        picture = self._pictures(observation.images)
+        picture = self.pictures(observation.images)
         return Scenes(picture[None], {**channels, "proprioception": observation.proprioception[None]})
 
     def parted(self, observation: Observation) -> bool:

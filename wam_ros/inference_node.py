@@ -27,6 +27,7 @@ from wam_ros.process import run_node
 from wam_ros.qos import LATCHED, RELIABLE
 from wam_ros.realtime import favour_process
 from wam_ros.sensors import Sensors
+from wam_ros.stages import StageClock
 from wam_ros.streams import StreamError
 from wam_ros.task_server import TaskServer
 
@@ -54,6 +55,7 @@ class InferenceNode(LifecycleNode):
         declare(self, "success_topic", "/wam_cell/success", "std_msgs/Bool that says whether the task is done")
         declare(self, "status_topic", "/wam_executor/status", "Status of the executor; a latched stop ends what runs")
         fix_at_configure(self, ("model", "threads", "runtime", "preprocess", "success_topic", "status_topic"))
+        self._stages = StageClock(self)
         self._policy: Policy | None = None
         self._instruction = ""
         self._stopped = ""
@@ -156,6 +158,7 @@ class InferenceNode(LifecycleNode):
         policy = load_policy(model, self._robot, **chosen)
         threads = torch.get_num_threads()
         self._record = model_record(policy, checkpoint_folder(model), threads)
+        self._stages.watch(policy)
         policy.warm_up()
         took = time.monotonic() - begin
         self.get_logger().info(f"{_attends_to(policy)}; {threads} threads; {took:.1f} s to load and warm up")
@@ -184,6 +187,7 @@ class InferenceNode(LifecycleNode):
         self._sensors.read_queues()
         if self._active and instruction:
             observation = self._sensors.observe(instruction)
+            self._stages.begin(self._sensors.received_ns())
             if self._is_due(observation.stamp_ns) or (self._policy and self._policy.parted(observation)):
                 self._predict(observation)
             else:
@@ -205,6 +209,7 @@ class InferenceNode(LifecycleNode):
         begin = time.monotonic()
         chunk = self._policy.act(observation, committed)
         took = time.monotonic() - begin
+        self._stages.mark("answered")
         self._latency.add(took)
         self._latency_s += (LATENCY_WEIGHT if self._count else 1.0) * (took - self._latency_s)
         if self._publish(replace(chunk, inference_ns=round(took * 1e9)), observation, committed):
@@ -225,6 +230,7 @@ class InferenceNode(LifecycleNode):
             if not self._active or self._instruction != observation.instruction:
                 return False
             self._chunks.publish(conversion.chunk_message(self._robot, chunk))
+            self._stages.publish(chunk)
             self._newest = chunk
             self._progress.sent(chunk, self.get_clock().now().nanoseconds)
             self._count += 1
@@ -264,10 +270,7 @@ class InferenceNode(LifecycleNode):
         with self._model_lock:
             self._sensors.destroy()
             self._attend(policy)
-        response.success, response.message = (
-            True,
-            f"{policy.name}: looks at {', '.join((*policy.cameras, *policy.senses))}",
-        )
+        response.success, response.message = True, _attends_to(policy)
         return response
 
     def _on_set_instruction(

@@ -100,9 +100,7 @@ class RecorderNode(Node):
         declare(self, "folder", "runs/recordings", "Where recordings are put")
         kinds = tuple(COMPRESSIONS)
         declare(self, "compression", "zstd", "Compression of the next recording", choices=kinds)
-        declare(
-            self, "senses", False, "Record depth, masks, poses, sound and touch images as well"
-        )
+        declare(self, "senses", False, "Record depth, masks, poses, sound and touch images as well")
         declare(self, "part_seconds", 600.0, "Longest part of a recording; a new file follows", (1.0, 86_400.0))
         declare(self, "part_megabytes", 2000, "Largest part of a recording; a new file follows", (1, 1_000_000))
         self.robot = load_robot(name)

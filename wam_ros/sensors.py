@@ -81,8 +81,12 @@ class Sensors:
         with self._lock:
             return self._streams.observe(instruction, self._now_ns())
 
+    def received_ns(self) -> int:
+        """When the last of the newest images came."""
+        return max(stream.received_ns for stream in self._streams.images.values())
+
     def health(self) -> tuple[list[StreamError], dict[str, float]]:
-        """What is wrong now, and age, rate and refused messages of every stream."""
+        """What is wrong now, and age, rate, received and refused messages of every stream."""
         now_ns = self._now_ns()
         # Queues are read once per image: what came since does not count as missing.
         settled_ns = now_ns - round(self._robot.staleness.image_s * 1e9)
@@ -93,6 +97,7 @@ class Sensors:
                     problems.append(problem)
                 values[f"{stream.name} age (s)"] = stream.age_s(now_ns)
                 values[f"{stream.name} rate (Hz)"] = stream.rate_hz()
+                values[f"{stream.name} received"] = stream.received
                 values[f"{stream.name} refused"] = stream.refused
         return problems, values
 

@@ -44,7 +44,11 @@ class StreamError(ValueError):
 
 @dataclass
 class Stream(Generic[T]):
-    """The newest values of one topic by stamp. ``problem`` says what was wrong with the last message, if it was."""
+    """The newest values of one topic by stamp. ``problem`` says what was wrong with the last message, if it was.
+
+    Attributes:
+        received, received_ns: messages that came, and when the newest that was taken over did.
+    """
 
     name: str
     topic: str
@@ -52,6 +56,8 @@ class Stream(Generic[T]):
     values: deque[tuple[int, T]] = field(default_factory=lambda: deque(maxlen=HISTORY))
     problem: StreamError | None = None
     refused: int = 0
+    received: int = 0
+    received_ns: int = 0
 
     def put(self, stamp_ns: int, value: T, now_ns: int) -> None:
         """Take a value over; one that is older than the newest is refused.
@@ -65,6 +71,7 @@ class Stream(Generic[T]):
                 raise StreamError(self.name, Fault.BACKWARD, f"{stamp_ns} ns after {newest_ns} ns on {self.topic}")
             self.values.clear()  # the clock itself was turned back
         self.values.append((stamp_ns, value))
+        self.received_ns = now_ns
         self.problem = None
 
     def refuse(self, error: StreamError) -> None:
@@ -195,6 +202,7 @@ class Streams:
 
 def receive(stream: Stream[T], stamp_ns: int, now_ns: int, read: Callable[[], T]) -> StreamError | None:
     """Read one message into its stream; returns what was wrong with it."""
+    stream.received += 1
     try:
         stream.put(stamp_ns, read(), now_ns)
     except StreamError as error:

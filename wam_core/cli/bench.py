@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from wam_core.cli.bench_executor import RETARGET, SAFETY, SEAM_MODES, TICK
+from wam_core.cli.bench_pipeline import PIPELINE
 from wam_core.cli.benchmark import Benchmark
 from wam_core.errors import ContractError, look_up
 from wam_core.presets import preset_names
@@ -184,6 +185,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "recovery": Benchmark(_recovery_arguments, _recovery),
     "surprise": Benchmark(_surprise_arguments, _surprise),
     "latency": Benchmark(_latency_arguments, _latency),
+    "pipeline": PIPELINE,
     "preprocess": Benchmark(_preprocess_arguments, _preprocess),
     "safety": SAFETY,
     "tick": TICK,
