@@ -1,5 +1,6 @@
 """wam_inference: sensors and an instruction in, action chunks and imagined futures out."""
 
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -8,12 +9,10 @@ import torch
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_msgs.msg import String
 
-from wam_core.continuation import CONTINUATIONS, Progress
+from wam_core.continuation import Progress
 from wam_core.contract import ActionChunk, Committed, Observation
 from wam_core.errors import ContractError
-from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.policy import Policy, checkpoint_folder, load_policy
-from wam_core.preprocess.table import PREPROCESSORS
 from wam_core.provenance import input_record, model_record
 from wam_core.robot.contract import load_robot
 from wam_msgs.msg import ActionChunk as ActionChunkMessage
@@ -22,7 +21,7 @@ from wam_msgs.srv import LoadModel, SetInstruction
 from wam_ros import conversion, diagnostics
 from wam_ros.diagnostics import Diagnostics
 from wam_ros.histogram import Histogram
-from wam_ros.parameters import declare, fix_at_configure
+from wam_ros.inference_parameters import declare_parameters
 from wam_ros.process import run_node
 from wam_ros.qos import LATCHED, RELIABLE
 from wam_ros.realtime import favour_process
@@ -34,27 +33,16 @@ from wam_ros.task_server import TaskServer
 DIAGNOSTICS_HZ = 1.0
 #: Share of the newest latency in the running estimate that decides when the next inference begins.
 LATENCY_WEIGHT = 0.2
+#: The queues of the fast sensors are read at least this often (s).
+READ_S = 0.01
+#: A thread that has an image is not kept waiting for the interpreter longer than this by one that has not (s).
+SWITCH_S = 0.0005
 
 
 class InferenceNode(LifecycleNode):
     def __init__(self) -> None:
         super().__init__("wam_inference")
-        declare(self, "robot", "panda_cell", "Robot file in config/robots, or its path", read_only=True)
-        declare(self, "model", "", "Preset in config/wam or checkpoint folder; empty: the preset of the parameter file")
-        declare(self, "name", "fast_wam", "Name of the preset whose parameter file was given", read_only=True)
-        when = "When to predict the future: auto is when somebody listens"
-        declare(self, "imagine", "auto", when, choices=("auto", "always", "never"))
-        often = "Least time between two predicted futures (s): between them the processor is left to chunks"
-        declare(self, "imagine_period_s", 1.0, often, (0.0, 60.0))
-        declare(self, "replan_steps", 0, "Chunk steps until the next chunk takes over, 0: as the model", (0, 1024))
-        seam = "What of the chunk in progress the next one goes on from"
-        declare(self, "seam", "none", seam, choices=tuple(CONTINUATIONS))
-        declare(self, "threads", 1, "CPU threads of the model, 0: as torch chooses", (0, 256))
-        declare(self, "runtime", "eager", "How the model is computed", choices=tuple(RUNTIMES))
-        declare(self, "preprocess", "opencv", "What makes the model's picture of images", choices=tuple(PREPROCESSORS))
-        declare(self, "success_topic", "/wam_cell/success", "std_msgs/Bool that says whether the task is done")
-        declare(self, "status_topic", "/wam_executor/status", "Status of the executor; a latched stop ends what runs")
-        fix_at_configure(self, ("model", "threads", "runtime", "preprocess", "success_topic", "status_topic"))
+        declare_parameters(self)
         self._stages = StageClock(self)
         self._policy: Policy | None = None
         self._instruction = ""
@@ -168,8 +156,7 @@ class InferenceNode(LifecycleNode):
 
     def _run(self) -> None:
         while self._active:
-            with self._wake:
-                self._wake.wait(timeout=self._robot.staleness.image_s)
+            self._await_images()
             try:
                 with self._model_lock:
                     self._look(self._instruction)
@@ -178,6 +165,14 @@ class InferenceNode(LifecycleNode):
                 self._fail(str(error))
             except Exception as error:  # a model must not go silent: whatever it is, it is said again and again
                 self._fail(f"{type(error).__name__}: {error}")
+
+    def _await_images(self) -> None:
+        """Return with the next images, or when they are late. What else comes meanwhile is read, so that they need not
+        wait for that."""
+        late_s = time.monotonic() + self._robot.staleness.image_s
+        with self._wake:
+            while not self._wake.wait(timeout=READ_S) and time.monotonic() < late_s:
+                self._sensors.read_queues()
 
     def _fail(self, problem: str) -> None:
         self._problem = problem
@@ -229,7 +224,9 @@ class InferenceNode(LifecycleNode):
         with self._wake:
             if not self._active or self._instruction != observation.instruction:
                 return False
-            self._chunks.publish(conversion.chunk_message(self._robot, chunk))
+            message = conversion.chunk_message(self._robot, chunk)
+            self._stages.mark("published")
+            self._chunks.publish(message)
             self._stages.publish(chunk)
             self._newest = chunk
             self._progress.sent(chunk, self.get_clock().now().nanoseconds)
@@ -339,6 +336,7 @@ def _attends_to(policy: Policy) -> str:
 
 def main(args: list[str] | None = None) -> None:
     print(f"wam_inference: {favour_process(-10)}", flush=True)
+    sys.setswitchinterval(SWITCH_S)
     run_node(InferenceNode, args)
 
 

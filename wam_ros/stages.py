@@ -1,4 +1,4 @@
-"""When a chunk passed each stage of wam_inference, for whoever asks; without a listener five readings of the clock."""
+"""When a chunk passed each stage of wam_inference, for whoever asks; without a listener four readings of the clock."""
 
 from collections.abc import Mapping
 
@@ -40,8 +40,7 @@ class StageClock:
         self._stamps[stage] = self._node.get_clock().now().nanoseconds
 
     def publish(self, chunk: ActionChunk) -> None:
-        """``chunk`` has just been published."""
-        self.mark("published")
+        """``chunk`` has been published: tell whoever listens."""
         if self._publisher.get_subscription_count():
             values = [KeyValue(key=name, value=str(stamp_ns)) for name, stamp_ns in self._stamps.items()]
             status = DiagnosticStatus(name=self._node.get_name(), message=str(chunk.sequence), values=values)

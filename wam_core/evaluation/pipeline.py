@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,8 +16,8 @@ STAGES: Mapping[str, str] = {
     "taken": "the inference thread woke and made the observation",
     "pictured": "images were decoded and laid out",
     "answered": "the model made a chunk",
-    "published": "the chunk was sent",
-    "heard": "the chunk was read where the executor takes it",
+    "published": "its message was made and handed to the middleware",
+    "heard": "it was read where the executor takes it",
 }
 #: The stage that is the model's own.
 MODEL = "answered"
@@ -65,7 +66,8 @@ def passages(stamps: Sequence[Mapping[str, int]]) -> Passages:
     for name in STAGES:
         if any(name not in one for one in stamps):
             raise ContractError(f"stamps.{name}", None, "a stamp of every chunk")
-    times = 1e-6 * np.diff(np.array([[one[name] for name in STAGES] for one in stamps], np.int64), axis=1)
+    rows = [[one[name] for name in STAGES] for one in stamps]
+    times = 1e-6 * np.array([[after - before for before, after in pairwise(row)] for row in rows], np.float64)
     names = list(STAGES)[1:]
     if (times < 0.0).any():
         chunk, stage = (int(k) for k in np.argwhere(times < 0.0)[0])

@@ -1,0 +1,28 @@
+"""What a user may set on wam_inference."""
+
+from rclpy.lifecycle import LifecycleNode
+
+from wam_core.continuation import CONTINUATIONS
+from wam_core.model.runtimes.table import RUNTIMES
+from wam_core.preprocess.table import PREPROCESSORS
+from wam_ros.parameters import declare, fix_at_configure
+
+
+def declare_parameters(node: LifecycleNode) -> None:
+    """Declare them all; those of the model and its topics change at configure alone."""
+    declare(node, "robot", "panda_cell", "Robot file in config/robots, or its path", read_only=True)
+    declare(node, "model", "", "Preset in config/wam or checkpoint folder; empty: the preset of the parameter file")
+    declare(node, "name", "fast_wam", "Name of the preset whose parameter file was given", read_only=True)
+    when = "When to predict the future: auto is when somebody listens"
+    declare(node, "imagine", "auto", when, choices=("auto", "always", "never"))
+    often = "Least time between two predicted futures (s): between them the processor is left to chunks"
+    declare(node, "imagine_period_s", 1.0, often, (0.0, 60.0))
+    declare(node, "replan_steps", 0, "Chunk steps until the next chunk takes over, 0: as the model", (0, 1024))
+    seam = "What of the chunk in progress the next one goes on from"
+    declare(node, "seam", "none", seam, choices=tuple(CONTINUATIONS))
+    declare(node, "threads", 1, "CPU threads of the model, 0: as torch chooses", (0, 256))
+    declare(node, "runtime", "eager", "How the model is computed", choices=tuple(RUNTIMES))
+    declare(node, "preprocess", "opencv", "What makes the model's picture of images", choices=tuple(PREPROCESSORS))
+    declare(node, "success_topic", "/wam_cell/success", "std_msgs/Bool that says whether the task is done")
+    declare(node, "status_topic", "/wam_executor/status", "Status of the executor; a latched stop ends what runs")
+    fix_at_configure(node, ("model", "threads", "runtime", "preprocess", "success_topic", "status_topic"))
