@@ -2,9 +2,15 @@
 
 from collections.abc import Mapping
 
+from wam_core.model.runtimes.cuda_graphs import CudaGraphs
 from wam_core.model.runtimes.eager import Eager
 from wam_core.model.runtimes.int8 import Int8
 from wam_core.model.runtimes.openvino import OpenVino
 from wam_core.model.runtimes.runtime import Runtime
 
-RUNTIMES: Mapping[str, type[Runtime]] = {"eager": Eager, "openvino": OpenVino, "int8": Int8}
+RUNTIMES: Mapping[str, type[Runtime]] = {
+    "eager": Eager,
+    "openvino": OpenVino,
+    "int8": Int8,
+    "cuda_graphs": CudaGraphs,
+}
