@@ -9,6 +9,7 @@ from pathlib import Path
 
 from wam_core.cli.bench_executor import RETARGET, SAFETY, SEAM_MODES, TICK
 from wam_core.cli.bench_pipeline import PIPELINE
+from wam_core.cli.bench_real import REAL
 from wam_core.cli.benchmark import Benchmark
 from wam_core.errors import ContractError, look_up
 from wam_core.presets import preset_names
@@ -29,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _latency_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--presets", default=",".join(preset_names()), help="in turn; all by default")
-    ways = "in turn, the first is the reference: eager, openvino, naive (the full forward), published (Fast-WAM's code)"
+    ways = "in turn, the first is the reference: a runtime, naive (the full forward), published (Fast-WAM's code)"
     group.add_argument("--ways", default="eager,naive,published", help=ways)
     group.add_argument("--rounds", type=int, default=30)
     group.add_argument("--threads", type=int, default=1)
@@ -187,6 +188,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "latency": Benchmark(_latency_arguments, _latency),
     "pipeline": PIPELINE,
     "preprocess": Benchmark(_preprocess_arguments, _preprocess),
+    "real": REAL,
     "safety": SAFETY,
     "tick": TICK,
     "seams": SEAM_MODES,

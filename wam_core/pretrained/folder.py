@@ -105,8 +105,15 @@ def build_model(weights: Published) -> WorldActionModel:
     for key, value in weights.state.items():
         if key not in own or own[key].shape != value.shape:
             raise ContractError(f"published.model.safetensors.{key}", tuple(value.shape), "those of the preset")
-    # Affine layer norms compute in float32, whatever the weights' precision; some devices want theirs so too.
-    state = {k: v.float() if ".norm3." in k else v for k, v in weights.state.items()}
-    model.load_state_dict(state, assign=True)
+    model.load_state_dict(weights.state, assign=True)
+    return finished(model)
+
+
+def finished(model: WorldActionModel) -> WorldActionModel:
+    """A model that was built without memory and has its parameters by now, ready to answer."""
+    for name, parameter in model.named_parameters():
+        if ".norm3." in name:
+            # Affine layer norms compute in float32, whatever the weights' precision; some devices want theirs so too.
+            parameter.data = parameter.data.float()
     model.make_angles()
     return model.eval().requires_grad_(False)
