@@ -1,6 +1,5 @@
 """A World Action Model: a wiring of token groups carried by the trunk, trained and sampled without special cases."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
@@ -9,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from wam_core.errors import ContractError, look_up
-from wam_core.model import flow, sampling
+from wam_core.model import learning, sampling
 from wam_core.model.enacting import Enactor, ToValues
 from wam_core.model.experts.table import EXPERTS
 from wam_core.model.generators.fitting import check_generator, head_of
@@ -213,52 +212,10 @@ class WorldActionModel(nn.Module):
         Args:
             clean: (substrate, span) -> true features ``[B, N, F]``.
         """
-        groups = self.wiring.groups
-        features, sigmas = {}, {}
-        for name in self.wiring.prefix(groups):
-            group, x = groups[name], clean[groups[name].content]
-            noisy = torch.rand(len(x), generator=rng, device=x.device) < group.copy_noise
-            sigmas[name] = torch.rand(len(x), generator=rng, device=x.device) * noisy + group.level
-            noise = torch.randn(x.shape, generator=rng, device=x.device)
-            if group.source == "tap":
-                features[name] = GENERATORS[groups[group.copy_of].generator].show(x, noise, sigmas[name])[0]
-            else:
-                features[name] = flow.mix(x, noise, sigmas[name])
-        text = self.text_cache(groups, context)
-        _, cache = self.run(features, sigmas, text, {})
-        losses = {n: self.mask(n, x).mean() for n, x in features.items() if groups[n].masked}
-        for stage in self.wiring.stages(groups):
-            losses |= self._stage_losses(stage, clean, text, cache, rng)
-        return losses
+        return learning.losses(self, clean, context, rng)
 
-    def _stage_losses(
-        self,
-        stage: tuple[str, ...],
-        clean: Mapping[Content, Tensor],
-        text: Mapping[str, list[KeyValue]],
-        cache: Mapping[str, list[KeyValue]],
-        rng: torch.Generator,
-    ) -> dict[str, Tensor]:
-        groups = {n: self.wiring.groups[n] for n in stage}
-        draws = min(g.draws for g in groups.values())
-        kept = math.ceil(len(next(iter(clean.values()))) * min(g.share for g in groups.values()))
-        features, sigmas, targets = {}, {}, {}
-        drawn: dict[str, Tensor] = {}
-        for name, group in groups.items():
-            x = clean[group.content][:kept].repeat(draws, 1, 1)
-            noise = torch.randn(x.shape, generator=rng, device=x.device)
-            u = drawn.setdefault(group.schedule or name, torch.rand(len(x), generator=rng, device=x.device))
-            maker = GENERATORS[group.generator]
-            sigmas[name] = maker.noise_level(u, group.shift)
-            features[name], *targets[name] = maker.show(x, noise, sigmas[name])
-        heads, _ = self.run(features, sigmas, _batch(text, kept, draws), _batch(cache, kept, draws))
-        return {
-            name: (self._error(groups[name], heads[name], target, rng) * weight).mean()
-            for name, (target, weight) in targets.items()
-        }
-
-    def _error(self, group: TokenGroup, head: Tensor, target: Tensor, rng: torch.Generator) -> Tensor:
-        """``[B]`` as the group's generator measures it, or what draws its tokens."""
+    def error(self, group: TokenGroup, head: Tensor, target: Tensor, rng: torch.Generator) -> Tensor:
+        """``[B]`` of what a head says, as the group's generator measures it, or what draws its tokens."""
         if group.substrate in self.diffusers:
             return cast(TokenDiffuser, self.diffusers[group.substrate]).error(head, target, rng)
         return GENERATORS[group.generator].error(head, target)
@@ -324,14 +281,6 @@ class WorldActionModel(nn.Module):
         """Tokens N and features F of a group."""
         shape = self.spec.shapes[self.wiring.groups[group].substrate]
         return shape.tokens(self.wiring.groups[group].span), shape.features
-
-
-def _batch(cache: Mapping[str, list[KeyValue]], kept: int, times: int) -> dict[str, list[KeyValue]]:
-    """Keys and values for a batch that holds each of the first ``kept`` samples ``times`` over."""
-    return {
-        name: [(k[:kept].repeat(times, 1, 1, 1), v[:kept].repeat(times, 1, 1, 1)) for k, v in layers]
-        for name, layers in cache.items()
-    }
 
 
 def _text(spec: ModelSpec) -> Text:
