@@ -17,7 +17,7 @@ from wam_core.evaluation.intervals import wilson_interval
 from wam_core.evaluation.report.budget import Budget
 from wam_core.evaluation.report.fit import fit, split
 from wam_core.evaluation.report.learned import Report, learned_file
-from wam_core.evaluation.report.study import machine
+from wam_core.evaluation.rows import as_stored, machine, read_row, write_row
 from wam_core.presets import load_preset, preset_names
 from wam_core.pretrained.folder import FILES as PUBLISHED
 from wam_core.robot.embodiment import Embodiment
@@ -50,15 +50,15 @@ class Study:
 
     def question(self, simulator: Simulator, model: str) -> dict[str, Any]:
         """What a row answers; a row of another question does not count."""
-        asked: dict[str, Any] = {"benchmark": simulator.body.to_dict(), "model": model, "limit": self.limit}
-        asked["runtime"] = self.runtime
-        asked |= {"episodes": self.episodes, "seed": self.budget.seed, "tasks": self.wanted.tasks}
+        said: dict[str, Any] = {"benchmark": simulator.body.to_dict(), "model": model, "limit": self.limit}
+        said["runtime"] = self.runtime
+        said |= {"episodes": self.episodes, "seed": self.budget.seed, "tasks": self.wanted.tasks}
         if trained_here(model):
             preset = made_for(load_preset(model), simulator.body, self.replan_steps)
-            asked |= {"preset": preset.to_dict(), "budget": asdict(self.budget), "wanted": asdict(self.wanted)}
+            said |= {"preset": preset.to_dict(), "budget": asdict(self.budget), "wanted": asdict(self.wanted)}
         elif (weights := Path(model) / "model.safetensors").is_file():
-            asked["weights"] = [weights.stat().st_size, weights.stat().st_mtime_ns]
-        return json.loads(json.dumps(asked))  # type: ignore[no-any-return]
+            said["weights"] = [weights.stat().st_size, weights.stat().st_mtime_ns]
+        return as_stored(said)
 
     def demonstrations(self, body: Embodiment) -> Path:
         """Their folder; others that were made otherwise are in another."""
@@ -70,9 +70,7 @@ class Study:
 
     def row(self, simulator: Simulator, model: str) -> dict[str, Any] | None:
         """The row that is there for this question."""
-        file = self.row_file(model)
-        found = json.loads(file.read_text()) if file.exists() else None
-        return found if found and found["question"] == self.question(simulator, model) else None
+        return read_row(self.row_file(model), self.question(simulator, model))
 
 
 def trained_here(model: str) -> bool:
@@ -97,12 +95,8 @@ def run_study(study: Study, simulator: Simulator, models: Sequence[str], report:
             row = {"model": model, "question": study.question(simulator, model), "machine": machine()}
             row |= _measured(study, simulator, model, report)
             row |= {"seconds": time.monotonic() - began, "cpu_seconds": time.process_time() - own}
-            file = study.row_file(model)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = file.with_suffix(".part")
-            unfinished.write_text(json.dumps(row, indent=1))
-            unfinished.replace(file)
-        rows.append(json.loads(json.dumps(row)))
+            write_row(study.row_file(model), row)
+        rows.append(as_stored(row))
     return rows
 
 

@@ -1,8 +1,5 @@
 """All presets at one budget, one after the other; what is there already is not done again."""
 
-import json
-import os
-import platform
 import shutil
 import time
 import traceback
@@ -12,8 +9,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from wam_core.data.frames import TrainingFrames
 from wam_core.data.training_set import load_frames
 from wam_core.errors import ContractError
@@ -21,6 +16,7 @@ from wam_core.evaluation.report.budget import Budget, Exam, contents
 from wam_core.evaluation.report.fit import fit, split
 from wam_core.evaluation.report.learned import Report, learned_file
 from wam_core.evaluation.report.measure import PARTS, Candidate, measure
+from wam_core.evaluation.rows import as_stored, machine, read_row, write_row
 from wam_core.preset import Preset
 from wam_core.training.checkpoint import load_checkpoint, save_checkpoint
 
@@ -54,19 +50,15 @@ class Study:
 
     def training_question(self, preset: Preset) -> dict[str, Any]:
         """What a checkpoint answers; one of another question is made again."""
-        asked = {"budget": asdict(self.budget), "data": contents(self.data), "preset": said_by(preset)}
-        return json.loads(json.dumps(asked))  # type: ignore[no-any-return]
+        return as_stored({"budget": asdict(self.budget), "data": contents(self.data), "preset": said_by(preset)})
 
     def question(self, preset: Preset) -> dict[str, Any]:
         """What a row answers; a row of another question does not count."""
-        exam = json.loads(json.dumps(asdict(self.exam)))
-        return {"trained": self.training_question(preset), "measured": exam}
+        return {"trained": self.training_question(preset), "measured": as_stored(asdict(self.exam))}
 
     def row(self, preset: Preset) -> dict[str, Any] | None:
         """The row that is there for this question, whether it is of success or of failure; it may lack parts."""
-        file = self.row_file(preset.name)
-        found = json.loads(file.read_text()) if file.exists() else None
-        return found if found and found["question"] == self.question(preset) else None
+        return read_row(self.row_file(preset.name), self.question(preset))
 
 
 def run_study(study: Study, presets: Sequence[Preset], report: Report) -> None:
@@ -83,15 +75,8 @@ def run_study(study: Study, presets: Sequence[Preset], report: Report) -> None:
         began = time.monotonic()
         row = _row(study, preset, row, report)
         row["seconds"] = round(time.monotonic() - began, 1)
-        _save(study.row_file(name), row)
+        write_row(study.row_file(name), row)
         report(f"{name}: {row.get('failed', 'measured')}, {row['seconds']} s")
-
-
-def _save(file: Path, row: dict[str, Any]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_suffix(".part")
-    unfinished.write_text(json.dumps(row, indent=1))
-    unfinished.replace(file)
 
 
 def _row(study: Study, preset: Preset, found: dict[str, Any], report: Report) -> dict[str, Any]:
@@ -104,19 +89,20 @@ def _row(study: Study, preset: Preset, found: dict[str, Any], report: Report) ->
 
     try:
         folder = study.checkpoint(preset.name)
-        record = _record(folder)
-        if record.get("question") == row["question"]["trained"]:
-            row = found | row
+        trained = row["question"]["trained"]
+        record = read_row(folder / RECORD, trained)
+        if record is None:
+            record = _train(study, preset, frames(), trained, report)
         else:
-            record = _train(study, preset, frames(), row["question"]["trained"], report)
+            row = found | row
         row.pop("failed", None)
         row["training"] = record["training"]
-        unseen, asked = (lambda: split(frames())[1]), preset.name in study.blind
-        candidate = Candidate(load_checkpoint(folder), study.exam, unseen, study.renderer, asked)
+        unseen, blind = (lambda: split(frames())[1]), preset.name in study.blind
+        candidate = Candidate(load_checkpoint(folder), study.exam, unseen, study.renderer, blind)
         for part in [part for part in PARTS if part not in row]:
             report(f"{preset.name}: {part}")
             row |= measure(candidate, part)
-            _save(study.row_file(preset.name), row)
+            write_row(study.row_file(preset.name), row)
         return row
     except Exception as error:  # whatever is wrong with one preset, the others have their turn, and its row says so
         known = isinstance(error, ContractError)
@@ -135,16 +121,11 @@ def _train(
     unfinished = folder.with_suffix(".part")
     shutil.rmtree(unfinished, ignore_errors=True)
     save_checkpoint(unfinished, checkpoint)
-    (unfinished / RECORD).write_text(json.dumps({"question": question, "training": asdict(fitted)}))
+    record = {"question": question, "training": asdict(fitted)}
+    write_row(unfinished / RECORD, record)
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.rename(folder)
-    return _record(folder)
-
-
-def _record(folder: Path) -> dict[str, Any]:
-    """What stands beside a checkpoint; empty where nothing does."""
-    file = folder / RECORD
-    return json.loads(file.read_text()) if file.exists() else {}
+    return as_stored(record)
 
 
 def said_by(preset: Preset) -> dict[str, Any]:
@@ -159,8 +140,3 @@ def _said(value: Any) -> Any:
         return {k: _said(v) for k, v in value.items() if v}
     return [_said(v) for v in value] if isinstance(value, list) else value
 
-
-def machine() -> str:
-    """What times were measured on."""
-    threads = f"{torch.get_num_threads()} thread(s)"
-    return f"{platform.machine()}, {os.cpu_count()} cores, {threads}, torch {torch.__version__}"

@@ -1,6 +1,5 @@
 """One training of a study, and the episodes of every arm that acts with its weights."""
 
-import json
 import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,8 +16,9 @@ from wam_core.evaluation.futures import score_futures
 from wam_core.evaluation.report.budget import Budget, contents
 from wam_core.evaluation.report.cost import Timed, cost_of
 from wam_core.evaluation.report.fit import fit
-from wam_core.evaluation.report.study import WORDS, machine
+from wam_core.evaluation.report.study import RECORD, WORDS
 from wam_core.evaluation.rollout import run_episode
+from wam_core.evaluation.rows import as_stored, machine, read_row, write_row
 from wam_core.evaluation.study.futures import FUTURES
 from wam_core.evaluation.study.plan import Arm, Entry, Plan
 from wam_core.evaluation.success import Trial, run_trial
@@ -59,8 +59,8 @@ def learned(plan: Plan, entry: Entry, data: Path) -> dict[str, Any]:
     arm = plan.arms[entry.arm]
     preset = {k: v for k, v in taught(arm).to_dict().items() if k not in WORDS}
     settings = {n: getattr(plan, n) for n in ("tasks", "held_out", "updates", "batch", "video_vae")}
-    asked = {"preset": preset, "future": arm.future, "entry": asdict(entry), "data": contents(data), **settings}
-    return json.loads(json.dumps(asked))  # type: ignore[no-any-return]
+    said = {"preset": preset, "future": arm.future, "entry": asdict(entry), "data": contents(data)}
+    return as_stored({**said, **settings})
 
 
 def taught(arm: Arm) -> Preset:
@@ -76,15 +76,13 @@ def question(plan: Plan, entry: Entry, data: Path) -> dict[str, Any]:
     teacher = replace(entry, arm=arm.weights_of or entry.arm)
     settings = {n: getattr(plan, n) for n in ("episodes", "delay_ms")}
     first = plan.seeds.index(entry.seed) * plan.episodes
-    asked = {"learned": learned(plan, teacher, data), "control": arm.control, "first_episode": first, **settings}
-    return json.loads(json.dumps(asked))  # type: ignore[no-any-return]
+    said = {"learned": learned(plan, teacher, data), "control": arm.control, "first_episode": first}
+    return as_stored({**said, **settings})
 
 
 def row_of(plan: Plan, entry: Entry, place: Place) -> dict[str, Any] | None:
     """What is there for this question: not all conditions need be, and it may say why the next one failed."""
-    file = place.row_file(entry)
-    found = json.loads(file.read_text()) if file.exists() else None
-    return found if found and found["question"] == question(plan, entry, place.data) else None
+    return read_row(place.row_file(entry), question(plan, entry, place.data))
 
 
 def missing(plan: Plan, entry: Entry, place: Place) -> list[str]:
@@ -110,10 +108,10 @@ def run_entry(plan: Plan, trained: Entry, place: Place) -> list[str]:
                 row |= _trained(plan, trained, place) | _costs(plan, entry, place)
             for condition in missing(plan, entry, place):
                 row["success"][condition] = {t: _episodes(plan, entry, place, t, condition) for t in plan.tasks}
-                _write(place.row_file(entry), row)
+                write_row(place.row_file(entry), row)
         except Exception as error:  # the other entries have their turn, and this one's row says so
             row["failed"] = str(error) if isinstance(error, ContractError) else traceback.format_exc(limit=-3)
-            _write(place.row_file(entry), row)
+            write_row(place.row_file(entry), row)
         good = {c: sum(map(sum, tasks.values())) for c, tasks in row["success"].items()}
         lines.append(f"{entry.name}: {row.get('failed', good)}")
     return lines
@@ -121,9 +119,9 @@ def run_entry(plan: Plan, trained: Entry, place: Place) -> list[str]:
 
 def _trained(plan: Plan, entry: Entry, place: Place) -> dict[str, Any]:
     """The record of the training, made now or before."""
-    folder, asked = place.weights(entry), learned(plan, entry, place.data)
-    record = folder / "learned.json"
-    if record.exists() and (found := json.loads(record.read_text()))["question"] == asked:
+    folder, wanted = place.weights(entry), learned(plan, entry, place.data)
+    record = folder / RECORD
+    if found := read_row(record, wanted):
         return {"training": found["training"]}
     arm = plan.arms[entry.arm]
     preset = taught(arm)
@@ -137,17 +135,17 @@ def _trained(plan: Plan, entry: Entry, place: Place) -> dict[str, Any]:
     vae = checkpoint_folder(plan.video_vae) / "video.safetensors"
     checkpoint, fitted = fit(preset, frames, parts, _budget(plan, entry), vae, altered, POINTS)
     save_checkpoint(folder, checkpoint)
-    training = json.loads(json.dumps(asdict(fitted)))
-    _write(record, {"question": asked, "training": training})
-    return {"training": training}
+    row = as_stored({"question": wanted, "training": asdict(fitted)})
+    write_row(record, row)
+    return {"training": row["training"]}
 
 
 def _episodes(plan: Plan, entry: Entry, place: Place, task: str, condition: str) -> list[int]:
     """Whether each succeeded, 1 or 0."""
     folder, first = _weights(plan, entry, place), plan.seeds.index(entry.seed) * plan.episodes
     robot = load_checkpoint(folder).robot.name
-    asked = (plan.arms[entry.arm].control, place.renderer, plan.delay_ms, "none", 0, "eager", condition)
-    trials = [Trial(str(folder), robot, task, first + i, *asked) for i in range(plan.episodes)]
+    ways = (plan.arms[entry.arm].control, place.renderer, plan.delay_ms, "none", 0, "eager", condition)
+    trials = [Trial(str(folder), robot, task, first + i, *ways) for i in range(plan.episodes)]
     return [int(run_trial(trial).success) for trial in trials]
 
 
@@ -198,10 +196,3 @@ def _of(frames: TrainingFrames, files: Sequence[str]) -> TrainingFrames:
 def _budget(plan: Plan, entry: Entry) -> Budget:
     return Budget(plan.updates, plan.batch, 0, entry.seed)
 
-
-def _write(file: Path, content: dict[str, Any]) -> None:
-    """Atomically: a kill leaves what was there."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_suffix(".part")
-    unfinished.write_text(json.dumps(content, indent=1))
-    unfinished.replace(file)
