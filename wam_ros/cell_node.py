@@ -36,6 +36,7 @@ from wam_ros.polled import PolledSubscription
 from wam_ros.process import run_node
 from wam_ros.qos import COMMAND, LATCHED, RELIABLE, SENSOR
 from wam_ros.realtime import favour_process, favour_thread
+from wam_ros.ros_time import LONGEST_GUESS_NS
 
 #: Without a command for this long the controller brakes.
 COMMAND_PATIENCE_S = 0.05
@@ -44,7 +45,10 @@ OLDEST_COMMAND_NS = 20_000_000
 #: Physics that is late by more than this lets time slip instead of catching up: steps in a burst would all be taken
 #: under one command.
 CATCH_UP_S = 0.004
-CLOCK_HZ, TOUCH_HZ, SUCCESS_HZ = 20.0, 50.0, 10.0
+#: The clock is told as often as those who hear it carry it on by themselves (ros_time.py): it must not go by in leaps
+#: where joint states, its other sign, stay away.
+CLOCK_HZ = 1e9 / LONGEST_GUESS_NS
+TOUCH_HZ, SUCCESS_HZ = 50.0, 10.0
 
 
 class CellNode(Node):
@@ -55,12 +59,14 @@ class CellNode(Node):
         seed = declare(self, "seed", 0, "Seed of the first scene", (0, 2**31), read_only=True)
         renderer = declare(self, "renderer", "auto", "egl, osmesa, raycast, or auto", read_only=True)
         factor = declare(self, "real_time_factor", 1.0, "Simulated per real time", (0.01, 10.0), read_only=True)
+        masses = "Masses of the links, as a multiple of the URDF's"
+        link_mass = declare(self, "link_mass", 1.0, masses, (0.1, 10.0), read_only=True)
         state_hz = declare(self, "state_hz", 500.0, "Rate of joint states", (10.0, 500.0), read_only=True)
         declare(self, "demonstrate", False, "Publish the scripted expert's targets as chunks")
         priority = "SCHED_FIFO priority of physics, 0 for none"
         self._priority = declare(self, "realtime_priority", 10, priority, (0, 99), read_only=True)
         self.robot = load_robot(name)
-        self.cell = Cell(self.robot, renderer)
+        self.cell = Cell(self.robot, renderer, link_mass)
         self.cell.reset(task, seed)
         self.get_logger().info(f"{self.robot.name}: rendering with {self.cell.renderer}, {factor} x real time")
         # Stamps are dates, so that recordings tell when they were made and a restarted cell does not turn time back.

@@ -107,5 +107,5 @@ class ControlLoop:
             self._begin_ns = None
         command = self._executor.tick(state, now_ns)
         self.moving = bool(np.any(command.velocity[: len(self._executor.robot.joints)]))
-        if np.isfinite(command.position).all():
+        if np.isfinite(command.position).all() and not self._executor.adrift:
             self._send(command)

@@ -91,7 +91,9 @@ def command(node: GraphNode, options: Options) -> list[str]:
         ros += ["--params-file", str(path)]
     for name, value in parameters(node, options).items():
         ros += ["-p", f"{name}:={json.dumps(value)}"]  # JSON is YAML, which ROS expects here
-    return [*program, *arguments(node, options), *ros]
+    for topic, name in node.remappings.items():
+        ros += ["-r", f"{topic}:={name}"]
+    return [*node.prefix, *program, *arguments(node, options), *ros]
 
 
 def installed(node: GraphNode) -> bool:

@@ -45,6 +45,7 @@ class GraphNode:
         parameters: names in :data:`PARAMETERS`.
         arguments: command line before the ROS arguments; the words of :data:`WORDS` are filled in.
         settings: further parameters and their values, whatever the options.
+        remappings: name of a topic -> the name it has for this node. prefix: what its command line begins with.
     """
 
     name: str
@@ -56,6 +57,8 @@ class GraphNode:
     parameters: tuple[str, ...] = ("robot", "use_sim_time")
     arguments: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    remappings: Mapping[str, str] = field(default_factory=dict)
+    prefix: tuple[str, ...] = ()
 
 
 #: In the order in which they are started and, where they have a life cycle, activated: the arm can hold before

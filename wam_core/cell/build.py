@@ -82,8 +82,11 @@ def add_mark(body: mujoco.MjsBody, shape: mujoco.mjtGeom, size: tuple[float, ...
     body.add_geom(type=shape, size=[*size, *[0.0] * (3 - len(size))], contype=0, conaffinity=0, mass=0.0)
 
 
-def cell_spec(robot: RobotContract) -> mujoco.MjSpec:
+def cell_spec(robot: RobotContract, link_mass: float = 1.0) -> mujoco.MjSpec:
     """The cell without a task's objects, still to be compiled.
+
+    Args:
+        link_mass: mass and inertia of each link, as a multiple of what the URDF says.
 
     Raises:
         ContractError: the robot has no hand of the cell's kind, or a camera the cell has no place for.
@@ -91,6 +94,9 @@ def cell_spec(robot: RobotContract) -> mujoco.MjSpec:
     spec = arm_spec(robot)
     if spec.body(HAND) is None:
         raise ContractError("robot.urdf", robot.urdf, f"an arm with the link {HAND}")
+    for body in spec.bodies:
+        body.mass *= link_mass
+        body.inertia, body.fullinertia = body.inertia * link_mass, body.fullinertia * link_mass
     add_surroundings(spec)
     _add_cameras(spec, robot)
     add_sensors(spec, robot)

@@ -29,18 +29,20 @@ CHECK_SECONDS = 0.02
 class Cell:
     """Not thread-safe: one thread steps it and reads it."""
 
-    def __init__(self, robot: RobotContract, renderer: str = "auto") -> None:
+    def __init__(self, robot: RobotContract, renderer: str = "auto", link_mass: float = 1.0) -> None:
         """A cell without a task yet.
 
         Args:
             robot: what to be; its control rate is the simulation rate.
             renderer: ``egl``, ``osmesa``, ``raycast`` or ``auto``.
+            link_mass: mass and inertia of each link as a multiple of what the URDF says, and everybody else believes.
 
         Raises:
             ContractError: unknown or non-working renderer.
         """
         self.robot = robot
         self.renderer = choose_renderer(renderer)
+        self._link_mass = link_mass
         self._scenes: dict[str, Scene] = {}
         self._renderers: dict[str, Renderer] = {}
         self._attended: frozenset[str] = frozenset()
@@ -89,7 +91,7 @@ class Cell:
         self._task: Task = look_up(TASKS, task, "task")
         self._name = task
         if task not in self._scenes:
-            self._scenes[task] = Scene(self.robot, self._task.add_objects)
+            self._scenes[task] = Scene(self.robot, self._task.add_objects, self._link_mass)
         scene = self._scenes[task]
         rng = np.random.default_rng(seed)
         scene.reset()

@@ -32,8 +32,10 @@ class Displacement(NamedTuple):
 class Scene:
     """A compiled scene; objects are moved and coloured by name, without compiling again."""
 
-    def __init__(self, robot: RobotContract, add_objects: Callable[[mujoco.MjSpec], None]) -> None:
-        spec = cell_spec(robot)
+    def __init__(
+        self, robot: RobotContract, add_objects: Callable[[mujoco.MjSpec], None], link_mass: float = 1.0
+    ) -> None:
+        spec = cell_spec(robot, link_mass)
         add_objects(spec)
         self.model = spec.compile()
         self.data = mujoco.MjData(self.model)

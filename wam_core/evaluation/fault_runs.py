@@ -96,6 +96,7 @@ def judge(
     heard: Heard,
     fault_ns: int,
     rest_by_ns: int | None,
+    lag_s: float = 0.0,
 ) -> Finding:
     """Whether the arm stayed within its limits throughout and, with ``rest_by_ns``, was at rest from then on.
 
@@ -103,6 +104,7 @@ def judge(
 
     Args:
         fault_ns: ROS time at which the fault began.
+        lag_s: how much later than its reference the arm may be at rest.
     """
     problems: list[str] = []
     arms = len(robot.joints)
@@ -115,10 +117,13 @@ def judge(
     problems += [
         f"commanded {v.kind} {v.where}: {v.value:.6g}, limit {v.limit:.6g}, {v.ticks} times" for v in violations
     ]
-    for kind, share in _measured_shares(robot, measured).items():
-        shares[f"measured_{kind}"] = share
-        if share > 1.0:
-            problems.append(f"measured {kind}: {share:.1%} of the limit")
+    for kind, used in _measured_shares(robot, measured).items():
+        shares[f"measured_{kind}"] = float(used.max())
+        if used.max() > 1.0:
+            row, joint = np.unravel_index(np.argmax(used), used.shape)
+            after_s = (measured.stamps_ns[row] - fault_ns) * 1e-9
+            where = f"{robot.joints[joint]} {after_s:+.3f} s after the fault"
+            problems.append(f"measured {kind} {where}: {used.max():.1%} of the limit")
     speed = np.abs(measured.velocity[:, :arms]).max(axis=1)
     before = speed[measured.stamps_ns <= fault_ns]
     rest_s = measured_rest_s = allowed_s = None
@@ -127,10 +132,10 @@ def judge(
         moved = np.abs(commands.velocity[:, :arms]).max(axis=1) > 0.0
         rest_s = seconds_to_last(stamps_ns, moved, fault_ns)
         measured_rest_s = seconds_to_last(measured.stamps_ns, speed > REST, fault_ns)
-        for name, seconds in (("reference", rest_s), ("arm", measured_rest_s)):
-            if seconds > allowed_s:
-                problems.append(f"{name} at rest after {seconds:.3f} s instead of {allowed_s:.3f} s")
-        if measured.stamps_ns[-1] <= rest_by_ns:
+        for name, seconds, allowed in (("reference", rest_s, allowed_s), ("arm", measured_rest_s, allowed_s + lag_s)):
+            if seconds > allowed:
+                problems.append(f"{name} at rest after {seconds:.3f} s instead of {allowed:.3f} s")
+        if measured.stamps_ns[-1] <= rest_by_ns + round(lag_s * 1e9):
             problems.append("the arm was not watched until it had to be at rest")
     return Finding(
         fault,
@@ -176,12 +181,13 @@ def seconds_to_last(stamps_ns: NDArray[np.int64], true: NDArray[np.bool_], since
     return float((late[-1] - since_ns) * 1e-9) if len(late) else 0.0
 
 
-def _measured_shares(robot: RobotContract, measured: Measured) -> dict[str, float]:
+def _measured_shares(robot: RobotContract, measured: Measured) -> dict[str, FloatArray]:
+    """``[T, J]`` of each kind of limit."""
     limits, arms = robot.limits, len(robot.joints)
     middle, half = 0.5 * (limits.lower + limits.upper), 0.5 * (limits.upper - limits.lower)
     return {
-        "position": float(np.max(np.abs(measured.position[:, :arms] - middle) / half)),
-        "velocity": float(np.max(np.abs(measured.velocity[:, :arms]) / limits.velocity)),
+        "position": np.abs(measured.position[:, :arms] - middle) / half,
+        "velocity": np.abs(measured.velocity[:, :arms]) / limits.velocity,
     }
 
 

@@ -71,7 +71,7 @@ class Executor:
         self._good_ns = self._good_stamp_ns = 0
         self._overridden = False
         self._held_ns: int | None = None
-        self._following = False
+        self._following = self._adrift = False
         self._mode = "no_state"
         self._error = float("nan")
 
@@ -79,6 +79,12 @@ class Executor:
     def stop_s(self) -> float:
         """Longest time from any stop request to rest, s."""
         return self._shaper.stop_s
+
+    @property
+    def adrift(self) -> bool:
+        """Whether the last efforts are without feedback, of a reference at rest. They do not hold an arm, which
+        goes on with what speed it has left: it is to be left to its own controller, which brakes."""
+        return self._adrift
 
     def accept(self, chunk: ActionChunk, now_ns: int) -> Intake:
         """Take ``chunk`` over at the next tick, or say why not; while latched nothing is accepted.
@@ -180,9 +186,11 @@ class Executor:
         if goal is not None and any(e.code == "TAXEL_FORCE" for e in events):
             goal = loosened(self.robot.fingers, self._grasp, goal)
         grasp = advance(self.robot.fingers, self._grasp, None if stopped else goal, dt)
-        blind = self.robot.servo or any(e.filter in STATE_FILTERS for e in events)
-        trusted = None if blind else good
         horizon = max(dt, self.settings.feedback_delay_s)
+        lost = any(e.filter in STATE_FILTERS for e in events)
+        # Feedback later than the delay it is stable for drives the arm on: the error to an old state only grows.
+        trusted = None if self.robot.servo or lost or context.state_age_s > horizon else good
+        self._adrift = lost and not self.robot.servo and not motion.v.any()
         torque = computed_torque(self._dynamics, self.robot.gains, motion, trusted, horizon)
         wanted = np.concatenate([torque, force(self.robot.fingers, grasp, trusted)])
         effort, clipped = apply(EFFORT_FILTERS, wanted, state, context)

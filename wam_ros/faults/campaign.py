@@ -11,7 +11,8 @@ from wam_core.evaluation.safety_checker import Checker
 from wam_core.executor.settings import ExecutorSettings
 from wam_core.executor.shaping import Shaper
 from wam_ros.faults.graph import FaultGraph
-from wam_ros.faults.table import FAULTS, Fault
+from wam_ros.faults.layouts import LAYOUTS
+from wam_ros.faults.table import FAULTS, Fault, Onset
 from wam_ros.node_table import Options
 
 Say = Callable[[str], None]
@@ -34,16 +35,27 @@ class Campaign:
             RuntimeError, TimeoutError: the graph could not be started, or the arm not be set in motion.
         """
         todo = [(name, look_up(FAULTS, name, "faults")) for name in names]
-        left = [(name, fault, replace(point, seed=seed)) for k, (name, fault) in enumerate(todo)
-                for point in points(tasks, count, seed + k)]  # fmt: skip
+        findings: list[Finding] = []
+        for layout in dict.fromkeys(fault.layout for _, fault in todo):
+            chosen = [(k, name, fault) for k, (name, fault) in enumerate(todo) if fault.layout == layout]
+            left = [(name, fault, replace(p, seed=seed)) for k, name, fault in chosen
+                    for p in points(tasks, count, seed + k)]  # fmt: skip
+            findings += self._run_in(layout, left, tasks, seed)
+        return findings
+
+    def _run_in(
+        self, layout: str, left: list[tuple[str, Fault, Point]], tasks: Sequence[str], seed: int
+    ) -> list[Finding]:
+        """All that is ``left`` to do, in one graph while it comes back."""
         findings: list[Finding] = []
         durations: dict[str, float] = {}
         while left:
-            with FaultGraph(self._options, self._checkpoint, self._show) as graph:
+            with FaultGraph(self._options, self._checkpoint, LAYOUTS[layout], self._show) as graph:
                 runner = Runner(graph)
                 if not durations:
                     durations = {task: runner.rehearse(task, seed) for task in tasks}
-                    self._say("undisturbed: " + ", ".join(f"{task} {s:.1f} s" for task, s in durations.items()))
+                    times = ", ".join(f"{task} {s:.1f} s" for task, s in durations.items())
+                    self._say(f"{LAYOUTS[layout].about}; undisturbed: {times}")
                 back = True
                 while left and back:
                     name, fault, point = left.pop(0)
@@ -70,18 +82,19 @@ class Runner:
         graph, robot = self._graph, self._robot
         began_ns = graph.begin(point.task, point.seed)
         graph.watch(began_ns + round(point.share * duration_s * 1e9))
-        fault_ns = graph.witness.now_ns
+        asked_ns = graph.witness.now_ns
         fault.begin(graph)
+        onset = Onset(asked_ns, graph.witness.now_ns)
         rest_by_ns = None
         if fault.stops_by is None:
-            heard = graph.watch(fault_ns + round(fault.lasts_s * 1e9))
+            heard = graph.watch(onset.there_ns + round(fault.lasts_s * 1e9))
         else:
-            heard = graph.watch(fault_ns + round(ON_ITS_WAY_S * 1e9))
-            rest_by_ns = fault.stops_by(robot, heard, fault_ns) + self._stop_ns
-            heard = graph.watch(rest_by_ns + round(QUIET_S * 1e9))
-        finding = judge(name, point, robot, self._checker, heard, fault_ns, rest_by_ns)
+            heard = graph.watch(onset.there_ns + round(ON_ITS_WAY_S * 1e9))
+            rest_by_ns = fault.stops_by(robot, heard, onset) + self._stop_ns
+            heard = graph.watch(rest_by_ns + round((fault.lag_s + QUIET_S) * 1e9))
+        finding = judge(name, point, robot, self._checker, heard, onset.asked_ns, rest_by_ns, fault.lag_s)
         problems = [*finding.problems]
-        if fault.shows is not None and not fault.shows(heard, fault_ns):
+        if fault.shows is not None and not fault.shows(heard, onset):
             problems.append("the fault was not seen in what was heard")
         back_s = None
         mended = time.monotonic()

@@ -11,6 +11,7 @@ from wam_core.cell.tasks import TASKS
 from wam_core.evaluation.fault_runs import REST, Heard
 from wam_core.robot.contract import load_robot
 from wam_msgs.action import RunTask
+from wam_ros.faults.layouts import Layout
 from wam_ros.faults.witness import Witness
 from wam_ros.graph_client import ACTIVATE, DEACTIVATE, GraphClient
 from wam_ros.graph_processes import GraphProcesses
@@ -18,8 +19,6 @@ from wam_ros.node_table import Options
 from wam_ros.realtime import favour_process
 from wam_ros.transitions import Transitions
 
-NODES = ("wam_cell", "wam_executor", "wam_inference")
-LIFECYCLE = ("wam_executor", "wam_inference")
 #: Loading a model, and any other answer of a node, may take this long (s).
 PATIENCE_S = 120.0
 #: After a task was accepted the arm must move within this time (s).
@@ -29,29 +28,33 @@ MOTION_S = 20.0
 class FaultGraph:
     """Use as a context manager; whatever happens, no process of it is left."""
 
-    def __init__(self, options: Options, checkpoint: Path | None, show: Callable[[str], None]) -> None:
+    def __init__(
+        self, options: Options, checkpoint: Path | None, layout: Layout, show: Callable[[str], None]
+    ) -> None:
         """Args:
         checkpoint: the model's folder, where it is not that of the preset in ``options``.
+        layout: what stands where.
         show: takes each line that a node prints.
         """
         self.robot = load_robot(options.robot)
+        topics = self.robot.topics
         self.processes = GraphProcesses(options, show)
+        nodes = layout.nodes(options, [topics.joint_states, *(camera.topic for camera in self.robot.cameras)])
+        self.processes.nodes = nodes
         if checkpoint is not None:
-            node = self.processes.nodes["wam_inference"]
             model = {"model": str(checkpoint), "replan_steps": 0}
-            self.processes.nodes["wam_inference"] = replace(node, settings=model)
+            nodes["wam_inference"] = replace(nodes["wam_inference"], settings=model)
+        self._states_topic = nodes["wam_cell"].remappings.get(topics.joint_states, topics.joint_states)
         self._task: Any = None
 
     def __enter__(self) -> "FaultGraph":
         favour_process(-10)  # the nodes inherit it, from their first import on
         self._ear = GraphClient("wam_witness", PATIENCE_S)
-        self.witness = Witness(
-            self._ear.node, self.robot, self.robot.topics.joint_states, "/wam_inference/action_chunk"
-        )
+        self.witness = Witness(self._ear.node, self.robot, self._states_topic, "/wam_inference/action_chunk")
         self.client = GraphClient("wam_faults", PATIENCE_S)
         self.witness.start()
         try:
-            self.start(*NODES)
+            self.start(*self.processes.nodes)
             self.client.wait_until(lambda: self.witness.now_ns > 0, "joint states")
         except BaseException:
             self.__exit__()
@@ -78,7 +81,7 @@ class FaultGraph:
         """Wait for nodes that were started; those with a life cycle are active then."""
         with Transitions("wam_faults_start") as transitions:
             for name in names:
-                wait = transitions.activate if name in LIFECYCLE else transitions.appear
+                wait = transitions.activate if self.processes.nodes[name].lifecycle else transitions.appear
                 wait(name, partial(self.processes.alive, name), PATIENCE_S)
 
     def forget(self) -> None:
@@ -94,7 +97,7 @@ class FaultGraph:
             RuntimeError: a node refused, or is gone.
             TimeoutError: the arm does not move.
         """
-        for name in NODES:
+        for name in self.processes.nodes:
             if not self.processes.alive(name):
                 raise RuntimeError(f"{name} ended with {self.processes.process(name).returncode}")
         self.end_task()

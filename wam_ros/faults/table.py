@@ -4,18 +4,29 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from wam_core.evaluation.fault_runs import Heard, chunk_end_ns
 from wam_core.robot.contract import RobotContract
+from wam_ros.cell_node import COMMAND_PATIENCE_S
 from wam_ros.faults.graph import FaultGraph
+from wam_ros.faults.relay import DELAY_S
+
+
+class Onset(NamedTuple):
+    """ROS times (ns) before which a fault was not there, and from which on it certainly is."""
+
+    asked_ns: int
+    there_ns: int
+
 
 Act = Callable[[FaultGraph], None]
-#: The ROS time from which on the arm must have begun to stop, of a fault that began at a ROS time.
-Patience = Callable[[RobotContract, Heard, int], int]
-#: Whether what was heard shows that the fault, begun at a ROS time, really was there.
-Evidence = Callable[[Heard, int], bool]
+#: The ROS time (ns) from which on the arm must have begun to stop.
+Patience = Callable[[RobotContract, Heard, Onset], int]
+#: Whether what was heard shows that the fault really was there.
+Evidence = Callable[[Heard, Onset], bool]
 
 
 @dataclass(frozen=True)
@@ -24,8 +35,10 @@ class Fault:
 
     Attributes:
         about: what is done to the graph.
+        layout: the graph that it is done to, a key of :data:`wam_ros.faults.layouts.LAYOUTS`.
         begin, end: inject it, and take it away again; then the graph must be ready for the next task.
         stops_by: when the arm must begin to stop at the latest; None where it must only stay within its limits.
+        lag_s: how much later than its reference the arm may be at rest: :data:`BRAKES_S` or :data:`SETTLES_S`.
         lasts_s: how long the arm is watched under a fault that need not stop it (s, ROS time).
         shows: what must be heard of it; None where the arm would not come to rest without it.
     """
@@ -36,6 +49,8 @@ class Fault:
     stops_by: Patience | None
     shows: Evidence | None
     lasts_s: float = 0.0
+    layout: str = "plain"
+    lag_s: float = 0.0
 
 
 def _signal(name: str, number: signal.Signals) -> Act:
@@ -71,32 +86,62 @@ def _starve(graph: FaultGraph) -> None:
     process.send_signal(signal.SIGCONT)
 
 
+def _press(graph: FaultGraph) -> None:
+    graph.stop_arm()
+
+
 def _nothing(graph: FaultGraph) -> None:
     return None
 
 
-def _chunk_runs_out(robot: RobotContract, heard: Heard, fault_ns: int) -> int:
-    return max(chunk_end_ns(heard, fault_ns), fault_ns) + round(robot.staleness.chunk_s * 1e9)
+def _relay(stream: str, way: str) -> tuple[Act, Act]:
+    """Let the relay pass a stream on this way, and as it comes again."""
+
+    def choose(way: str) -> Act:
+        return lambda graph: graph.client.set_parameters("wam_relay", {stream: way})
+
+    return choose(way), choose("as_it_came")
 
 
-def _at_once(robot: RobotContract, heard: Heard, fault_ns: int) -> int:
-    return fault_ns
+def _chunk_runs_out(robot: RobotContract, heard: Heard, onset: Onset) -> int:
+    followed_ns = chunk_end_ns(heard, onset.there_ns)
+    return max(followed_ns, onset.there_ns) + round(robot.staleness.chunk_s * 1e9)
 
 
-def _silence(heard: Heard, fault_ns: int) -> bool:
+def _state_is_stale(robot: RobotContract, heard: Heard, onset: Onset) -> int:
+    return onset.there_ns + round(robot.staleness.state_s * 1e9)
+
+
+def _at_once(robot: RobotContract, heard: Heard, onset: Onset) -> int:
+    return onset.there_ns
+
+
+def _silence(heard: Heard, onset: Onset) -> bool:
     """No chunk answers anything that was seen after the fault."""
-    return all(chunk.stamp_ns <= fault_ns for chunk in heard.chunks)
+    return all(chunk.stamp_ns <= onset.there_ns for chunk in heard.chunks)
 
 
-def _gap(heard: Heard, fault_ns: int) -> bool:
+def _gap(heard: Heard, onset: Onset) -> bool:
     """Commands were missing for about as long as the executor was starved."""
     stamps_ns = heard.commands.stamps_ns
-    gaps_ns = np.diff(stamps_ns[stamps_ns >= fault_ns - GAP_SLACK_NS])
+    gaps_ns = np.diff(stamps_ns[stamps_ns >= onset.asked_ns - GAP_SLACK_NS])
     return bool((gaps_ns >= STARVED_S * 1e9 - GAP_SLACK_NS).any())
+
+
+def _late(heard: Heard, onset: Onset) -> bool:
+    """Chunks, if there are any, answer what was seen at least as long ago as pictures are delayed."""
+    ages_s = [(c.heard_ns - c.stamp_ns) * 1e-9 for c in heard.chunks if c.heard_ns > onset.there_ns + 1e9 * DELAY_S]
+    return all(age_s > DELAY_S for age_s in ages_s)
 
 
 #: How long the executor is starved (s), and by how much the gap may be shorter in ROS time (ns).
 STARVED_S, GAP_SLACK_NS = 0.05, 15_000_000
+#: Without joint states there is no feedback: the arm's own controller, which begins when commands stay away, brakes it
+#: by its damping alone (s).
+BRAKES_S = COMMAND_PATIENCE_S + 0.2
+#: With masses that are not those of the model, the arm settles with its feedback: three times the longest quotient of
+#: damping and stiffness (s).
+SETTLES_S = 0.3
 
 FAULTS: Mapping[str, Fault] = {
     "inference_killed": Fault(
@@ -115,7 +160,32 @@ FAULTS: Mapping[str, Fault] = {
         "SIGSTOP to wam_executor for 50 ms",
         _starve, _nothing, None, _gap, lasts_s=1.0,
     ),
-    "e_stop": Fault(
-        "e-stop pressed", lambda graph: graph.stop_arm(), _nothing, _at_once, None,
+    "e_stop": Fault("e-stop pressed", _press, _nothing, _at_once, None),
+    "cameras_frozen": Fault(
+        "every camera sends its last picture again and again",
+        *_relay("cameras", "frozen"), _chunk_runs_out, _silence, layout="relayed",
+    ),
+    "cameras_stopped": Fault(
+        "no camera sends anything", *_relay("cameras", "stopped"), _chunk_runs_out, _silence, layout="relayed"
+    ),
+    "cameras_delayed": Fault(
+        "pictures arrive 200 ms late", *_relay("cameras", "delayed"), None, _late, lasts_s=2.0, layout="relayed"
+    ),
+    "cameras_dropped": Fault(
+        "half of all pictures are lost", *_relay("cameras", "dropped"), None, None, lasts_s=2.0, layout="relayed"
+    ),
+    "joint_states_stopped": Fault(
+        "no joint states", *_relay("joint_states", "stopped"), _state_is_stale, None,
+        layout="relayed", lag_s=BRAKES_S,
+    ),
+    "joint_states_nan": Fault(
+        "NaN in every joint state", *_relay("joint_states", "not_a_number"), _at_once, None,
+        layout="relayed", lag_s=BRAKES_S,
+    ),
+    "links_heavier": Fault(
+        "e-stop pressed with links 30 % heavier", _press, _nothing, _at_once, None, layout="heavy", lag_s=SETTLES_S
+    ),
+    "links_lighter": Fault(
+        "e-stop pressed with links 30 % lighter", _press, _nothing, _at_once, None, layout="light", lag_s=SETTLES_S
     ),
 }  # fmt: skip
