@@ -82,8 +82,8 @@ class Executor:
 
     @property
     def adrift(self) -> bool:
-        """Whether the last efforts are without feedback, of a reference at rest. They do not hold an arm, which
-        goes on with what speed it has left: it is to be left to its own controller, which brakes."""
+        """Whether the last efforts have no feedback because the joint states are lost. Efforts alone do not bring an
+        arm to rest, its error grows: it is to be left to its own controller, which brakes."""
         return self._adrift
 
     def accept(self, chunk: ActionChunk, now_ns: int) -> Intake:
@@ -190,7 +190,7 @@ class Executor:
         lost = any(e.filter in STATE_FILTERS for e in events)
         # Feedback later than the delay it is stable for drives the arm on: the error to an old state only grows.
         trusted = None if self.robot.servo or lost or context.state_age_s > horizon else good
-        self._adrift = lost and not self.robot.servo and not motion.v.any()
+        self._adrift = lost and not self.robot.servo
         torque = computed_torque(self._dynamics, self.robot.gains, motion, trusted, horizon)
         wanted = np.concatenate([torque, force(self.robot.fingers, grasp, trusted)])
         effort, clipped = apply(EFFORT_FILTERS, wanted, state, context)

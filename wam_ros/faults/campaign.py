@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wam_core.errors import look_up
-from wam_core.evaluation.fault_runs import Finding, Point, judge, points
+from wam_core.evaluation.fault_runs import SETTLES_S, Finding, Point, judge, points
 from wam_core.evaluation.safety_checker import Checker
 from wam_core.executor.settings import ExecutorSettings
 from wam_core.executor.shaping import Shaper
@@ -91,8 +91,8 @@ class Runner:
         else:
             heard = graph.watch(onset.there_ns + round(ON_ITS_WAY_S * 1e9))
             rest_by_ns = fault.stops_by(robot, heard, onset) + self._stop_ns
-            heard = graph.watch(rest_by_ns + round((fault.lag_s + QUIET_S) * 1e9))
-        finding = judge(name, point, robot, self._checker, heard, onset.asked_ns, rest_by_ns, fault.lag_s)
+            heard = graph.watch(rest_by_ns + round((SETTLES_S + QUIET_S) * 1e9))
+        finding = judge(name, point, robot, self._checker, heard, onset.asked_ns, rest_by_ns)
         problems = [*finding.problems]
         if fault.shows is not None and not fault.shows(heard, onset):
             problems.append("the fault was not seen in what was heard")
