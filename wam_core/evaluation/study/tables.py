@@ -47,7 +47,7 @@ def _setup(plan: Plan, name: str, rows: Rows) -> list[str]:
         *(f"- `{arm}`: {plan.arms[arm].says}" for arm in plan.arms),
         "",
         "Intervals are 95 %, bootstrapped over trainings and over the episodes within each; differences are paired by "
-        "training seed and by episode. Three trainings are few: such intervals are rather too narrow than too wide.",
+        "training seed and by episode. Trainings are few: such intervals are rather too narrow than too wide.",
     ]
 
 
