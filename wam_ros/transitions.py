@@ -31,7 +31,7 @@ class Transitions:
     def __init__(self, name: str = "wam_up") -> None:
         self._context = Context()
         # Ctrl-C stays with the program that owns the processes.
-        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
         self._node = rclpy.create_node(name, context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)

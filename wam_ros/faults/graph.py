@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from wam_core.cell.tasks import TASKS
 from wam_core.evaluation.fault_runs import REST, Heard
 from wam_core.robot.contract import load_robot
 from wam_msgs.action import RunTask
+from wam_ros.faults.hosts import two_hosts
 from wam_ros.faults.layouts import Layout
 from wam_ros.faults.witness import Witness
 from wam_ros.graph_client import ACTIVATE, DEACTIVATE, GraphClient
@@ -37,6 +39,7 @@ class FaultGraph:
         show: takes each line that a node prints.
         """
         self.robot = load_robot(options.robot)
+        self._layout = layout
         topics = self.robot.topics
         self.processes = GraphProcesses(options, show)
         nodes = layout.nodes(options, [topics.joint_states, *(camera.topic for camera in self.robot.cameras)])
@@ -49,6 +52,12 @@ class FaultGraph:
 
     def __enter__(self) -> "FaultGraph":
         favour_process(-10)  # the nodes inherit it, from their first import on
+        with ExitStack() as stack:
+            if self._layout.apart:
+                self.wire = stack.enter_context(two_hosts())
+                nodes = self.processes.nodes
+                nodes["wam_inference"] = replace(nodes["wam_inference"], prefix=self.wire.prefix)
+            self._around = stack.pop_all()
         self._ear = GraphClient("wam_witness", PATIENCE_S)
         self.witness = Witness(self._ear.node, self.robot, self._states_topic, "/wam_inference/action_chunk")
         self.client = GraphClient("wam_faults", PATIENCE_S)
@@ -66,6 +75,7 @@ class FaultGraph:
         self.witness.stop()
         self.client.__exit__(None, None, None)
         self._ear.__exit__(None, None, None)
+        self._around.close()
 
     def start(self, *names: str) -> None:
         """Start nodes, for the first time or again, and bring those with a life cycle to active.

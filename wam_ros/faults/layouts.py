@@ -16,11 +16,13 @@ class Layout:
     Attributes:
         link_mass: of the cell's arm, as a multiple of what executor and model believe.
         relayed: whether cameras and joint states pass through :mod:`wam_ros.faults.relay`.
+        apart: whether the model is on another host than the rest (:mod:`wam_ros.faults.hosts`).
     """
 
     about: str
     link_mass: float = 1.0
     relayed: bool = False
+    apart: bool = False
 
     def nodes(self, options: Options, topics: list[str]) -> dict[str, GraphNode]:
         """What is started, in this order; ``topics`` are those that a relay passes on."""
@@ -37,4 +39,5 @@ LAYOUTS: Mapping[str, Layout] = {
     "relayed": Layout("a relay between the cell and the rest", relayed=True),
     "heavy": Layout("links 30 % heavier than the executor believes", link_mass=1.3),
     "light": Layout("links 30 % lighter than the executor believes", link_mass=0.7),
+    "apart": Layout("the model on another host", apart=True),
 }

@@ -100,6 +100,11 @@ def _relay(stream: str, way: str) -> tuple[Act, Act]:
     return choose(way), choose("as_it_came")
 
 
+def _wire(loss: float, delay_s: float) -> tuple[Act, Act]:
+    """Let the wire between the hosts be like this, and good again."""
+    return lambda graph: graph.wire.set(loss, delay_s), lambda graph: graph.wire.set(0.0, 0.0)
+
+
 def _chunk_runs_out(robot: RobotContract, heard: Heard, onset: Onset) -> int:
     followed_ns = chunk_end_ns(heard, onset.there_ns)
     return max(followed_ns, onset.there_ns) + round(robot.staleness.chunk_s * 1e9)
@@ -178,5 +183,16 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "links_lighter": Fault(
         "e-stop pressed with links 30 % lighter", _press, _nothing, _at_once, None, layout="light"
+    ),
+    "link_cut": Fault(
+        "the wire between model and executor is cut", *_wire(1.0, 0.0), _chunk_runs_out, _silence, layout="apart"
+    ),
+    "link_lossy": Fault(
+        "a fifth of all packets between model and executor is lost", *_wire(0.2, 0.0), None, None,
+        lasts_s=3.0, layout="apart",
+    ),
+    "link_delayed": Fault(
+        "packets between model and executor arrive 200 ms late", *_wire(0.0, 0.2), None, _late,
+        lasts_s=3.0, layout="apart",
     ),
 }  # fmt: skip
