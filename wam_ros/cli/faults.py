@@ -56,16 +56,22 @@ def run(arguments: argparse.Namespace) -> int:
             lambda line: print(line, file=log),
             lambda line: None if arguments.json else print(line, flush=True),
         )
-        findings = campaign.run(names, tasks, arguments.points, arguments.seed)
-    rows = [summarise(name, [f for f in findings if f.fault == name]) for name in names]
+        broken = ""
+        try:
+            campaign.run(names, tasks, arguments.points, arguments.seed)
+        except (RuntimeError, TimeoutError, KeyboardInterrupt) as error:
+            broken = f"ended before its end: {error or type(error).__name__}"
+    findings = campaign.findings
+    by_fault = {name: [f for f in findings if f.fault == name] for name in names}
+    rows = [summarise(name, found) for name, found in by_fault.items() if found]
     if arguments.json:
         settings = {name: getattr(arguments, name) for name in ("model", "robot", "points", "seed")}
-        report = {"machine": platform.machine(), "settings": settings | {"tasks": tasks}}
+        report = {"machine": platform.machine(), "settings": settings | {"tasks": tasks}, "broken": broken}
         found = {"rows": [asdict(row) for row in rows], "findings": [asdict(f) for f in findings]}
         print(json.dumps(report | found, indent=1))
     else:
-        print(_table(rows))
-    return int(any(row.held < row.points for row in rows))
+        print("\n".join(filter(None, (_table(rows), broken))))
+    return int(bool(broken) or any(row.held < row.points for row in rows))
 
 
 def _table(rows: Sequence[Row]) -> str:

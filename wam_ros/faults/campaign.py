@@ -22,12 +22,13 @@ ON_ITS_WAY_S, QUIET_S = 0.5, 0.25
 
 
 class Campaign:
-    """Faults of one model and robot."""
+    """Faults of one model and robot; ``findings`` are there as they come."""
 
     def __init__(self, options: Options, checkpoint: Path | None, show: Say, say: Say) -> None:
         self._options, self._checkpoint, self._show, self._say = options, checkpoint, show, say
+        self.findings: list[Finding] = []
 
-    def run(self, names: Sequence[str], tasks: Sequence[str], count: int, seed: int) -> list[Finding]:
+    def run(self, names: Sequence[str], tasks: Sequence[str], count: int, seed: int) -> None:
         """``count`` points of each fault.
 
         Raises:
@@ -35,19 +36,14 @@ class Campaign:
             RuntimeError, TimeoutError: the graph could not be started, or the arm not be set in motion.
         """
         todo = [(name, look_up(FAULTS, name, "faults")) for name in names]
-        findings: list[Finding] = []
         for layout in dict.fromkeys(fault.layout for _, fault in todo):
             chosen = [(k, name, fault) for k, (name, fault) in enumerate(todo) if fault.layout == layout]
             left = [(name, fault, replace(p, seed=seed)) for k, name, fault in chosen
                     for p in points(tasks, count, seed + k)]  # fmt: skip
-            findings += self._run_in(layout, left, tasks, seed)
-        return findings
+            self._run_in(layout, left, tasks, seed)
 
-    def _run_in(
-        self, layout: str, left: list[tuple[str, Fault, Point]], tasks: Sequence[str], seed: int
-    ) -> list[Finding]:
+    def _run_in(self, layout: str, left: list[tuple[str, Fault, Point]], tasks: Sequence[str], seed: int) -> None:
         """All that is ``left`` to do, in one graph while it comes back."""
-        findings: list[Finding] = []
         durations: dict[str, float] = {}
         while left:
             with FaultGraph(self._options, self._checkpoint, LAYOUTS[layout], self._show) as graph:
@@ -59,10 +55,10 @@ class Campaign:
                 back = True
                 while left and back:
                     name, fault, point = left.pop(0)
-                    findings.append(runner.run(name, fault, point, durations[point.task]))
-                    self._say(_line(findings[-1]))
-                    back = findings[-1].back_s is not None
-        return findings
+                    finding = runner.run(name, fault, point, durations[point.task])
+                    self.findings.append(finding)
+                    self._say(_line(finding))
+                    back = finding.back_s is not None
 
 
 class Runner:
