@@ -199,3 +199,11 @@ def test_unknown_names_are_refused(cell: Cell) -> None:
         cell.image("wrists")
     with pytest.raises(ContractError, match="raycast"):
         Cell(cell.robot, "opengl")
+
+
+def test_links_may_be_heavier_than_is_believed(robot: RobotContract) -> None:
+    """A run with other masses whose arm was the one that the executor knows."""
+    cell, heavy = Cell(robot, "raycast"), Cell(robot, "raycast", link_mass=1.3)
+    torques = [c.scene.data.qfrc_bias[: len(robot.joints)] for c in (cell, heavy)]
+    np.testing.assert_allclose(torques[1], 1.3 * torques[0], atol=1e-9)
+    assert np.abs(torques[0]).max() > 10.0

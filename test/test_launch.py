@@ -8,6 +8,7 @@ import ast
 import importlib.util
 import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -81,6 +82,14 @@ def test_the_model_reaches_inference_as_a_parameter_file(model: str) -> None:
     words = command(node, Options(model=model, sim=False))
     assert words[words.index("--params-file") + 1] == str(ROOT / "config" / "wam" / f"{model}.yaml")
     assert 'robot:="panda_cell"' in words and "use_sim_time:=false" in words
+
+
+def test_a_node_may_run_elsewhere_hear_other_topics_and_have_further_parameters() -> None:
+    """A fault run whose cell is the one of every day, or whose model is on the same host after all."""
+    (node,) = [node for node in NODES if node.name == "wam_cell"]
+    changed = replace(node, prefix=("nice",), remappings={"/a": "/b"}, settings={"link_mass": 1.3})
+    words = command(changed, Options())
+    assert words == ["nice", *command(node, Options()), "-p", "link_mass:=1.3", "-r", "/a:=/b"]
 
 
 @pytest.mark.parametrize("model", preset_names())
