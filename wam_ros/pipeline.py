@@ -53,8 +53,7 @@ class Observed:
 
 
 def observe(model: str, size: tuple[int, int], chunks: int, seed: int, parameters: Mapping[str, Any]) -> Observed:
-    """Run ``model`` on cameras of ``size`` (height, width) until so many chunks were heard, one for each image if time
-    allows.
+    """Run ``model`` on cameras of ``size`` (height, width) until so many chunks were heard, as often as it replans.
 
     Args:
         model: preset with a checkpoint, or a checkpoint folder. parameters: of wam_inference.
@@ -73,9 +72,7 @@ def observe(model: str, size: tuple[int, int], chunks: int, seed: int, parameter
             for name in NODES:
                 graph.start(name)
             with GraphClient("wam_pipeline", PATIENCE_S) as client:
-                client.set_parameters(
-                    "wam_inference", {"model": str(folder / "model"), "replan_steps": 1, **parameters}
-                )
+                client.set_parameters("wam_inference", {"model": str(folder / "model"), **parameters})
                 return _observed(client, folder / "robot.yaml", told, chunks, seed)
         except (RuntimeError, TimeoutError) as error:
             raise RuntimeError("\n".join((str(error), *lines[-LAST_LINES:]))) from error
@@ -147,7 +144,7 @@ def _observed(client: GraphClient, robot_file: Path, told: str, chunks: int, see
         answer = client.set_instruction(told)
         if not answer.success:
             raise RuntimeError(answer.message)
-        client.wait_until(enough, f"{chunks} chunks", PATIENCE_S + chunks)
+        client.wait_until(enough, f"{chunks} chunks", PATIENCE_S + 2.0 * chunks)
         client.set_instruction("")
         here.send("enough")
         sent: dict[str, int] = here.recv()
