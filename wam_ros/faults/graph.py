@@ -23,6 +23,8 @@ from wam_ros.transitions import Transitions
 
 #: Loading a model, and any other answer of a node, may take this long (s).
 PATIENCE_S = 120.0
+#: An answer that did not come within this time is asked for again (s).
+ANSWER_S = 10.0
 #: After a task was accepted the arm must move within this time (s).
 MOTION_S = 20.0
 
@@ -130,10 +132,18 @@ class FaultGraph:
     def end_task(self) -> None:
         """Cancel the task that runs, if one does."""
         task, self._task = self._task, None
-        if task is not None:
-            cancelled = task.cancel_goal_async()
-            self.client.wait_until(cancelled.done, "the cancellation")
-            self.client.result_of(task, PATIENCE_S)
+        if task is None:
+            return
+        for last in (False, True):
+            # A node that hung for longer than its lease is discovered anew: what it was asked meanwhile is lost.
+            try:
+                cancelled = task.cancel_goal_async()
+                self.client.wait_until(cancelled.done, "the cancellation", ANSWER_S)
+                self.client.result_of(task, ANSWER_S)
+                return
+            except TimeoutError:
+                if last:
+                    raise
 
     def result(self) -> RunTask.Result:
         """Wait for the end of the task that runs."""
