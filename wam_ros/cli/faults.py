@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from wam_core.errors import ContractError, look_up
-from wam_core.evaluation.fault_runs import Row, summarise
+from wam_core.evaluation.fault_runs import Finding, Row, summarise
 
 #: Kinds of limit in the table; the others are in --json.
 SHOWN = ("velocity", "acceleration", "jerk", "torque", "torque_rate", "tool_speed", "workspace", "measured_velocity")
@@ -48,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         look_up(FAULTS, name, "faults")
     own = Path(arguments.model).is_dir()
     options = Options(robot=arguments.robot, model=Options.model if own else arguments.model)
+    findings: list[Finding] = []
     arguments.log.parent.mkdir(parents=True, exist_ok=True)
     with arguments.log.open("w", buffering=1) as log:
         campaign = Campaign(
@@ -55,13 +56,13 @@ def run(arguments: argparse.Namespace) -> int:
             Path(arguments.model) if own else None,
             lambda line: print(line, file=log),
             lambda line: None if arguments.json else print(line, flush=True),
+            findings.append,
         )
         broken = ""
         try:
             campaign.run(names, tasks, arguments.points, arguments.seed)
         except (RuntimeError, TimeoutError, KeyboardInterrupt) as error:
             broken = f"ended before its end: {error or type(error).__name__}"
-    findings = campaign.findings
     by_fault = {name: [f for f in findings if f.fault == name] for name in names}
     rows = [summarise(name, found) for name, found in by_fault.items() if found]
     if arguments.json:

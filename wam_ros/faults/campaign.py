@@ -1,9 +1,14 @@
 """Every fault at its points of a task: inject, watch, judge, mend, and see the arm move again."""
 
+import multiprocessing
+import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from wam_core.errors import look_up
 from wam_core.evaluation.fault_runs import SETTLES_S, Finding, Point, judge, points
@@ -22,11 +27,14 @@ ON_ITS_WAY_S, QUIET_S = 0.5, 0.25
 
 
 class Campaign:
-    """Faults of one model and robot; ``findings`` are there as they come."""
+    """Faults of one model and robot."""
 
-    def __init__(self, options: Options, checkpoint: Path | None, show: Say, say: Say) -> None:
+    def __init__(
+        self, options: Options, checkpoint: Path | None, show: Say, say: Say, found: Callable[[Finding], None]
+    ) -> None:
+        """``show`` takes what nodes print, ``say`` what a person wants to read, ``found`` each finding as it comes."""
         self._options, self._checkpoint, self._show, self._say = options, checkpoint, show, say
-        self.findings: list[Finding] = []
+        self._found = found
 
     def run(self, names: Sequence[str], tasks: Sequence[str], count: int, seed: int) -> None:
         """``count`` points of each fault.
@@ -40,7 +48,28 @@ class Campaign:
             chosen = [(k, name, fault) for k, (name, fault) in enumerate(todo) if fault.layout == layout]
             left = [(name, fault, replace(p, seed=seed)) for k, name, fault in chosen
                     for p in points(tasks, count, seed + k)]  # fmt: skip
-            self._run_in(layout, left, tasks, seed)
+            run_in = self._run_in_own_process if LAYOUTS[layout].apart else self._run_in
+            run_in(layout, left, tasks, seed)
+
+    def _run_in_own_process(
+        self, layout: str, left: list[tuple[str, Fault, Point]], tasks: Sequence[str], seed: int
+    ) -> None:
+        """For a graph on networks of its own: Fast DDS remembers the interfaces that a process began with."""
+        spawn = multiprocessing.get_context("spawn")
+        told, tell = spawn.Pipe(duplex=False)
+        chosen = [(name, point) for name, _, point in left]
+        words = (self._options, self._checkpoint, layout, chosen, tuple(tasks), seed, tell)
+        child = spawn.Process(target=_run_alone, args=words)
+        child.start()
+        tell.close()
+        listeners: dict[str, Callable[[Any], object]] = {"show": self._show, "say": self._say, "found": self._found}
+        with suppress(EOFError):
+            while True:
+                kind, what = told.recv()
+                listeners[kind](what)
+        child.join()
+        if child.exitcode:
+            raise RuntimeError(f"{LAYOUTS[layout].about}: ended with {child.exitcode}")
 
     def _run_in(self, layout: str, left: list[tuple[str, Fault, Point]], tasks: Sequence[str], seed: int) -> None:
         """All that is ``left`` to do, in one graph while it comes back."""
@@ -56,9 +85,32 @@ class Campaign:
                 while left and back:
                     name, fault, point = left.pop(0)
                     finding = runner.run(name, fault, point, durations[point.task])
-                    self.findings.append(finding)
+                    self._found(finding)
                     self._say(_line(finding))
                     back = finding.back_s is not None
+
+
+def _run_alone(
+    options: Options,
+    checkpoint: Path | None,
+    layout: str,
+    chosen: list[tuple[str, Point]],
+    tasks: Sequence[str],
+    seed: int,
+    tell: Connection,
+) -> None:
+    """A part of a campaign in a process of its own, which tells the campaign of lines and findings."""
+    one_at_a_time = threading.Lock()  # each node's lines come in a thread of their own
+
+    def to(kind: str) -> Callable[[object], None]:
+        def send(what: object) -> None:
+            with one_at_a_time:
+                tell.send((kind, what))
+
+        return send
+
+    campaign = Campaign(options, checkpoint, to("show"), to("say"), to("found"))
+    campaign._run_in(layout, [(name, FAULTS[name], point) for name, point in chosen], tasks, seed)
 
 
 class Runner:
