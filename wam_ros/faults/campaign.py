@@ -161,5 +161,6 @@ def _line(finding: Finding) -> str:
         rest = f"reference at rest after {finding.rest_s:.3f} s, arm {finding.measured_rest_s:.3f}"
         rest += f", allowed {finding.allowed_s:.3f}"
     back = "not back" if finding.back_s is None else f"back in {finding.back_s:.1f} s"
+    gap = f"longest gap {1e3 * finding.gap_s:.0f} ms"
     where = f"{finding.fault:<20} {point.task} at {point.share:4.0%}{'' if finding.moving else ' (at rest)'}"
-    return "  ".join(filter(None, ("FAIL" if finding.problems else "ok  ", where, rest, back, *finding.problems)))
+    return "  ".join(filter(None, ("FAIL" if finding.problems else "ok  ", where, rest, gap, back, *finding.problems)))
