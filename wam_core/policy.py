@@ -93,7 +93,9 @@ class Policy:
         """``runtime``: of the checkpoint's model, eager if none is given; policies may share it. ``pictures``: lays out
         images, as OpenCV does if none is given."""
         preset = checkpoint.preset
-        self.checkpoint = checkpoint
+        self.runtime = runtime or Eager(checkpoint.model)
+        substrates = {name: s.computed(self.runtime.part) for name, s in checkpoint.substrates.items()}
+        self.checkpoint = replace(checkpoint, substrates=substrates)
         self.name = preset.name
         self.cameras = preset.layout.cameras
         needed = needed_senses(checkpoint.robot, preset.live_channels, preset.layout)
@@ -103,7 +105,6 @@ class Policy:
         self.steps = preset.steps
         self.seed = seed
         self.sequence = 0
-        self.runtime = runtime or Eager(checkpoint.model)
         self._geometry = Geometry(contract_of(checkpoint.robot), preset.layout) if preset.recovery else None
         self.pictures = pictures or PREPROCESSORS["opencv"](checkpoint.robot, preset.layout)
         self._memory = Memory(preset.memory)

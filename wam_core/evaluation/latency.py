@@ -115,10 +115,11 @@ def make_runner(preset: Preset, seed: int, way: str) -> Callable[[], Tensor]:
     torch.manual_seed(seed)
     robot = load_robot(preset.robot)
     seen = {g.content for g in preset.groups if g.source == "observed" and g.span != "past"}
-    substrates = build_substrates(preset, robot)
+    built = build_substrates(preset, robot)
     text = preset.published.text if preset.published else None
     model = WorldActionModel(model_spec(preset, robot, () if text else WORDS)).eval()
     runtime = RUNTIMES.get(way, Eager)(model)
+    substrates = {name: substrate.computed(runtime.part) for name, substrate in built.items()}
     image = np.random.default_rng(seed).integers(0, 256, (1, *preset.layout.size, 3), dtype=np.uint8)
     needed = needed_senses(robot, preset.live_channels, preset.layout)
     nothing = {s.name: np.zeros(shape, kind) for s in needed for shape, kind in [form(robot, s)]}

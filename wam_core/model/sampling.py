@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wam_core.model.generators.table import GENERATORS
-from wam_core.model.groups import Wiring
+from wam_core.model.groups import TokenGroup, Wiring
 from wam_core.model.situation import Situation
 from wam_core.model.trunk import KeyValue, followed
 
@@ -152,6 +152,8 @@ class _Sampler:
             x[n] = self._advance(n, features, said, *levels[n][before[n] - 1 : before[n] + 1])
             levels[n] = levels[n][before[n] :]
         written = self.reuse and len(stage) == 1 and all(maker.ordered for maker in makers.values())
+        if self._is_plain(groups, levels, written) and not given and not any(taps.values()):
+            return self.situation.runtime.descend(x, levels, self.text, self.cache)
         wanted = [n for n in groups if n in self.wanted] or list(groups)
         longest = max(len(levels[n]) for n in wanted)
         ended = {n for n in groups if n in self.wanted or (len(levels[n]) <= longest and not taps[n])}
@@ -179,6 +181,13 @@ class _Sampler:
         if written:
             self.cache = {n: layers for n, layers in self.cache.items() if n not in groups}
         return {**given, **{n: x[n] for n in ended}}
+
+    def _is_plain(self, groups: Mapping[str, TokenGroup], levels: Mapping[str, Sequence[float]], written: bool) -> bool:
+        """Whether nothing is known of ``groups`` but their noise, and all take as many steps, of all tokens at once."""
+        special = {*self.known, *self.begun, *(n for n, g in groups.items() if g.substrate in self.model.diffusers)}
+        ordered = any(GENERATORS[g.generator].ordered for g in groups.values())
+        even = len({len(one) for one in levels.values()}) == 1
+        return self.reuse and even and not (ordered or written or special & groups.keys())
 
     def _advance(self, name: str, x: Tensor, head: Tensor, now: float, following: float) -> Tensor:
         """The input of a group's next step, from this one and what its head says of it."""

@@ -1,7 +1,7 @@
 """What a future is made of: the interface between recorded scenes and the model's features."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -13,6 +13,7 @@ from wam_core.errors import ContractError
 from wam_core.model.enacting import Enactor
 from wam_core.model.lifting import Lift
 from wam_core.model.modalities import TokenShape
+from wam_core.model.runtimes.runtime import Compute
 from wam_core.preprocess.images import ImageLayout
 from wam_core.robot.body import Body
 from wam_core.robot.contract import RobotContract, contract_of
@@ -112,6 +113,11 @@ class Substrate(nn.Module, ABC):
         Args:
             rows: ``[M, 1]`` for the observed instant alone, or ``[M, 1 + instants]``, into ``scenes``.
         """
+
+    def computed(self, part: Callable[[Compute], Compute]) -> "Substrate":
+        """This substrate with what encodes the observed instant alone as ``part`` computes it; itself where there is
+        nothing of that kind."""
+        return self
 
     @abstractmethod
     def decode(self, present: Tensor, future: Tensor) -> NDArray[np.generic]:

@@ -1,5 +1,7 @@
 """Pixel latents: the future as latent frames of a video VAE (UniPi to Fast-WAM)."""
 
+from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +11,7 @@ from torch import Tensor
 
 from wam_core.errors import ContractError
 from wam_core.model.modalities import TokenShape
+from wam_core.model.runtimes.runtime import Compute
 from wam_core.preprocess.images import to_pixels
 from wam_core.substrates.patches import patchify, unpatchify
 from wam_core.substrates.substrate import Clip, Scenes, Substrate, SubstrateSpec, token_grid
@@ -55,9 +58,26 @@ class VideoLatent(Substrate):
         height, width = clip.layout.size
         self.field = (spec.latent_channels, height // SPACE_STRIDE, width // SPACE_STRIDE)
         self.vae = VideoVae(spec.vae)
+        self._computed: Compute | None = None
+
+    def computed(self, part: Callable[[Compute], Compute]) -> Substrate:
+        before = self._computed or self._present
+        if (found := part(before)) == before:
+            return self
+        other = copy(self)
+        other._computed = found
+        return other
+
+    def _present(self, images: Tensor) -> Tensor:
+        """uint8 ``[M, H, W*, 3]`` to features ``[M, N, F]``."""
+        features = self.vae.encoder(to_video(images[:, None])[:, :, 0])
+        return patchify(self.vae.normalise(self.vae.moments_of_features(features[:, None])[0]), self.spec.patch)
 
     @torch.no_grad()
     def encode(self, scenes: Scenes, rows: NDArray[np.int64]) -> Tensor:
+        if rows.shape[1] == 1:
+            seen = torch.from_numpy(scenes.images[rows[:, 0]])
+            return torch.cat([(self._computed or self._present)(part) for part in seen.split(PART)])
         used, where = np.unique(rows, return_inverse=True)
         images = torch.from_numpy(scenes.images[used])
         # A frame is in many clips: its convolutions run once, only the temporal mixing runs per clip.

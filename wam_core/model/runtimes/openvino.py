@@ -5,7 +5,7 @@ In float32, as eager: bfloat16, which OpenVINO prefers where a CPU has it, would
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from wam_core.errors import ContractError
-from wam_core.model.runtimes.runtime import Runtime
+from wam_core.model.runtimes.runtime import Compute, Runtime, descent
 from wam_core.model.trunk import KeyValue, Time
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class OpenVino(Runtime):
         self._openvino: Any = openvino
         self._core = openvino.Core()
         self._graphs: dict[tuple[object, ...], _Graph] = {}
+        self._parts: dict[Compute, _Part] = {}
 
     @torch.no_grad()
     def carry(
@@ -48,13 +49,7 @@ class OpenVino(Runtime):
         text: Mapping[str, Sequence[KeyValue]],
         cache: Mapping[str, Sequence[KeyValue]],
     ) -> tuple[dict[str, Tensor], dict[str, list[KeyValue]]]:
-        groups = self.model.wiring.groups
-        order = _Order(
-            groups=tuple(features),
-            experts=tuple(dict.fromkeys(groups[n].expert for n in features)),
-            seen=tuple(dict.fromkeys(s for n in features for s in groups[n].reads if s not in features)),
-            heads=tuple(n for n in features if groups[n].source == "generated"),
-        )
+        order = self._order(features)
         times = [self.time(n, levels[n]) for n in order.groups]
         stepped = [*(features[n] for n in order.groups), *(t.vector for t in times), *(_layers(t) for t in times)]
         key = (order, *(tuple(features[n].shape) for n in order.groups))
@@ -65,6 +60,38 @@ class OpenVino(Runtime):
         if order.heads:
             return dict(zip(order.heads, made, strict=True)), {}
         return {}, {n: list(zip(kv[0], kv[1], strict=True)) for n, kv in zip(order.groups, made, strict=True)}
+
+    @torch.no_grad()
+    def descend(
+        self,
+        x: Mapping[str, Tensor],
+        levels: Mapping[str, Sequence[float]],
+        text: Mapping[str, Sequence[KeyValue]],
+        cache: Mapping[str, Sequence[KeyValue]],
+    ) -> dict[str, Tensor]:
+        """One graph for all steps: from one to the next nothing leaves it, and noise levels are constants."""
+        order = self._order(x)
+        key = (order, *(tuple(x[n].shape) for n in order.groups), *(tuple(levels[n]) for n in order.groups))
+        stepped = [x[n] for n in order.groups]
+        if key not in self._graphs:
+            module = _Descent(self, order, {n: tuple(levels[n]) for n in order.groups})
+            self._graphs[key] = _Graph(self._compile(module, [*stepped, *_fixed(order, text, cache)]), len(stepped))
+        return dict(zip(order.groups, self._graphs[key](stepped, order, text, cache), strict=True))
+
+    def part(self, compute: Compute) -> Compute:
+        """One graph for each size of what is given; the same part twice is the same graph."""
+        if isinstance(compute, _Part):
+            return compute
+        return self._parts.setdefault(compute, _Part(self._compile, compute))
+
+    def _order(self, features: Mapping[str, Tensor]) -> _Order:
+        groups = self.model.wiring.groups
+        return _Order(
+            groups=tuple(features),
+            experts=tuple(dict.fromkeys(groups[n].expert for n in features)),
+            seen=tuple(dict.fromkeys(s for n in features for s in groups[n].reads if s not in features)),
+            heads=tuple(n for n in features if groups[n].source == "generated"),
+        )
 
     def _compile(self, module: nn.Module, example: Sequence[Tensor]) -> Any:
         """An inference request for inputs of these shapes."""
@@ -97,7 +124,7 @@ def _fixed(
 
 
 def _stacked(layers: Sequence[KeyValue]) -> Stacked:
-    return torch.stack([torch.stack([part[i] for part in layers]) for i in range(2)])
+    return torch.stack([part[i] for i in range(2) for part in layers]).unflatten(0, (2, -1))
 
 
 def _layers(time: Time) -> Tensor:
@@ -124,6 +151,51 @@ class _Pass(nn.Module):
         if o.heads:
             return tuple(heads[n] for n in o.heads)
         return tuple(_stacked(produced[n]) for n in o.groups)
+
+
+class _Descent(nn.Module):
+    """:meth:`Runtime.descend` with tensors in a row, for export."""
+
+    def __init__(self, runtime: Runtime, order: _Order, levels: Mapping[str, Sequence[float]]) -> None:
+        super().__init__()
+        self.model, self.order, self.levels = runtime.model, order, levels
+        self.times = [
+            {n: runtime.time(n, levels[n][i]) for n in order.groups} for i in range(len(levels[order.groups[0]]) - 1)
+        ]
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        o, rest, times = self.order, iter(inputs), iter(self.times)
+        x = {n: next(rest) for n in o.groups}
+        text, cache = ({n: _pairs(next(rest)) for n in names} for names in (o.experts, o.seen))
+        heads = lambda y, _: self.model.carry(y, next(times), text, cache)[0]  # noqa: E731
+        made = descent(self.model.wiring, heads, x, self.levels)
+        return tuple(made[n] for n in o.groups)
+
+
+class _Whole(nn.Module):
+    """A function as a module, for export; one of a module brings its weights."""
+
+    def __init__(self, compute: Compute) -> None:
+        super().__init__()
+        self.compute, self.owner = compute, getattr(compute, "__self__", None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.compute(x)
+
+
+class _Part:
+    """Something with one input and one output, compiled for each shape that it is given."""
+
+    def __init__(self, compile_module: Callable[[nn.Module, Sequence[Tensor]], Any], compute: Compute) -> None:
+        self._compile, self._module = compile_module, _Whole(compute)
+        self._requests: dict[tuple[int, ...], Any] = {}
+
+    def __call__(self, x: Tensor) -> Tensor:
+        shape = tuple(x.shape)
+        if shape not in self._requests:
+            self._requests[shape] = self._compile(self._module, [x])
+        made = self._requests[shape].infer([x.contiguous().numpy()], share_inputs=True)
+        return torch.from_numpy(made[0].copy())
 
 
 def _pairs(stacked: Stacked) -> list[KeyValue]:

@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
+from wam_core.model.generators.table import GENERATORS
+from wam_core.model.groups import Wiring
 from wam_core.model.trunk import KeyValue, Time
 
 if TYPE_CHECKING:
     from wam_core.model.wam import WorldActionModel
+
+
+Compute = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,23 @@ class Runtime(ABC):
             self._prompts = {instruction: Prompt(tokens, text)}
         return self._prompts[instruction]
 
+    def part(self, compute: Compute) -> Compute:
+        """Something outside the trunk, such as an image encoder, as this runtime computes it."""
+        return compute
+
+    def descend(
+        self,
+        x: Mapping[str, Tensor],
+        levels: Mapping[str, Sequence[float]],
+        text: Mapping[str, Sequence[KeyValue]],
+        cache: Mapping[str, Sequence[KeyValue]],
+    ) -> dict[str, Tensor]:
+        """Generated groups ``[B, N, F]`` that see each other's noise, from their first noise level to the last.
+
+        At every level but the last there is a pass, and a step of each group's generator; all groups have as many.
+        """
+        return descent(self.model.wiring, lambda y, now: self.carry(y, now, text, cache)[0], x, levels)
+
     def write(
         self,
         group: str,
@@ -92,3 +114,18 @@ class Runtime(ABC):
         Returns:
             Heads' outputs of the generated groups, and, of a pass without any, keys and values of all groups per layer.
         """
+
+
+def descent(
+    wiring: Wiring,
+    heads: Callable[[Mapping[str, Tensor], Mapping[str, float]], Mapping[str, Tensor]],
+    x: Mapping[str, Tensor],
+    levels: Mapping[str, Sequence[float]],
+) -> dict[str, Tensor]:
+    """See :meth:`Runtime.descend`; ``heads`` says what a pass gives for groups at one noise level each."""
+    x = dict(x)
+    for i in range(len(next(iter(levels.values()))) - 1):
+        said = heads(x, {n: levels[n][i] for n in x})
+        makers = {n: GENERATORS[wiring.groups[n].generator] for n in x}
+        x = {n: makers[n].advance(x[n], said[n], levels[n][i], levels[n][i + 1]) for n in x}
+    return x
