@@ -47,7 +47,7 @@ class InferenceNode(LifecycleNode):
         self._policy: Policy | None = None
         self._instruction = ""
         self._stopped = ""
-        self._active = False
+        self._active = self._has_images = False
         self._wake = threading.Condition()
         self._model_lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -138,6 +138,7 @@ class InferenceNode(LifecycleNode):
 
     def _notify(self) -> None:
         with self._wake:
+            self._has_images = True
             self._wake.notify()
 
     def _load(self, model: str) -> Policy:
@@ -156,8 +157,8 @@ class InferenceNode(LifecycleNode):
 
     def _run(self) -> None:
         while self._active:
-            self._await_images()
             try:
+                self._await_images()
                 with self._model_lock:
                     self._look(self._instruction)
                 self._problem = ""
@@ -170,9 +171,14 @@ class InferenceNode(LifecycleNode):
         """Return with the next images, or when they are late. What else comes meanwhile is read, so that they need not
         wait for that."""
         late_s = time.monotonic() + self._robot.staleness.image_s
-        with self._wake:
-            while not self._wake.wait(timeout=READ_S) and time.monotonic() < late_s:
-                self._sensors.read_queues()
+        self._has_images = False
+        while self._active and not self._has_images and time.monotonic() < late_s:
+            with self._wake:
+                if not self._has_images:
+                    self._wake.wait(timeout=READ_S)
+            if not self._has_images:
+                with self._model_lock:  # another model may be taken into use, and its sensors
+                    self._sensors.read_queues()
 
     def _fail(self, problem: str) -> None:
         self._problem = problem
