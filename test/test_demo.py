@@ -85,7 +85,8 @@ def test_an_interrupted_demo_leaves_nothing_running(checkpoint: Path, tmp_path: 
             break
     time.sleep(1.0)
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 130, said
     assert nodes_of(tmp_path) == []
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext, suppress
 from types import TracebackType
 from typing import Any
 
@@ -59,9 +60,11 @@ class GraphClient:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._tasks.destroy()
-        self._executor.shutdown()
-        self.node.destroy_node()
+        # Ctrl-C in the middle of a wait leaves things that cannot be taken down in order; it must come out all the same.
+        with nullcontext() if error is None else suppress(RuntimeError):
+            self._tasks.destroy()
+            self._executor.shutdown()
+            self.node.destroy_node()
         self._context.try_shutdown()
 
     def listen(self, kind: type, topic: str, heard: Callable[[Any], None], qos: QoSProfile = RELIABLE) -> None:
