@@ -60,7 +60,7 @@ class GraphClient:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Ctrl-C in the middle of a wait leaves things that cannot be taken down in order; it must come out nevertheless.
+        # Ctrl-C in the middle of a wait leaves what cannot be taken down in order, and must come out nevertheless.
         with nullcontext() if error is None else suppress(RuntimeError):
             self._tasks.destroy()
             self._executor.shutdown()
