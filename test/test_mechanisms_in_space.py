@@ -14,6 +14,7 @@ from tiny import WORDS, tiny_checkpoint, tiny_model, tiny_preset
 
 from wam_core.anatomy import classify
 from wam_core.contract import ActionChunk, Future, Observation
+from wam_core.dial import Dial
 from wam_core.errors import ContractError
 from wam_core.model import sampling
 from wam_core.model.lifting import PointTokens
@@ -76,7 +77,7 @@ def test_x_wam_finishes_the_action_while_the_video_is_on_its_way_and_lets_that_g
 def test_a_policy_lets_the_video_go_on_that_its_chunk_was_made_with(monkeypatch: pytest.MonkeyPatch) -> None:
     """The future that was shown was begun anew, and was not the one that the action had been made with."""
     policy = Policy(tiny_checkpoint("x_wam"), seed=0)
-    policy.steps = 10
+    policy.dial = Dial(10)
     policy.act(observation())
     thought = policy._thought
     assert thought is not None and thought.standing["future"].passes == 4

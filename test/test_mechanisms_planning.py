@@ -14,6 +14,7 @@ from tiny import INSTRUCTIONS, PARTS, tiny_checkpoint, tiny_senses
 
 from wam_core.contract import Observation
 from wam_core.data.statistics import column_statistics
+from wam_core.dial import Dial
 from wam_core.errors import ContractError
 from wam_core.model import sampling
 from wam_core.model.groups import Wiring
@@ -177,7 +178,7 @@ def test_alp_3d_shows_each_action_what_is_remembered_of_where_it_leads(monkeypat
     depth = np.full((1, *c.preset.layout.size), 0.6, np.float32)
     scenes = Scenes(image[None], {"proprioception": pose[None], "depth": depth})
     memory = substrate.seen(substrate.nothing, scenes, 0)
-    world = model_world(c, Eager(c.model), 3, scenes, TASK, memory)
+    world = model_world(c, Eager(c.model), Dial(3), scenes, TASK, memory)
     shown: list[torch.Tensor] = []
     generate = sampling.generate
 
@@ -193,7 +194,7 @@ def test_alp_3d_shows_each_action_what_is_remembered_of_where_it_leads(monkeypat
     assert np.abs(ways[1] - ways[0]).max() > 0.01
     expected = torch.stack([substrate.views(memory, way) for way in ways])
     assert torch.equal(shown[-1], expected) and not torch.equal(expected[0], expected[1])
-    blind = model_world(c, Eager(c.model), 3, scenes, TASK, substrate.nothing)
+    blind = model_world(c, Eager(c.model), Dial(3), scenes, TASK, substrate.nothing)
     second = blind.generate(("future",), torch.Generator().manual_seed(0), 2, given={ACTION: actions})["future"]
     assert not torch.equal(first, second), "the rollout depends on what is remembered"
     assert len(world.generate((ACTION,), torch.Generator())[ACTION]) == 1 and shown[-1] is None, "the prior does not"

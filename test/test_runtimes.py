@@ -22,6 +22,7 @@ from wam_core.model.runtimes.eager import Eager
 from wam_core.model.runtimes.int8 import is_held
 from wam_core.model.runtimes.runtime import Runtime
 from wam_core.model.runtimes.table import RUNTIMES
+from wam_core.model.sampling import NONE, Shortcuts
 from wam_core.model.situation import Situation
 from wam_core.model.wam import WorldActionModel
 from wam_core.paths import share_path
@@ -96,9 +97,12 @@ def same_model(runtime: Callable[[WorldActionModel], Runtime], name: str) -> Non
                 2 + seed,
                 torch.Generator().manual_seed(seed),
                 samples=samples,
+                shortcuts=shortcuts,
             )
             for way in (Eager(exported.model), exported)
+            for shortcuts in (NONE, Shortcuts(lead="action", every=2))
         ]
+        made = [{**some, **{f"{n}, reused": x for n, x in reused.items()}} for some, reused in (made[:2], made[2:])]
         assert set(made[0]) == set(made[1])
         for key, value in made[0].items():
             assert (value - made[1][key]).abs().max() < ERROR, key

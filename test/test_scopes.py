@@ -10,6 +10,7 @@ from test_policy import observation
 from tiny import INSTRUCTIONS, tiny_checkpoint, tiny_model
 from torch import nn
 
+from wam_core.dial import Dial
 from wam_core.model import sampling
 from wam_core.model.groups import TokenGroup, Wiring
 from wam_core.model.runtimes.eager import Eager
@@ -94,10 +95,10 @@ def test_nothing_outlives_its_scope() -> None:
     policy = Policy(tiny_checkpoint(), seed=0)
     for sequence, seen in enumerate(following):
         fresh = Policy(tiny_checkpoint(), seed=0)
-        fresh.sequence, fresh.steps = sequence, policy.steps
+        fresh.sequence, fresh.dial = sequence, policy.dial
         assert np.array_equal(policy.act(seen).values, fresh.act(seen).values)
         assert np.array_equal(policy.imagine()[0].values, fresh.imagine()[0].values)
-        policy.steps += 1
+        policy.dial = Dial(4 + sequence)
 
 
 def test_only_what_the_observation_decides_is_kept_for_it() -> None:

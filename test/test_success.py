@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tiny_checkpoint import make_tiny_checkpoint
 
+from wam_core.dial import Dial
 from wam_core.errors import ContractError
 from wam_core.evaluation.success import Trial, run_trial
 
@@ -15,7 +16,8 @@ def test_a_trial_depends_on_its_seed_alone(tmp_path: Path) -> None:
     noise than the run they are compared with."""
     model = str(make_tiny_checkpoint(tmp_path, spread=0.06))
     first, other = (
-        Trial(model, "panda_cell", "reach", seed, "none", "raycast", 100, "real_time_chunking", 1) for seed in (0, 1)
+        Trial(model, "panda_cell", "reach", seed, "none", "raycast", 100, "real_time_chunking", Dial(1))
+        for seed in (0, 1)
     )
     result = run_trial(first)
     run_trial(other)

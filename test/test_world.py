@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny import INSTRUCTIONS, tiny_checkpoint
 
+from wam_core.dial import Dial
 from wam_core.errors import ContractError
 from wam_core.model.runtimes.eager import Eager
 from wam_core.model.sampling import Known
@@ -24,7 +25,7 @@ def some_world(name: str = "dreamavoid", many: int = 1) -> ModelWorld:
     c = tiny_checkpoint(name)
     images = np.random.default_rng(0).integers(0, 255, (many, *c.preset.layout.size, 3), dtype=np.uint8)
     scenes = Scenes(images, {"proprioception": np.zeros((many, len(c.robot.proprioception)))})
-    return model_world(c, Eager(c.model), c.preset.steps, scenes, INSTRUCTIONS[0])
+    return model_world(c, Eager(c.model), Dial(), scenes, INSTRUCTIONS[0])
 
 
 def test_a_future_goes_on_from_the_end_of_a_future() -> None:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wam_core.contract import ActionChunk
+from wam_core.contract import ActionChunk, Future
 from wam_core.errors import look_up
 from wam_core.model.groups import TokenGroup
 from wam_core.model.sampling import Standing
@@ -53,6 +53,13 @@ class Thought:
         if group.name not in self._decoded:
             self._decoded[group.name] = self.world.shown(group, self.features(group))[0]
         return self._decoded[group.name]
+
+    def future(self, group: TokenGroup) -> Future:
+        """A generated group as it is shown, as far as it was imagined."""
+        c, values = self.world.checkpoint, self.shown(group)
+        horizon = self.world.dial.imagined_horizon or c.preset.horizon
+        step_ns, shows = horizon * c.robot.step_ns // len(values), c.preset.substrates[group.substrate].shows
+        return Future(self.stamp_ns, shows, step_ns, values, c.preset.layout.regions, self.sequence)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wam_core.continuation import overlap
 from wam_core.contract import ActionChunk, Committed, FloatArray, Future, Observation, check_finite
 from wam_core.course import ModelCourse, Thought
+from wam_core.dial import Dial, check_dial
 from wam_core.errors import ContractError, look_up
 from wam_core.memory import Memory
 from wam_core.model.groups import TokenGroup
@@ -32,9 +32,9 @@ from wam_core.robot.contract import RobotContract, contract_of
 from wam_core.robot.geometry import Geometry
 from wam_core.scene_memory import SceneMemory
 from wam_core.substrates.substrate import Scenes
-from wam_core.training.batches import chunk_features, chunk_values
+from wam_core.training.batches import chunk_values
 from wam_core.training.checkpoint import Checkpoint, load_checkpoint
-from wam_core.world import ModelWorld, model_world, scene_viewer, sub_instructions
+from wam_core.world import ModelWorld, known_steps, model_world, scene_viewer, sub_instructions
 
 #: Passes until the speed is that of all later ones: kernels are chosen in the first, memory has grown after the second.
 WARM_UPS = 2
@@ -82,7 +82,8 @@ class Policy:
     Attributes:
         name: the preset. cameras: images it looks at, in order. senses: names of what it needs beside them.
         horizon, replan_steps: in chunk steps.
-        steps: denoising steps, may be changed at run time.
+        dial: how much the chunks from the next one on may cost; a chunk and its futures go by the one that it was begun
+            with.
         seed, sequence: the number of the next chunk; the two together decide its noise.
         pictures: lays out the cameras' images.
     """
@@ -102,7 +103,7 @@ class Policy:
         self.senses = tuple(sense.name for sense in needed)
         self.horizon = preset.horizon
         self.replan_steps = preset.replan_steps
-        self.steps = preset.steps
+        self._dial = Dial()
         self.seed = seed
         self.sequence = 0
         self._geometry = Geometry(contract_of(checkpoint.robot), preset.layout) if preset.recovery else None
@@ -113,6 +114,16 @@ class Policy:
         self._thought: Thought | None = None
         self._chunk: ActionChunk | None = None
         self._current: ActionChunk | None = None
+
+    @property
+    def dial(self) -> Dial:
+        return self._dial
+
+    @dial.setter
+    def dial(self, dial: Dial) -> None:
+        """Raises :class:`ContractError` for what the preset does not have."""
+        check_dial(dial, self.checkpoint.preset)
+        self._dial = dial
 
     def check_instruction(self, instruction: str) -> None:
         """Raise :class:`ContractError` naming the first word the model does not know, or the tasks of which its planner
@@ -147,7 +158,7 @@ class Policy:
         c = self.checkpoint
         check_finite("observation.proprioception", observation.proprioception)
         start_ns = observation.stamp_ns + c.robot.step_ns
-        known = {} if committed is None else {ACTION: self._known(committed, start_ns, observation.proprioception)}
+        known = {} if committed is None else {ACTION: known_steps(c, committed, start_ns, observation.proprioception)}
         world = self._world(observation.stamp_ns, self._scenes(observation), observation.instruction, known)
         thought = self._think(observation.stamp_ns, world)
         motion = self._motion(world, thought.generated, observation.proprioception)
@@ -209,13 +220,13 @@ class Policy:
 
     def _futures(self, thought: Thought) -> tuple[Future, ...]:
         groups = self.checkpoint.preset.futures()
-        futures = [self._future(thought, group) for group in groups]
+        futures = [thought.future(group) for group in groups]
         return (*futures, *(f for group in groups for f in self._recalled(thought, group)))
 
     def _world(self, stamp_ns: int, scenes: Scenes, instruction: str, known: Mapping[str, Known]) -> ModelWorld:
         """What the cameras see and saw, the robot's own numbers and what it is told."""
         remembered = self._remembered(stamp_ns, scenes, instruction)
-        world = model_world(self.checkpoint, self.runtime, self.steps, scenes, instruction, remembered)
+        world = model_world(self.checkpoint, self.runtime, self.dial, scenes, instruction, remembered)
         past = self._memory.past(stamp_ns, instruction, world.present()) if self._memory.length else {}
         return replace(world, observed={**world.observed, **{(n, "past"): x for n, x in past.items()}}, known=known)
 
@@ -283,26 +294,6 @@ class Policy:
         )
         self.sequence += 1
         return self._current
-
-    def _known(self, committed: Committed, start_ns: int, proprioception: FloatArray) -> Known:
-        """What the chunk in progress says about a chunk that begins at ``start_ns``, as the model's features."""
-        c, chunk = self.checkpoint, committed.chunk
-        if c.preset.recovery:
-            raise ContractError("committed", chunk.sequence, "none: what is recovered begins where the arm is measured")
-        if (chunk.space, chunk.names) != (c.robot.action.space, c.robot.action.names):
-            expected = f"{c.robot.action.space} of {', '.join(c.robot.action.names)}"
-            raise ContractError("committed.chunk", f"{chunk.space} of {', '.join(chunk.names)}", expected)
-        check_finite("committed.chunk.values", chunk.values)
-        due_ns = start_ns + np.arange(c.preset.horizon, dtype=np.int64) * c.robot.step_ns
-        before = overlap(committed, due_ns)
-        features = chunk_features(c.robot, c.statistics["action"], before.values, proprioception)
-        return Known(features[None], torch.from_numpy(before.weights).float()[None, :, None])
-
-    def _future(self, thought: Thought, group: TokenGroup) -> Future:
-        preset, values = self.checkpoint.preset, thought.shown(group)
-        step_ns = preset.horizon * self.checkpoint.robot.step_ns // len(values)
-        shows = preset.substrates[group.substrate].shows
-        return Future(thought.stamp_ns, shows, step_ns, values, preset.layout.regions, thought.sequence)
 
     def _recalled(self, thought: Thought, group: TokenGroup) -> Iterator[Future]:
         """What predicted features are most like, if any were predicted and anything was seen."""

@@ -95,7 +95,7 @@ def model_record(policy: Policy, folder: Path, threads: int) -> ModelRecord:
         digest=checkpoint_digest(folder),
         preset=(folder / "preset.yaml").read_text(),
         seed=policy.seed,
-        steps=policy.steps,
+        steps=policy.dial.denoising_steps or policy.checkpoint.preset.steps,
         threads=threads,
         versions={name: version(name) for name in (*PACKAGES, policy.runtime.package) if name},
     )

@@ -9,12 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wam_core.contract import FloatArray
+from wam_core.continuation import overlap
+from wam_core.contract import Committed, FloatArray, check_finite
+from wam_core.dial import Dial, shortcuts
 from wam_core.errors import ContractError, look_up
 from wam_core.model import sampling
 from wam_core.model.groups import TokenGroup
 from wam_core.model.runtimes.runtime import Runtime
-from wam_core.model.sampling import Known, Standing
+from wam_core.model.sampling import Known, Shortcuts, Standing
 from wam_core.model.situation import Situation
 from wam_core.model.wam import Content
 from wam_core.preset import ACTION
@@ -22,7 +24,7 @@ from wam_core.scene_memory import SceneMemory
 from wam_core.substrates.scene_view import SceneView
 from wam_core.substrates.substrate import Scenes
 from wam_core.training.augment import exchange_between, exchanged
-from wam_core.training.batches import chunk_values, normalised
+from wam_core.training.batches import chunk_features, chunk_values, normalised
 from wam_core.training.checkpoint import Checkpoint
 
 
@@ -31,7 +33,7 @@ class ModelWorld:
     """A checkpoint's model in B situations; see :class:`wam_core.planners.planner.World`.
 
     Attributes:
-        steps: denoising steps, where a group names none of its own.
+        dial: how much may be computed.
         scenes: what is seen, one row for each situation.
         observed: (substrate, span) -> features ``[B, N, F]``.
         known: what generated groups go on from.
@@ -40,7 +42,7 @@ class ModelWorld:
 
     checkpoint: Checkpoint
     runtime: Runtime
-    steps: int
+    dial: Dial
     scenes: Scenes
     instruction: str
     observed: Mapping[Content, Tensor]
@@ -75,7 +77,14 @@ class ModelWorld:
         begun: Mapping[str, Standing] | None = None,
     ) -> dict[str, Tensor]:
         held = {name: self._held(name, value) for name, value in (given or {}).items()}
-        ahead, sample = self, partial(sampling.generate, steps=self.steps, rng=rng, known=self.known, begun=begun)
+        ahead, sample = self, partial(
+            sampling.generate,
+            steps=self._steps,
+            rng=rng,
+            known=self.known,
+            begun=begun,
+            shortcuts=self._shortcuts,
+        )
         if self._looks_ahead(outputs):
             if ACTION not in held:
                 held |= sample(self.situation, (ACTION,), given=held, samples=candidates)
@@ -102,7 +111,15 @@ class ModelWorld:
 
     def begin(self, outputs: tuple[str, ...], rng: torch.Generator) -> tuple[dict[str, Tensor], dict[str, Standing]]:
         """What :meth:`generate` gives, and where those groups stand that take more steps than ``outputs`` do."""
-        return sampling.begin(self.situation, outputs, self.steps, rng, self.known)
+        return sampling.begin(self.situation, outputs, self._steps, rng, self.known, self._shortcuts)
+
+    @property
+    def _steps(self) -> int:
+        return self.dial.denoising_steps or self.checkpoint.preset.steps
+
+    @cached_property
+    def _shortcuts(self) -> Shortcuts:
+        return shortcuts(self.dial, self.checkpoint.preset)
 
     def _held(self, name: str, value: Tensor) -> Tensor:
         if name not in self.known:
@@ -130,7 +147,7 @@ class ModelWorld:
         frames = self.shown(pictured[0], made[pictured[0].name])
         reached = self.course(made[ACTION])[:, -1]
         ends = Scenes(np.ascontiguousarray(frames[:, -1], np.uint8), {"proprioception": reached})
-        return model_world(c, self.runtime, self.steps, ends, self.instruction, self.remembered)
+        return model_world(c, self.runtime, self.dial, ends, self.instruction, self.remembered)
 
     def course(self, action: Tensor) -> FloatArray:
         """Proprioception ``[B, horizon, D]`` where the steps of chunks ``[B, N, F]`` lead."""
@@ -162,7 +179,7 @@ def sub_instructions(checkpoint: Checkpoint, task: str) -> tuple[str, ...]:
 def model_world(
     checkpoint: Checkpoint,
     runtime: Runtime,
-    steps: int,
+    dial: Dial,
     scenes: Scenes,
     instruction: str,
     remembered: SceneMemory | None = None,
@@ -171,7 +188,26 @@ def model_world(
     names = sorted({g.substrate for g in checkpoint.preset.groups if g.source == "observed" and g.span != "future"})
     rows = _rows(scenes)
     observed = {(name, "present"): checkpoint.substrates[name].encode(scenes, rows) for name in names}
-    return ModelWorld(checkpoint, runtime, steps, scenes, instruction, observed, remembered=remembered)
+    return ModelWorld(checkpoint, runtime, dial, scenes, instruction, observed, remembered=remembered)
+
+
+def known_steps(checkpoint: Checkpoint, committed: Committed, start_ns: int, proprioception: FloatArray) -> Known:
+    """What the chunk in progress says about a chunk that begins at ``start_ns``, as the model's features.
+
+    Raises:
+        ContractError: it is a chunk of other columns, or the model reads chunks off futures.
+    """
+    c, chunk = checkpoint, committed.chunk
+    if c.preset.recovery:
+        raise ContractError("committed", chunk.sequence, "none: what is recovered begins where the arm is measured")
+    if (chunk.space, chunk.names) != (c.robot.action.space, c.robot.action.names):
+        expected = f"{c.robot.action.space} of {', '.join(c.robot.action.names)}"
+        raise ContractError("committed.chunk", f"{chunk.space} of {', '.join(chunk.names)}", expected)
+    check_finite("committed.chunk.values", chunk.values)
+    due_ns = start_ns + np.arange(c.preset.horizon, dtype=np.int64) * c.robot.step_ns
+    before = overlap(committed, due_ns)
+    features = chunk_features(c.robot, c.statistics["action"], before.values, proprioception)
+    return Known(features[None], torch.from_numpy(before.weights).float()[None, :, None])
 
 
 def scene_viewer(checkpoint: Checkpoint) -> tuple[str, SceneView] | None:

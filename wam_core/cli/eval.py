@@ -15,6 +15,7 @@ from wam_core.cell.tasks import TASKS
 from wam_core.cell.variations import VARIATIONS
 from wam_core.continuation import CONTINUATIONS
 from wam_core.data.training_set import load_frames
+from wam_core.dial import Dial, check_dial
 from wam_core.errors import ContractError, look_up
 from wam_core.evaluation.demonstrations import record_demonstration
 from wam_core.evaluation.futures import score_futures
@@ -26,6 +27,7 @@ from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.policy import checkpoint_folder, load_policy
 from wam_core.preprocess.senses import needed_senses
 from wam_core.robot.contract import load_robot
+from wam_core.training.checkpoint import load_checkpoint
 from wam_core.training.pictures import save_future_picture
 
 #: Demonstrations are collected from seed 100000 on, held-out ones for futures from here on.
@@ -46,7 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--picture", type=Path, help="with --futures: <name>_<task>.png, recorded above imagined")
     parser.add_argument("--delay-ms", type=int, default=100, help="inference delay that episodes imitate")
     parser.add_argument("--seam", default="none", choices=CONTINUATIONS, help="how chunks go on from each other")
-    parser.add_argument("--steps", type=int, default=0, help="denoising steps, 0 for the preset's")
+    parser.add_argument("--denoising-steps", type=int, default=0, help="0: as the preset says")
+    parser.add_argument("--imagined-horizon", type=int, default=0, help="chunk steps that futures reach, 0: all")
+    once = "denoising steps that what is denoised beside the chunk is computed once for"
+    parser.add_argument("--cache-reuse", type=int, default=1, help=once)
     parser.add_argument("--runtime", default="eager", choices=tuple(RUNTIMES), help="how the model is computed")
     parser.add_argument("--renderer", default="auto")
     parser.add_argument("--jobs", type=int, default=2)
@@ -60,13 +65,16 @@ def run(arguments: argparse.Namespace) -> int:
         look_up(TASKS, task, "tasks")
     if arguments.futures and arguments.variation != "none":
         raise ContractError("variation", arguments.variation, "none with --futures: recordings are never varied")
-    report = _futures(arguments, tasks) if arguments.futures else _success(arguments, tasks)
+    dial = Dial(arguments.denoising_steps, arguments.imagined_horizon, arguments.cache_reuse)
+    if arguments.futures and dial != Dial():
+        raise ContractError("dial", str(dial), f"{Dial()} with --futures: whole futures are scored")
+    report = _futures(arguments, tasks) if arguments.futures else _success(arguments, tasks, dial)
     print(json.dumps(report, indent=1) if arguments.json else _table(report))
     return 0
 
 
-def _success(arguments: argparse.Namespace, tasks: tuple[str, ...]) -> dict[str, object]:
-    checkpoint_folder(arguments.model)
+def _success(arguments: argparse.Namespace, tasks: tuple[str, ...], dial: Dial) -> dict[str, object]:
+    check_dial(dial, load_checkpoint(checkpoint_folder(arguments.model)).preset)
     control = "blind" if arguments.blind else "shuffle_instruction" if arguments.shuffle_instruction else "none"
     trials = [
         Trial(
@@ -78,7 +86,7 @@ def _success(arguments: argparse.Namespace, tasks: tuple[str, ...]) -> dict[str,
             arguments.renderer,
             arguments.delay_ms,
             arguments.seam,
-            arguments.steps,
+            dial,
             arguments.runtime,
             arguments.variation,
         )

@@ -17,6 +17,7 @@ from wam_core.data.predictions import action_chunk, nanoseconds, predicted_futur
 from wam_core.data.reader import read_sense
 from wam_core.data.recorder import MODEL_RECORD
 from wam_core.data.recording import RecordedMessage, Recording, recorded_contract
+from wam_core.dial import Dial
 from wam_core.errors import ContractError
 from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.policy import Policy, checkpoint_folder, load_policy
@@ -100,7 +101,8 @@ def _load(record: ModelRecord, model: str, robot: RobotContract) -> tuple[Policy
     folder = checkpoint_folder(model or (record.checkpoint if Path(record.checkpoint).is_dir() else record.name))
     runtime = next((name for name, kind in RUNTIMES.items() if kind.package in record.versions), "eager")
     policy = load_policy(str(folder), robot, record.seed, runtime)
-    policy.steps = record.steps
+    preset = policy.checkpoint.preset
+    policy.dial = Dial(0 if record.steps == preset.steps else record.steps)
     digest = checkpoint_digest(folder)
     differences = [] if digest == record.digest else [f"checkpoint {digest[:12]}, recorded {record.digest[:12]}"]
     if record.versions.get("torch") != version("torch"):

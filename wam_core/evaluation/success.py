@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from wam_core.cell.cell import Cell
+from wam_core.dial import Dial
 from wam_core.evaluation.continuing import Continuable, ContinuingPolicy
 from wam_core.evaluation.controls import BlindPolicy, ShuffledInstruction
 from wam_core.evaluation.rollout import EpisodeResult, run_episode
@@ -31,7 +32,7 @@ class Trial:
     renderer: str
     delay_ms: int
     continuation: str
-    steps: int
+    dial: Dial = Dial()
     runtime: str = "eager"
     variation: str = "none"
 
@@ -60,7 +61,7 @@ def run_trial(trial: Trial) -> EpisodeResult:
     # A policy of its own: the noise of a trial depends on its seed, not on what this process ran before.
     loaded = _policy(trial.model, trial.robot, trial.runtime)
     policy = Policy(loaded.checkpoint, trial.seed, loaded.runtime)
-    policy.steps = trial.steps or policy.steps
+    policy.dial = trial.dial
     delay_ns = trial.delay_ms * 1_000_000
     acting = ContinuingPolicy(CONTROLS[trial.control](policy, trial.seed), trial.continuation, delay_ns)
     executor = Executor(cell.robot)

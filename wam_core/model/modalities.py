@@ -55,7 +55,7 @@ class Embedding(nn.Module, ABC):
 
     @abstractmethod
     def embed(self, features: Tensor, span: str) -> Tensor:
-        """Features to tokens."""
+        """Features to tokens, of all frames of the span or of the first ones."""
 
     @abstractmethod
     def positions(self, span: str) -> Tensor:
@@ -134,7 +134,7 @@ class SequenceModality(Modality):
     def embed(self, features: Tensor, span: str) -> Tensor:
         frames = self.shape.frames(span)
         first = self.shape.past + frames.start
-        return self.encoder(features) + self.places[first : first + len(frames)]
+        return self.encoder(features) + self.places[first : first + features.shape[1]]
 
     def head(self, tokens: Tensor, time: Tensor) -> Tensor:
         return self.out(tokens)

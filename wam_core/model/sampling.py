@@ -1,6 +1,7 @@
 """Sampling a wiring: stage after stage, each denoised on the keys and values of what no longer changes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -29,6 +30,25 @@ class Standing(NamedTuple):
     passes: int
 
 
+class Shortcuts(NamedTuple):
+    """What a call leaves out of what it could compute.
+
+    Attributes:
+        tokens: group -> how many of its first tokens are generated; all of those that are not named.
+        lead: the group of which no step is left out.
+        every: groups that are denoised beside ``lead`` have a pass in each so manieth step. In the steps between,
+            ``lead`` sees their keys and values of that pass, and they go on as their heads said there.
+    """
+
+    tokens: Mapping[str, int] = MappingProxyType({})
+    lead: str = ""
+    every: int = 1
+
+
+#: Everything is computed.
+NONE = Shortcuts()
+
+
 @torch.no_grad()
 def generate(
     situation: Situation,
@@ -40,6 +60,7 @@ def generate(
     samples: int = 0,
     reuse: bool = True,
     begun: Mapping[str, Standing] | None = None,
+    shortcuts: Shortcuts = NONE,
 ) -> dict[str, Tensor]:
     """See :meth:`WorldActionModel.generate`.
 
@@ -48,7 +69,7 @@ def generate(
         begun: groups that go on from where an earlier call left them.
     """
     samples = samples or len(situation.context)
-    asked = (tuple(outputs), steps, rng, given or {}, known or {}, samples, reuse, begun or {})
+    asked = (tuple(outputs), steps, rng, given or {}, known or {}, samples, reuse, begun or {}, shortcuts)
     return _Sampler(situation, *asked).run()
 
 
@@ -59,9 +80,11 @@ def begin(
     steps: int,
     rng: torch.Generator,
     known: Mapping[str, Known] | None = None,
+    shortcuts: Shortcuts = NONE,
 ) -> tuple[dict[str, Tensor], dict[str, Standing]]:
     """:func:`generate`, and where those groups stand that were begun for ``outputs`` and take more steps than they."""
-    sampler = _Sampler(situation, tuple(outputs), steps, rng, {}, known or {}, len(situation.context), True, {})
+    samples = len(situation.context)
+    sampler = _Sampler(situation, tuple(outputs), steps, rng, {}, known or {}, samples, True, {}, shortcuts)
     return sampler.run(), sampler.standing
 
 
@@ -79,8 +102,9 @@ class _Sampler:
         samples: int,
         reuse: bool,
         begun: Mapping[str, Standing],
+        shortcuts: Shortcuts,
     ) -> None:
-        self.situation, self.outputs, self.steps = situation, outputs, steps
+        self.situation, self.outputs, self.steps, self.shortcuts = situation, outputs, steps, shortcuts
         self.given, self.known, self.samples, self.reuse, self.begun = given, known, samples, reuse, begun
         self.standing: dict[str, Standing] = {}
         self.model = situation.runtime.model
@@ -93,6 +117,8 @@ class _Sampler:
             for name, own in split(rng, self.wiring.groups).items()
             if (name in self.names or not reuse) and self.wiring.groups[name].source in ("generated", "enacted")
         }
+        # Of all tokens first, so that those of a future that reaches less far have the noise that they had.
+        self.noise |= {n: self.noise[n][:, :count] for n, count in shortcuts.tokens.items() if n in self.noise}
         waiting = set(self.names) - set(self.wiring.given(self.names))
         self.values = {
             n: situation.observed[self.wiring.groups[n].content].expand(samples, -1, -1)
@@ -136,7 +162,7 @@ class _Sampler:
         fresh = {n: self.values[n] for n in ready if n not in self.cache}
         if fresh:
             levels = {n: self.wiring.groups[n].level for n in fresh}
-            produced = self.situation.runtime.carry(fresh, levels, self.text, self.cache)[1]
+            produced = self.situation.runtime.carry(fresh, levels, self.text, self.cache, fresh)[1]
             self.cache = {**self.cache, **produced}
 
     def _denoise(self, stage: tuple[str, ...], given: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -152,8 +178,14 @@ class _Sampler:
             x[n] = self._advance(n, features, said, *levels[n][before[n] - 1 : before[n] + 1])
             levels[n] = levels[n][before[n] :]
         written = self.reuse and len(stage) == 1 and all(maker.ordered for maker in makers.values())
-        if self._is_plain(groups, levels, written) and not given and not any(taps.values()):
+        lead = self.shortcuts.lead
+        every = self.shortcuts.every if self.reuse and lead in groups and len(stage) > 1 else 1
+        plain = every == 1 and not given and not any(taps.values())
+        if plain and self._is_plain(groups, levels, written):
             return self.situation.runtime.descend(x, levels, self.text, self.cache)
+        beside = [n for n in stage if n != lead] if every > 1 else []
+        heads: dict[str, Tensor] = {}
+        held = self.cache
         wanted = [n for n in groups if n in self.wanted] or list(groups)
         longest = max(len(levels[n]) for n in wanted)
         ended = {n for n in groups if n in self.wanted or (len(levels[n]) <= longest and not taps[n])}
@@ -171,7 +203,12 @@ class _Sampler:
                 heads = {n: self._write(n, x[n], levels[n][i + 1]) for n in groups}
             else:
                 noisy = {n: 0.0 if makers[n].ordered else levels[n][min(i, len(levels[n]) - 1)] for n in groups}
-                heads = self._heads({**x, **given}, {**noisy, **dict.fromkeys(given, 0.0)})
+                noisy |= dict.fromkeys(given, 0.0)
+                if i % every:
+                    heads |= self.situation.runtime.carry({lead: x[lead]}, noisy, self.text, held)[0]
+                else:
+                    heads, fresh = self._heads({**x, **given}, noisy, beside)
+                    held = {**self.cache, **fresh}
             for n in active:
                 x[n] = self._advance(n, x[n], heads[n], levels[n][i], levels[n][i + 1])
             for n in groups.keys() - read:
@@ -214,10 +251,12 @@ class _Sampler:
         group = self.wiring.groups[tap]
         return group.source == "tap" and group.copy_of == original
 
-    def _heads(self, x: Mapping[str, Tensor], levels: Mapping[str, float]) -> dict[str, Tensor]:
+    def _heads(
+        self, x: Mapping[str, Tensor], levels: Mapping[str, float], kept: Collection[str]
+    ) -> tuple[dict[str, Tensor], dict[str, list[KeyValue]]]:
         if self.reuse:
-            return self.situation.runtime.carry(x, levels, self.text, self.cache)[0]
-        return self._full_forward(x, levels)
+            return self.situation.runtime.carry(x, levels, self.text, self.cache, kept)
+        return self._full_forward(x, levels), {}
 
     def _write(self, name: str, x: Tensor, following: float) -> Tensor:
         """What the head says of the tokens that are due, zeros for all others. Those before them do not change any

@@ -51,6 +51,6 @@ class Situation:
         wanted = wiring.given(names)
         fresh = {n: self.observed[wiring.groups[n].content] for n in wanted if n not in self._seen}
         if fresh:
-            produced = self.runtime.carry(fresh, dict.fromkeys(fresh, 0.0), self.text(fresh), self._seen)[1]
+            produced = self.runtime.carry(fresh, dict.fromkeys(fresh, 0.0), self.text(fresh), self._seen, fresh)[1]
             self._seen = {**self._seen, **produced}
         return {n: self._seen[n] for n in wanted}

@@ -138,6 +138,8 @@ class WorldActionModel(nn.Module):
     def _stream(self, group: TokenGroup, features: Tensor, time: Time, part: range | None = None) -> Stream:
         cos, sin = getattr(self, f"cos_{group.name}"), getattr(self, f"sin_{group.name}")
         tokens = self._embedding(group).embed(features, group.span)
+        count = tokens.shape[1]  # of a future that reaches less far the first are there
+        cos, sin = cos[:count], sin[:count]
         if group.masked:
             tokens = tokens * self.mask(group.name, features)
         if group.order in SEQUENCES and group.source == "generated":
@@ -145,6 +147,8 @@ class WorldActionModel(nn.Module):
             frame = 1 if group.order == "raster" else tokens.shape[1] // frames
             tokens = torch.cat((torch.zeros_like(tokens[:, :frame]), tokens[:, :-frame]), dim=1)
         own = getattr(self, f"own_{group.name}")
+        if own is not None:
+            own = own[:count, :count]
         if part is not None:
             rows = slice(part.start, part.stop)
             tokens, cos, sin, own = tokens[:, rows], cos[rows], sin[rows], own[rows, : part.stop]

@@ -11,6 +11,7 @@ import torch
 from wam_core.cell.cell import Cell
 from wam_core.data.frames import TrainingFrames
 from wam_core.data.training_set import load_frames
+from wam_core.dial import Dial
 from wam_core.errors import ContractError
 from wam_core.evaluation.futures import score_futures
 from wam_core.evaluation.report.budget import Budget, contents
@@ -144,7 +145,7 @@ def _episodes(plan: Plan, entry: Entry, place: Place, task: str, condition: str)
     """Whether each succeeded, 1 or 0."""
     folder, first = _weights(plan, entry, place), plan.seeds.index(entry.seed) * plan.episodes
     robot = load_checkpoint(folder).robot.name
-    ways = (plan.arms[entry.arm].control, place.renderer, plan.delay_ms, "none", 0, "eager", condition)
+    ways = (plan.arms[entry.arm].control, place.renderer, plan.delay_ms, "none", Dial(), "eager", condition)
     trials = [Trial(str(folder), robot, task, first + i, *ways) for i in range(plan.episodes)]
     return [int(run_trial(trial).success) for trial in trials]
 

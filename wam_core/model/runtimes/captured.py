@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -38,17 +38,22 @@ class Captured(Runtime, ABC):
 
     @torch.no_grad()
     def carry(
-        self, features: Mapping[str, Tensor], levels: Mapping[str, float], text: Caches, cache: Caches
+        self,
+        features: Mapping[str, Tensor],
+        levels: Mapping[str, float],
+        text: Caches,
+        cache: Caches,
+        kept: Collection[str] = (),
     ) -> tuple[dict[str, Tensor], dict[str, list[KeyValue]]]:
         groups = self.model.wiring.groups
         experts = dict.fromkeys(groups[n].expert for n in features)
         seen = dict.fromkeys(s for n in features for s in groups[n].reads if s not in features)
         used = {n: text[n] for n in experts}, {n: cache[n] for n in seen}
         sizes = (*features.items(), *((n, layers[0][0]) for part in used for n, layers in part.items()))
-        key = tuple((n, tuple(x.shape), x.dtype) for n, x in sizes)
+        key = (*kept, *((n, tuple(x.shape), x.dtype) for n, x in sizes))
         times = {n: self.time(n, levels[n]) for n in features}
         if key not in self._passes:
-            self._passes[key] = _Pass(self, features, times, *used)
+            self._passes[key] = _Pass(self, features, times, *used, tuple(kept))
         return self._passes[key](features, times, (text, cache), used)
 
 
@@ -56,7 +61,13 @@ class _Pass:
     """The recording of one pass, with its own memory for what it reads."""
 
     def __init__(
-        self, runtime: Captured, features: Mapping[str, Tensor], times: Mapping[str, Time], text: Caches, cache: Caches
+        self,
+        runtime: Captured,
+        features: Mapping[str, Tensor],
+        times: Mapping[str, Time],
+        text: Caches,
+        cache: Caches,
+        keeping: tuple[str, ...],
     ) -> None:
         self._stepped = [x.clone() for x in _stepped(features, times)]
         self._kept = [x.clone() for x in _kept((text, cache))]
@@ -71,8 +82,8 @@ class _Pass:
             words, known = (_caches(part, kept) for part in (text, cache))
             heads, produced = runtime.model.carry(own, at, words, known)
             self._heads = list(heads)
-            self._produced = {} if heads else {n: len(layers) for n, layers in produced.items()}
-            return list(heads.values()) or list(_kept((produced,)))
+            self._produced = {n: len(produced[n]) for n in keeping}
+            return [*heads.values(), *_kept(({n: produced[n] for n in keeping},))]
 
         self._made, self._replay = runtime.capture(run)
 

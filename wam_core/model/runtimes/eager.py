@@ -1,6 +1,6 @@
 """Passes as PyTorch runs them, operation by operation: the reference of the others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from torch import Tensor
 
@@ -17,5 +17,8 @@ class Eager(Runtime):
         levels: Mapping[str, float],
         text: Mapping[str, Sequence[KeyValue]],
         cache: Mapping[str, Sequence[KeyValue]],
+        kept: Collection[str] = (),
     ) -> tuple[dict[str, Tensor], dict[str, list[KeyValue]]]:
-        return self.model.carry(features, {n: self.time(n, levels[n]) for n in features}, text, cache)
+        times = {n: self.time(n, levels[n]) for n in features}
+        heads, produced = self.model.carry(features, times, text, cache)
+        return heads, {n: produced[n] for n in kept}

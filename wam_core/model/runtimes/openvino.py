@@ -5,7 +5,7 @@ In float32, as eager: bfloat16, which OpenVINO prefers where a CPU has it, would
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -48,8 +48,9 @@ class OpenVino(Runtime):
         levels: Mapping[str, float],
         text: Mapping[str, Sequence[KeyValue]],
         cache: Mapping[str, Sequence[KeyValue]],
+        kept: Collection[str] = (),
     ) -> tuple[dict[str, Tensor], dict[str, list[KeyValue]]]:
-        order = self._order(features)
+        order = self._order(features, kept)
         times = [self.time(n, levels[n]) for n in order.groups]
         stepped = [*(features[n] for n in order.groups), *(t.vector for t in times), *(_layers(t) for t in times)]
         key = (order, *(tuple(features[n].shape) for n in order.groups))
@@ -57,9 +58,9 @@ class OpenVino(Runtime):
             fixed = _fixed(order, text, cache)
             self._graphs[key] = _Graph(self._compile(_Pass(self.model, order), [*stepped, *fixed]), len(stepped))
         made = self._graphs[key](stepped, order, text, cache)
-        if order.heads:
-            return dict(zip(order.heads, made, strict=True)), {}
-        return {}, {n: list(zip(kv[0], kv[1], strict=True)) for n, kv in zip(order.groups, made, strict=True)}
+        heads, caches = made[: len(order.heads)], made[len(order.heads) :]
+        produced = {n: list(zip(kv[0], kv[1], strict=True)) for n, kv in zip(order.kept, caches, strict=True)}
+        return dict(zip(order.heads, heads, strict=True)), produced
 
     @torch.no_grad()
     def descend(
@@ -84,13 +85,14 @@ class OpenVino(Runtime):
             return compute
         return self._parts.setdefault(compute, _Part(self._compile, compute))
 
-    def _order(self, features: Mapping[str, Tensor]) -> _Order:
+    def _order(self, features: Mapping[str, Tensor], kept: Collection[str] = ()) -> _Order:
         groups = self.model.wiring.groups
         return _Order(
             groups=tuple(features),
             experts=tuple(dict.fromkeys(groups[n].expert for n in features)),
             seen=tuple(dict.fromkeys(s for n in features for s in groups[n].reads if s not in features)),
             heads=tuple(n for n in features if groups[n].source == "generated"),
+            kept=tuple(kept),
         )
 
     def _compile(self, module: nn.Module, example: Sequence[Tensor]) -> Any:
@@ -109,12 +111,13 @@ class OpenVino(Runtime):
 
 
 class _Order(NamedTuple):
-    """Of what a graph's inputs and outputs are: groups, their experts' texts, caches, and heads or else caches."""
+    """Of what a graph's inputs and outputs are: groups, their experts' texts, caches, and heads and caches."""
 
     groups: tuple[str, ...]
     experts: tuple[str, ...]
     seen: tuple[str, ...]
     heads: tuple[str, ...]
+    kept: tuple[str, ...]
 
 
 def _fixed(
@@ -148,9 +151,7 @@ class _Pass(nn.Module):
         }
         text, cache = ({n: _pairs(next(rest)) for n in names} for names in (o.experts, o.seen))
         heads, produced = self.model.carry(features, times, text, cache)
-        if o.heads:
-            return tuple(heads[n] for n in o.heads)
-        return tuple(_stacked(produced[n]) for n in o.groups)
+        return (*(heads[n] for n in o.heads), *(_stacked(produced[n]) for n in o.kept))
 
 
 class _Descent(nn.Module):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -106,13 +106,14 @@ class Runtime(ABC):
         levels: Mapping[str, float],
         text: Mapping[str, Sequence[KeyValue]],
         cache: Mapping[str, Sequence[KeyValue]],
+        kept: Collection[str] = (),
     ) -> tuple[dict[str, Tensor], dict[str, list[KeyValue]]]:
         """One pass, as :meth:`WorldActionModel.run`, of groups ``[B, N, F]`` at one noise level each.
 
         ``text`` and ``cache`` are not changed once they were given: a runtime knows them again by identity.
 
         Returns:
-            Heads' outputs of the generated groups, and, of a pass without any, keys and values of all groups per layer.
+            Heads' outputs of the generated groups, and keys and values per layer of the groups ``kept``.
         """
 
 
