@@ -118,9 +118,9 @@ def test_a_tapped_future_is_denoised_no_further_than_its_tap(monkeypatch: pytest
     levels: list[float] = []
     carry = Eager.carry
 
-    def counted(self, features, now, text, cache):  # type: ignore[no-untyped-def]
+    def counted(self, features, now, text, cache, kept=()):  # type: ignore[no-untyped-def]
         levels.extend(now[n] for n in ("future", "future_tap") if n in now)
-        return carry(self, features, now, text, cache)
+        return carry(self, features, now, text, cache, kept)
 
     monkeypatch.setattr(Eager, "carry", counted)
     sampled("mimic_video", (ACTION,))

@@ -28,10 +28,10 @@ def passes(name: str, monkeypatch: pytest.MonkeyPatch, outputs: tuple[str, ...] 
     seen: Levels = {}
     carry = Eager.carry
 
-    def counted(self, features, levels, text, cache):  # type: ignore[no-untyped-def]
+    def counted(self, features, levels, text, cache, kept=()):  # type: ignore[no-untyped-def]
         for group in features:
             seen.setdefault(group, []).append(round(levels[group], 4))
-        return carry(self, features, levels, text, cache)
+        return carry(self, features, levels, text, cache, kept)
 
     monkeypatch.setattr(Eager, "carry", counted)
     sampled(name, outputs)
@@ -62,11 +62,11 @@ def test_ud_vla_uncovers_picture_and_action_tokens_together(monkeypatch: pytest.
     hidden: list[tuple[float, float]] = []
     carry = Eager.carry
 
-    def watched(self, features, levels, text, cache):  # type: ignore[no-untyped-def]
+    def watched(self, features, levels, text, cache, kept=()):  # type: ignore[no-untyped-def]
         if {"future", ACTION} <= set(features):
             pair = [float((features[n] == HIDDEN).all(dim=-1).float().mean()) for n in ("future", ACTION)]
             hidden.append((pair[0], pair[1]))
-        return carry(self, features, levels, text, cache)
+        return carry(self, features, levels, text, cache, kept)
 
     monkeypatch.setattr(Eager, "carry", watched)
     made = sampled("ud_vla", (ACTION, "future"))

@@ -61,9 +61,9 @@ def test_x_wam_finishes_the_action_while_the_video_is_on_its_way_and_lets_that_g
     went: list[float] = []
     carry = Eager.carry
 
-    def counted(self, features, now, text, cache):  # type: ignore[no-untyped-def]
+    def counted(self, features, now, text, cache, kept=()):  # type: ignore[no-untyped-def]
         went.extend([now["future"]] if "future" in now else [])
-        return carry(self, features, now, text, cache)
+        return carry(self, features, now, text, cache, kept)
 
     monkeypatch.setattr(Eager, "carry", counted)
     later = sampling.generate(situation, ("future",), 10, rng(), given=chunk, begun=standing)
