@@ -9,7 +9,8 @@ from test_policy import observation
 from test_scopes import count, some_situation
 from tiny import tiny_checkpoint, tiny_senses
 
-from wam_core.dial import Dial, check_dial, dials, horizons
+from wam_core.dial import Dial, dials
+from wam_core.dial_limits import check_dial, horizons
 from wam_core.errors import ContractError
 from wam_core.model import sampling
 from wam_core.model.generators.table import GENERATORS

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from wam_core.contract import ActionChunk, Committed, FloatArray, Future, Observation, check_finite
 from wam_core.course import ModelCourse, Thought
-from wam_core.dial import Dial, check_dial
+from wam_core.dial import Dial
+from wam_core.dial_limits import check_dial
 from wam_core.errors import ContractError, look_up
 from wam_core.memory import Memory
 from wam_core.model.groups import TokenGroup

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from wam_core.continuation import overlap
 from wam_core.contract import Committed, FloatArray, check_finite
-from wam_core.dial import Dial, shortcuts
+from wam_core.dial import Dial
+from wam_core.dial_limits import shortcuts
 from wam_core.errors import ContractError, look_up
 from wam_core.model import sampling
 from wam_core.model.groups import TokenGroup

@@ -15,7 +15,8 @@ from wam_core.cell.tasks import TASKS
 from wam_core.cell.variations import VARIATIONS
 from wam_core.continuation import CONTINUATIONS
 from wam_core.data.training_set import load_frames
-from wam_core.dial import Dial, check_dial
+from wam_core.dial import Dial
+from wam_core.dial_limits import check_dial
 from wam_core.errors import ContractError, look_up
 from wam_core.evaluation.demonstrations import record_demonstration
 from wam_core.evaluation.futures import score_futures
