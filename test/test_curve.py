@@ -1,15 +1,21 @@
 """Success against latency: which point of a curve holds a budget, and that one is held to it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_checkpoint import make_tiny_checkpoint
 
 from wam_core.curve import HEADROOM, LEAST, Curve, LatencyBudget, Point, choose, load_curve, save_curve
 from wam_core.dial import Dial
 from wam_core.errors import ContractError
+from wam_core.evaluation.curve_figure import save_curve_figure
+from wam_core.evaluation.curve_study import Plan, measure
+from wam_core.evaluation.rollout import EpisodeResult
+from wam_core.provenance import checkpoint_digest
 
 
 def point(number: int, success: float, median_ms: float) -> Point:
@@ -107,3 +113,24 @@ def test_what_is_no_curve_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "curve.json").write_text(text)
     with pytest.raises(ContractError, match="curve"):
         load_curve(tmp_path / "curve.json")
+
+
+@pytest.mark.slow
+def test_a_curve_is_of_the_same_episodes_at_every_point_and_of_frozen_cameras_beside_them(tmp_path: Path) -> None:
+    """A point was better because its episodes were easier; latencies of two hours were divided by each other."""
+    folder = make_tiny_checkpoint(tmp_path / "model", spread=0.06)
+    ways = dict(rounds=3, threads=1, delay_ms=100, runtime="eager", renderer="raycast")
+    plan = Plan(str(folder), "panda_cell", (Dial(1), Dial(40), Dial(1)), ("reach",), range(4, 6), **ways)
+    ended: list[EpisodeResult] = []
+    curve = measure(plan, 1, "2026-11-22", "here", ended.append)
+    first, slow, again = curve.points
+    assert (first.success, first.failed) == (again.success, again.failed)
+    assert slow.ratio > 2.0 * again.ratio and first.ratio == 1.0 and slow.median_ms <= slow.p95_ms
+    assert [r.seed for r in ended] == [4, 5] * 4 and curve.digest == checkpoint_digest(folder)
+    assert curve.frozen == (sum(r.success for r in ended[-2:]) / 2, curve.frozen[1])
+    save_curve_figure(tmp_path / "curve.png", curve)
+    assert (tmp_path / "curve.png").stat().st_size > 5000
+    with pytest.raises(ContractError, match=r"dial\.cache_reuse"):
+        measure(replace(plan, dials=(Dial(cache_reuse=2),)), 1, "", "", ended.append)
+    with pytest.raises(ContractError, match=r"plan\.seeds"):
+        measure(replace(plan, seeds=range(0)), 1, "", "", ended.append)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from wam_core.cli.bench_curve import CURVE
 from wam_core.cli.bench_executor import RETARGET, SAFETY, SEAM_MODES, TICK
 from wam_core.cli.bench_pipeline import PIPELINE
 from wam_core.cli.bench_real import REAL
@@ -186,6 +187,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "recovery": Benchmark(_recovery_arguments, _recovery),
     "surprise": Benchmark(_surprise_arguments, _surprise),
     "latency": Benchmark(_latency_arguments, _latency),
+    "curve": CURVE,
     "pipeline": PIPELINE,
     "preprocess": Benchmark(_preprocess_arguments, _preprocess),
     "real": REAL,
