@@ -24,7 +24,7 @@ from wam_ros.histogram import Histogram
 from wam_ros.inference_parameters import declare_parameters
 from wam_ros.process import run_node
 from wam_ros.qos import LATCHED, RELIABLE
-from wam_ros.realtime import favour_process
+from wam_ros.realtime import favour_process, keep_memory
 from wam_ros.sensors import Sensors
 from wam_ros.stages import StageClock
 from wam_ros.streams import StreamError
@@ -47,8 +47,8 @@ class InferenceNode(LifecycleNode):
         self._policy: Policy | None = None
         self._instruction = ""
         self._stopped = ""
-        self._active = self._has_images = False
-        self._wake = threading.Condition()
+        self._active = False
+        self._told_lock = threading.Lock()
         self._model_lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -116,10 +116,9 @@ class InferenceNode(LifecycleNode):
         self._halt()
 
     def _halt(self) -> None:
-        with self._wake:
+        with self._told_lock:
             self._active = False
             self._instruction = ""
-            self._wake.notify()
         if self._thread is not None:
             self._thread.join(timeout=10.0)
             self._thread = None
@@ -133,13 +132,8 @@ class InferenceNode(LifecycleNode):
         self._progress = Progress()
         self._problem = ""
         self._imagined_s = float("-inf")
-        self._sensors = Sensors(self, self._robot, policy.cameras, policy.senses, self._notify)
+        self._sensors = Sensors(self, self._robot, policy.cameras, policy.senses)
         self._model.publish(conversion.model_message(self._record, self.get_clock().now().nanoseconds))
-
-    def _notify(self) -> None:
-        with self._wake:
-            self._has_images = True
-            self._wake.notify()
 
     def _load(self, model: str) -> Policy:
         begin = time.monotonic()
@@ -171,21 +165,17 @@ class InferenceNode(LifecycleNode):
         """Return with the next images, or when they are late. What else comes meanwhile is read, so that they need not
         wait for that."""
         late_s = time.monotonic() + self._robot.staleness.image_s
-        self._has_images = False
-        while self._active and not self._has_images and time.monotonic() < late_s:
-            with self._wake:
-                if not self._has_images:
-                    self._wake.wait(timeout=READ_S)
-            if not self._has_images:
-                with self._model_lock:  # another model may be taken into use, and its sensors
-                    self._sensors.read_queues()
+        came = False
+        while self._active and not came and time.monotonic() < late_s:
+            self._sensors.wait(READ_S)
+            with self._model_lock:  # another model may be taken into use, and its sensors
+                came = self._sensors.read()
 
     def _fail(self, problem: str) -> None:
         self._problem = problem
         self.get_logger().error(f"no chunk: {problem}", throttle_duration_sec=1.0)
 
     def _look(self, instruction: str) -> None:
-        self._sensors.read_queues()
         if self._active and instruction:
             observation = self._sensors.observe(instruction)
             self._stages.begin(self._sensors.received_ns())
@@ -220,14 +210,14 @@ class InferenceNode(LifecycleNode):
         """The rest of the chunk in progress, where the model's reflex changes it."""
         assert self._policy is not None
         chunk = self._policy.corrected(observation)
-        with self._wake:
+        with self._told_lock:
             if chunk is not None and self._active and self._instruction == observation.instruction:
                 self._chunks.publish(conversion.chunk_message(self._robot, chunk))
                 self._progress.sent(chunk, self.get_clock().now().nanoseconds)
 
     def _publish(self, chunk: ActionChunk, observation: Observation, committed: Committed | None) -> bool:
         """Whether the chunk still answers what the model is told to do, and was published."""
-        with self._wake:
+        with self._told_lock:
             if not self._active or self._instruction != observation.instruction:
                 return False
             message = conversion.chunk_message(self._robot, chunk)
@@ -289,7 +279,7 @@ class InferenceNode(LifecycleNode):
         """A latched stop ends what the model was told to do: releasing it must not set the arm in motion."""
         self._stopped = message.latch_reason if message.latched else ""
         heard_ns = conversion.nanoseconds(message.header.stamp)
-        with self._wake:
+        with self._told_lock:
             self._progress.heard(heard_ns, message.sequence, message.mode == "tracking")
         if self._stopped:
             self._tasks.stop(self._stopped)
@@ -309,7 +299,7 @@ class InferenceNode(LifecycleNode):
                 self._policy.check_instruction(instruction)
         except ContractError as error:
             return str(error)
-        with self._wake:
+        with self._told_lock:
             self._instruction = instruction
             self._newest = None
             self._progress.forget()
@@ -341,7 +331,7 @@ def _attends_to(policy: Policy) -> str:
 
 
 def main(args: list[str] | None = None) -> None:
-    print(f"wam_inference: {favour_process(-10)}", flush=True)
+    print(f"wam_inference: {favour_process(-10)}, {keep_memory()}", flush=True)
     sys.setswitchinterval(SWITCH_S)
     run_node(InferenceNode, args)
 

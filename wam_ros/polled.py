@@ -4,10 +4,13 @@ An rclpy executor rebuilds its wait set for every message, which at hundreds of 
 of a core and keeps the interpreter from the threads that matter. Reading the middleware's queue costs microseconds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from rclpy.callback_groups import CallbackGroup
+from rclpy.exceptions import InvalidHandle
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
@@ -51,8 +54,33 @@ class PolledSubscription:
             message, following = following, self.take()
         return message
 
+    @property
+    def handle(self) -> Any:
+        return self._subscription.handle
+
     def destroy(self) -> None:
         self._node.destroy_subscription(self._subscription)
+
+
+def await_any(node: Node, subscriptions: Sequence[PolledSubscription], timeout_s: float) -> bool:
+    """Whether one of ``subscriptions`` has a message within the time; at once if one was not taken yet.
+
+    Only they are waited for, so that the thread that wants the message is the one that wakes: by way of an executor's
+    callback another thread would wake first, look at everything else of the node, and have to wake this one.
+    """
+    context = node.context.handle
+    assert context is not None
+    wait_set = rclpy_implementation.WaitSet(len(subscriptions), 0, 0, 0, 0, 0, context)
+    with ExitStack() as in_use:
+        in_use.callback(wait_set.destroy_when_not_in_use)
+        try:
+            for subscription in subscriptions:
+                in_use.enter_context(subscription.handle)
+                wait_set.add_subscription(subscription.handle)
+        except InvalidHandle:  # destroyed meanwhile: nothing will come
+            return False
+        wait_set.wait(round(1e9 * timeout_s))
+        return bool(wait_set.get_ready_entities("subscription"))
 
 
 def _unexpected(message: Any) -> None:

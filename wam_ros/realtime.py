@@ -4,6 +4,11 @@ import ctypes
 import os
 
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
+#: Blocks up to this size are taken from memory that the process has already: glibc allows no more (bytes).
+_LARGEST_KEPT = 32 << 20
+#: As much of what is free stays with the process (bytes).
+_MOST_FREE = 1 << 30
 
 
 def favour_process(niceness: int) -> str:
@@ -22,6 +27,19 @@ def lock_memory() -> str:
     if libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT) == 0:
         return "memory locked"
     return f"memory not locked ({os.strerror(ctypes.get_errno())}; allow it with memlock in limits.conf)"
+
+
+def keep_memory() -> str:
+    """Have freed memory used again instead of given back to the operating system; says what was achieved.
+
+    Images and a model's activations come in the same sizes again and again. Given back, each comes as fresh pages that
+    must be found and cleared first, which takes longer than what is then done with an image.
+    """
+    libc = ctypes.CDLL(None)
+    settings = {_M_MMAP_THRESHOLD: _LARGEST_KEPT, _M_TRIM_THRESHOLD: _MOST_FREE, _M_TOP_PAD: _LARGEST_KEPT}
+    if hasattr(libc, "mallopt") and all(libc.mallopt(name, value) for name, value in settings.items()):
+        return "freed memory kept"
+    return "freed memory given back (the C library has no mallopt)"
 
 
 def favour_thread(priority: int) -> str:

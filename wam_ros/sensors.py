@@ -1,11 +1,12 @@
-"""A robot's sensor topics, received into streams: images by callbacks, the fast rest when an observation is made."""
+"""A robot's sensor topics, read into streams by the thread that wants an observation."""
 
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image, JointState
 
 from wam_core.contract import Observation
@@ -14,63 +15,55 @@ from wam_core.robot.contract import RobotContract
 from wam_core.robot.senses import Sense
 from wam_msgs.msg import TactileArray
 from wam_ros import conversion
-from wam_ros.polled import PolledSubscription
+from wam_ros.polled import PolledSubscription, await_any
 from wam_ros.qos import HISTORY, SENSOR
 from wam_ros.streams import Stream, StreamError, Streams, receive
+
+
+class _Source(NamedTuple):
+    """Where a stream's messages come from, and what is read from one."""
+
+    stream: Stream[Any]
+    queue: PolledSubscription
+    read: Callable[[Any], Any]
 
 
 class Sensors:
     """Subscriptions to what a model looks at. Messages that are wrong are logged and remembered by their stream."""
 
-    def __init__(
-        self,
-        node: Node,
-        robot: RobotContract,
-        cameras: Sequence[str],
-        senses: Sequence[str],
-        complete: Callable[[], None],
-    ) -> None:
-        """``complete`` is called in the spin thread whenever every camera has sent its newest picture."""
-        self._node, self._robot, self._complete = node, robot, complete
+    def __init__(self, node: Node, robot: RobotContract, cameras: Sequence[str], senses: Sequence[str]) -> None:
+        self._node, self._robot = node, robot
         self._lock = threading.Lock()
         self._streams = Streams(robot, cameras, senses)
-        self._images = [
-            node.create_subscription(Image, stream.topic, partial(self._on_image, name), SENSOR)
-            for name, stream in self._streams.images.items()
+        streams, look = self._streams, [robot.sense(name) for name in senses]
+        self._pictures = [
+            _Source(stream, self._queue(Image, stream, SENSOR), partial(conversion.raw_image, robot.camera(name)))
+            for name, stream in streams.images.items()
         ]
-        self._images += [
-            node.create_subscription(conversion.sense_type(sense), sense.topic, partial(self._on_sense, sense), SENSOR)
-            for sense in map(robot.sense, senses)
-            if sense.camera
+        self._pictures += [self._sensed(sense, SENSOR) for sense in look if sense.camera]
+        read_state, read_touch = partial(conversion.robot_state, robot), partial(conversion.tactile_force, robot)
+        self._rest = [
+            _Source(streams.states, self._queue(JointState, streams.states, HISTORY), read_state),
+            _Source(streams.tactile, self._queue(TactileArray, streams.tactile, HISTORY), read_touch),
         ]
-        self._senses = [
-            (sense, PolledSubscription(node, conversion.sense_type(sense), sense.topic, HISTORY))
-            for sense in map(robot.sense, senses)
-            if not sense.camera
-        ]
-        self._joint_states = PolledSubscription(node, JointState, self._streams.states.topic, HISTORY)
-        self._touch = PolledSubscription(node, TactileArray, self._streams.tactile.topic, HISTORY)
+        self._rest += [self._sensed(sense, HISTORY) for sense in look if not sense.camera]
 
     def destroy(self) -> None:
-        for subscription in self._images:
-            self._node.destroy_subscription(subscription)
-        self._joint_states.destroy()
-        self._touch.destroy()
-        for _, queue in self._senses:
-            queue.destroy()
+        for source in (*self._pictures, *self._rest):
+            source.queue.destroy()
 
-    def read_queues(self) -> None:
-        """Receive what came since the last call, on the topics without callbacks; from one thread."""
-        streams, robot = self._streams, self._robot
+    def wait(self, timeout_s: float) -> None:
+        """Return when a camera has sent a picture that was not read yet, or when the time is over."""
+        await_any(self._node, [source.queue for source in self._pictures], timeout_s)
+
+    def read(self) -> bool:
+        """Receive what came since the last call, from one thread; whether a picture was among it and every camera has
+        now sent its newest."""
         with self._lock:
-            while (message := self._joint_states.take()) is not None:
-                self._receive(streams.states, message, partial(conversion.robot_state, robot, message))
-            while (message := self._touch.take()) is not None:
-                self._receive(streams.tactile, message, partial(conversion.tactile_force, robot, message))
-            for sense, queue in self._senses:
-                while (message := queue.take()) is not None:
-                    read = partial(decode_sense, robot, sense, message, sense.name)
-                    self._receive(streams.senses[sense.name], message, read)
+            came = [self._receive(source) for source in self._pictures]
+            for source in self._rest:
+                self._receive(source)
+            return any(came) and self._streams.complete()
 
     def observe(self, instruction: str) -> Observation:
         """The newest observation.
@@ -101,25 +94,24 @@ class Sensors:
                 values[f"{stream.name} refused"] = stream.refused
         return problems, values
 
-    def _on_image(self, name: str, message: Image) -> None:
-        read = partial(conversion.raw_image, self._robot.camera(name), message)
-        self._on_picture(self._streams.images[name], message, read)
+    def _queue(self, kind: type, stream: Stream[Any], qos: QoSProfile) -> PolledSubscription:
+        return PolledSubscription(self._node, kind, stream.topic, qos)
 
-    def _on_sense(self, sense: Sense, message: Any) -> None:
-        read = partial(decode_sense, self._robot, sense, message, sense.name)
-        self._on_picture(self._streams.senses[sense.name], message, read)
+    def _sensed(self, sense: Sense, qos: QoSProfile) -> _Source:
+        stream = self._streams.senses[sense.name]
+        queue = self._queue(conversion.sense_type(sense), stream, qos)
+        return _Source(stream, queue, lambda message: decode_sense(self._robot, sense, message, sense.name))
 
-    def _on_picture(self, stream: Stream[Any], message: Any, read: Callable[[], Any]) -> None:
-        with self._lock:
-            self._receive(stream, message, read)
-            complete = self._streams.complete()
-        if complete:
-            self._complete()
-
-    def _receive(self, stream: Stream[Any], message: Any, read: Callable[[], Any]) -> None:
-        problem = receive(stream, conversion.nanoseconds(message.header.stamp), self._now_ns(), read)
-        if problem is not None:
-            self._node.get_logger().error(str(problem), throttle_duration_sec=1.0)
+    def _receive(self, source: _Source) -> bool:
+        """Take over all that is in the queue; whether anything was."""
+        came = False
+        while (message := source.queue.take()) is not None:
+            came = True
+            stamp_ns = conversion.nanoseconds(message.header.stamp)
+            problem = receive(source.stream, stamp_ns, self._now_ns(), partial(source.read, message))
+            if problem is not None:
+                self._node.get_logger().error(str(problem), throttle_duration_sec=1.0)
+        return came
 
     def _now_ns(self) -> int:
         return self._node.get_clock().now().nanoseconds

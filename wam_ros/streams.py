@@ -18,8 +18,11 @@ from wam_core.robot.senses import form
 
 T = TypeVar("T")
 
-#: Values kept per stream: enough to find the one that belongs to an image that took long to arrive.
-HISTORY = 128
+#: Values kept per stream: enough to find the one that belongs to an image that took long to arrive. Of pictures only
+#: the newest counts; to keep more would be megabytes, written to memory that is fresh each time.
+HISTORY, NEWEST = 128, 1
+#: Stamps of which the rate is the mean.
+STAMPS = 128
 
 
 class Fault(StrEnum):
@@ -47,17 +50,23 @@ class Stream(Generic[T]):
     """The newest values of one topic by stamp. ``problem`` says what was wrong with the last message, if it was.
 
     Attributes:
+        kept: values that are kept.
         received, received_ns: messages that came, and when the newest that was taken over did.
     """
 
     name: str
     topic: str
     longest_age_ns: int
-    values: deque[tuple[int, T]] = field(default_factory=lambda: deque(maxlen=HISTORY))
+    kept: int = HISTORY
+    values: deque[tuple[int, T]] = field(init=False)
     problem: StreamError | None = None
     refused: int = 0
     received: int = 0
     received_ns: int = 0
+    _stamps: deque[int] = field(default_factory=lambda: deque(maxlen=STAMPS))
+
+    def __post_init__(self) -> None:
+        self.values = deque(maxlen=self.kept)
 
     def put(self, stamp_ns: int, value: T, now_ns: int) -> None:
         """Take a value over; one that is older than the newest is refused.
@@ -70,7 +79,9 @@ class Stream(Generic[T]):
             if newest_ns <= now_ns + self.longest_age_ns:
                 raise StreamError(self.name, Fault.BACKWARD, f"{stamp_ns} ns after {newest_ns} ns on {self.topic}")
             self.values.clear()  # the clock itself was turned back
+            self._stamps.clear()
         self.values.append((stamp_ns, value))
+        self._stamps.append(stamp_ns)
         self.received_ns = now_ns
         self.problem = None
 
@@ -111,11 +122,11 @@ class Stream(Generic[T]):
         return (now_ns - self.values[-1][0]) / 1e9 if self.values else float("inf")
 
     def rate_hz(self) -> float:
-        """Mean rate over the kept values."""
-        if len(self.values) < 2:
+        """Mean rate over the newest values."""
+        if len(self._stamps) < 2:
             return 0.0
-        span_ns = self.values[-1][0] - self.values[0][0]
-        return (len(self.values) - 1) * 1e9 / span_ns if span_ns > 0 else 0.0
+        span_ns = self._stamps[-1] - self._stamps[0]
+        return (len(self._stamps) - 1) * 1e9 / span_ns if span_ns > 0 else 0.0
 
 
 class Streams:
@@ -126,10 +137,11 @@ class Streams:
         self._kinematics = Kinematics(robot)
         image_ns, state_ns = round(robot.staleness.image_s * 1e9), round(robot.staleness.state_s * 1e9)
         self.images: Mapping[str, Stream[RawImage]] = {
-            name: Stream(name, robot.camera(name).topic, image_ns) for name in cameras
+            name: Stream(name, robot.camera(name).topic, image_ns, NEWEST) for name in cameras
         }
         self.senses: Mapping[str, Stream[NDArray[Any]]] = {
-            name: Stream(name, robot.sense(name).topic, image_ns) for name in senses
+            sense.name: Stream(sense.name, sense.topic, image_ns, NEWEST if sense.camera else HISTORY)
+            for sense in map(robot.sense, senses)
         }
         self.states: Stream[RobotState] = Stream("joint_states", robot.topics.joint_states, state_ns)
         self.tactile: Stream[FloatArray] = Stream("tactile", robot.topics.tactile, image_ns)
