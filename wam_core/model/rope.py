@@ -1,5 +1,7 @@
 """Rotary position embedding: in one or three axes, and how it turns the channels of a head."""
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
@@ -20,13 +22,26 @@ def rope_angles(positions: Tensor, head_dim: int, base: float = 10000.0) -> Tens
     return torch.cat(angles, dim=1)
 
 
+def pair_tables(angles: Tensor) -> tuple[Tensor, Tensor]:
+    """What :func:`apply_rope` takes of ``angles`` ``[N, head_dim / 2]``: for each channel of a pair the cosine, and the
+    sine as it takes the other one's part, ``[N, 1, head_dim]``."""
+    cos, sin = angles.cos().float(), angles.sin().float()
+    return torch.stack((cos, cos), -1).flatten(-2)[:, None], torch.stack((-sin, sin), -1).flatten(-2)[:, None]
+
+
+@cache
+def _partners(channels: int, device: torch.device) -> Tensor:
+    """The other channel of each one's pair."""
+    return torch.arange(channels, device=device).unflatten(0, (-1, 2)).flip(1).flatten()
+
+
 def apply_rope(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate channel pairs of ``x`` ``[B, N, heads, head_dim]`` by ``cos``/``sin`` ``[N, 1, head_dim / 2]``."""
-    even, odd = x[..., 0::2], x[..., 1::2]
-    return torch.stack((even * cos - odd * sin, even * sin + odd * cos), dim=-1).flatten(-2)
+    """Rotate pairs of neighbouring channels of ``x`` ``[B, N, heads, head_dim]`` by :func:`pair_tables`."""
+    return x * cos + x.index_select(-1, _partners(x.shape[-1], x.device)) * sin
 
 
 def rotate_halves(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """As :func:`apply_rope`, with a pair made of a channel of each half, as published language models have it."""
+    """Rotate pairs made of a channel of each half, as published language models have them, by ``cos``/``sin`` ``[N, 1,
+    head_dim / 2]``."""
     first, second = x.chunk(2, dim=-1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)

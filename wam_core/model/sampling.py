@@ -285,7 +285,10 @@ class _Sampler:
 def _expand(known: Mapping[str, Sequence[KeyValue]], samples: int) -> dict[str, Sequence[KeyValue]]:
     """Keys and values of one situation for ``samples`` of them."""
     shape = (samples, -1, -1, -1)
-    return {name: [(k.expand(shape), v.expand(shape)) for k, v in layers] for name, layers in known.items()}
+    return {
+        name: layers if len(layers[0][0]) == samples else [(k.expand(shape), v.expand(shape)) for k, v in layers]
+        for name, layers in known.items()
+    }
 
 
 def split(rng: torch.Generator, names: Iterable[str]) -> dict[str, torch.Generator]:

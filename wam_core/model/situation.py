@@ -40,10 +40,9 @@ class Situation:
         return self._text
 
     def _attended(self, name: str) -> Sequence[KeyValue]:
-        expert, prompt = self.runtime.model.trunk.expert(name), self._prompt
-        if prompt is None:
-            return expert.text_cache(self.context)
-        return expert.text_cache(self.context[:, prompt.tokens.shape[1] :], prompt.text[name])
+        if self._prompt is None:
+            return self.runtime.read(name, self.context, ())
+        return self.runtime.read(name, self.context[:, self._prompt.tokens.shape[1] :], self._prompt.text[name])
 
     def seen(self, names: Iterable[str]) -> Mapping[str, list[KeyValue]]:
         """Keys and values, per layer, of the groups among ``names`` that depend on the observation alone."""

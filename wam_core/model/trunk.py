@@ -82,7 +82,7 @@ class Stream:
         sees: names of the groups it attends to.
         tokens: ``[B, N, width]``.
         time: its noise level, as its expert takes it.
-        cos, sin: rotary tables ``[N, 1, head_dim / 2]``.
+        cos, sin: rotary tables of its tokens, as its expert has them (:meth:`Expert.tables`).
         own: ``[N, N]`` which of its own tokens each one sees; None: all.
         gate: name of the group that gates what it sees; empty: nothing does.
     """
@@ -141,7 +141,7 @@ class Expert(nn.Module, ABC):
 
     @abstractmethod
     def tables(self, positions: Tensor, start: int) -> tuple[Tensor, Tensor]:
-        """Rotary tables ``[N, 1, head_dim / 2]``, cosines and sines.
+        """Rotary tables ``[N, 1, C]``, cosines and sines, for as many channels as the blocks take them.
 
         Args:
             positions: ``[N, axes]`` in time and space.

@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from wam_core.model.rope import apply_rope, rope_angles
+from wam_core.model.rope import apply_rope, pair_tables, rope_angles
 from wam_core.model.trunk import Block, Expert, ExpertSize, KeyValue, Time, TrunkSize, attend, followed
 
 
@@ -106,8 +106,7 @@ class WanExpert(Expert):
         return followed(before, own) if before else own
 
     def tables(self, positions: Tensor, start: int) -> tuple[Tensor, Tensor]:
-        angles = rope_angles(positions, self.size.head_dim)
-        return angles.cos().float()[:, None], angles.sin().float()[:, None]
+        return pair_tables(rope_angles(positions, self.size.head_dim))
 
     def finish(self, tokens: Tensor) -> Tensor:
         return tokens

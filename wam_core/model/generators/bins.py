@@ -6,6 +6,8 @@ from torch.nn import functional as F
 
 #: Bins of equal probability under a standard normal, which normalised features are close to.
 BINS = 64
+#: The middle of each bin, by probability.
+_MIDDLES = torch.special.ndtri((torch.arange(BINS, dtype=torch.float64) + 0.5) / BINS)
 #: Every feature of a token that is not known yet; no bin has this value.
 HIDDEN = 6.0
 #: Logit of a bin that is certain, where all others have 0.
@@ -20,8 +22,8 @@ def to_bins(x: Tensor) -> Tensor:
 
 
 def from_bins(bins: Tensor) -> Tensor:
-    """The middle of each bin, by probability."""
-    return torch.special.ndtri((bins.double() + 0.5) / BINS)
+    """The middle of each bin, by probability; looked up, because exported graphs have no normal distribution."""
+    return _MIDDLES.to(bins.device)[bins]
 
 
 def choices(predicted: Tensor) -> tuple[Tensor, Tensor]:

@@ -39,6 +39,7 @@ class OpenVino(Runtime):
         self._openvino: Any = openvino
         self._core = openvino.Core()
         self._graphs: dict[tuple[object, ...], _Graph] = {}
+        self._texts: dict[tuple[object, ...], _Request] = {}
         self._parts: dict[Compute, _Part] = {}
 
     @torch.no_grad()
@@ -56,10 +57,10 @@ class OpenVino(Runtime):
         key = (order, *(tuple(features[n].shape) for n in order.groups))
         if key not in self._graphs:
             fixed = _fixed(order, text, cache)
-            self._graphs[key] = _Graph(self._compile(_Pass(self.model, order), [*stepped, *fixed]), len(stepped))
+            self._graphs[key] = _Graph(self._compile(_Pass(self.model, order), [*stepped, *fixed]))
         made = self._graphs[key](stepped, order, text, cache)
         heads, caches = made[: len(order.heads)], made[len(order.heads) :]
-        produced = {n: list(zip(kv[0], kv[1], strict=True)) for n, kv in zip(order.kept, caches, strict=True)}
+        produced = {n: _Layers(stacked) for n, stacked in zip(order.kept, caches, strict=True)}
         return dict(zip(order.heads, heads, strict=True)), produced
 
     @torch.no_grad()
@@ -76,8 +77,18 @@ class OpenVino(Runtime):
         stepped = [x[n] for n in order.groups]
         if key not in self._graphs:
             module = _Descent(self, order, {n: tuple(levels[n]) for n in order.groups})
-            self._graphs[key] = _Graph(self._compile(module, [*stepped, *_fixed(order, text, cache)]), len(stepped))
+            self._graphs[key] = _Graph(self._compile(module, [*stepped, *_fixed(order, text, cache)]))
         return dict(zip(order.groups, self._graphs[key](stepped, order, text, cache), strict=True))
+
+    @torch.no_grad()
+    def read(self, expert: str, tokens: Tensor, before: Sequence[KeyValue]) -> Sequence[KeyValue]:
+        if not before:
+            return super().read(expert, tokens, before)
+        given = [tokens, _stacked(before)]
+        key = (expert, *(tuple(x.shape) for x in given))
+        if key not in self._texts:
+            self._texts[key] = self._compile(_Text(self.model, expert), given)
+        return _Layers(self._texts[key](given)[0])
 
     def part(self, compute: Compute) -> Compute:
         """One graph for each size of what is given; the same part twice is the same graph."""
@@ -95,8 +106,8 @@ class OpenVino(Runtime):
             kept=tuple(kept),
         )
 
-    def _compile(self, module: nn.Module, example: Sequence[Tensor]) -> Any:
-        """An inference request for inputs of these shapes."""
+    def _compile(self, module: nn.Module, example: Sequence[Tensor]) -> _Request:
+        """A graph for inputs of these shapes."""
         graph = self._openvino.convert_model(module, example_input=tuple(example))
         for port, value in zip(graph.inputs, example, strict=True):
             port.get_node().set_partial_shape(self._openvino.PartialShape(list(value.shape)))
@@ -107,7 +118,8 @@ class OpenVino(Runtime):
             "PERFORMANCE_HINT": "LATENCY",
             "ENABLE_CPU_PINNING": False,
         }
-        return self._core.compile_model(graph, "CPU", settings).create_infer_request()
+        request = self._core.compile_model(graph, "CPU", settings).create_infer_request()
+        return _Request(request, self._openvino.Tensor)
 
 
 class _Order(NamedTuple):
@@ -126,7 +138,17 @@ def _fixed(
     return [_stacked(text[n]) for n in order.experts] + [_stacked(cache[n]) for n in order.seen]
 
 
+class _Layers(list[KeyValue]):
+    """Keys and values per layer that lie in one tensor, as graphs take and give them."""
+
+    def __init__(self, stacked: Stacked) -> None:
+        super().__init__(_pairs(stacked))
+        self.stacked = stacked
+
+
 def _stacked(layers: Sequence[KeyValue]) -> Stacked:
+    if isinstance(layers, _Layers):
+        return layers.stacked
     return torch.stack([part[i] for i in range(2) for part in layers]).unflatten(0, (2, -1))
 
 
@@ -173,6 +195,17 @@ class _Descent(nn.Module):
         return tuple(made[n] for n in o.groups)
 
 
+class _Text(nn.Module):
+    """:meth:`Expert.text_cache` with stacked keys and values, for export."""
+
+    def __init__(self, model: WorldActionModel, expert: str) -> None:
+        super().__init__()
+        self.expert = model.trunk.expert(expert)
+
+    def forward(self, tokens: Tensor, before: Stacked) -> Stacked:
+        return _stacked(self.expert.text_cache(tokens, _pairs(before)))
+
+
 class _Whole(nn.Module):
     """A function as a module, for export; one of a module brings its weights."""
 
@@ -187,16 +220,15 @@ class _Whole(nn.Module):
 class _Part:
     """Something with one input and one output, compiled for each shape that it is given."""
 
-    def __init__(self, compile_module: Callable[[nn.Module, Sequence[Tensor]], Any], compute: Compute) -> None:
+    def __init__(self, compile_module: Callable[[nn.Module, Sequence[Tensor]], _Request], compute: Compute) -> None:
         self._compile, self._module = compile_module, _Whole(compute)
-        self._requests: dict[tuple[int, ...], Any] = {}
+        self._requests: dict[tuple[int, ...], _Request] = {}
 
     def __call__(self, x: Tensor) -> Tensor:
         shape = tuple(x.shape)
         if shape not in self._requests:
             self._requests[shape] = self._compile(self._module, [x])
-        made = self._requests[shape].infer([x.contiguous().numpy()], share_inputs=True)
-        return torch.from_numpy(made[0].copy())
+        return self._requests[shape]([x])[0]
 
 
 def _pairs(stacked: Stacked) -> list[KeyValue]:
@@ -206,10 +238,9 @@ def _pairs(stacked: Stacked) -> list[KeyValue]:
 class _Graph:
     """A compiled pass; texts and caches are handed over when they are others than in the pass before."""
 
-    def __init__(self, request: Any, stepped: int) -> None:
-        self._request, self._stepped = request, stepped
+    def __init__(self, request: _Request) -> None:
+        self._request = request
         self._known: tuple[object, object] = (None, None)
-        self._kept: list[np.ndarray] = []
 
     def __call__(
         self,
@@ -218,19 +249,22 @@ class _Graph:
         text: Mapping[str, Sequence[KeyValue]],
         cache: Mapping[str, Sequence[KeyValue]],
     ) -> list[Tensor]:
+        fixed: Sequence[Tensor] = ()
         if self._known[0] is not text or self._known[1] is not cache:
-            self._kept = self._give(self._stepped, _fixed(order, text, cache))
-            self._known = (text, cache)
-        given = self._give(0, stepped)
+            fixed, self._known = _fixed(order, text, cache), (text, cache)
+        return self._request([*stepped, *fixed])
+
+
+class _Request:
+    """A compiled graph. Inputs are read where they lie; the last ones stay as they were unless they are given."""
+
+    def __init__(self, request: Any, tensor: Callable[..., Any]) -> None:
+        self._request, self._tensor = request, tensor
+        self._given: dict[int, np.ndarray] = {}
+
+    def __call__(self, values: Sequence[Tensor]) -> list[Tensor]:
+        for i, value in enumerate(values):
+            self._given[i] = array = value.contiguous().numpy()
+            self._request.set_input_tensor(i, self._tensor(array, shared_memory=True))
         self._request.infer()
-        del given
-        return [torch.from_numpy(tensor.data.copy()) for tensor in self._request.output_tensors]
-
-    def _give(self, first: int, values: Sequence[Tensor]) -> list[np.ndarray]:
-        """Inputs from number ``first`` on; they are read where they lie, and must live until then."""
-        import openvino
-
-        arrays = [value.contiguous().numpy() for value in values]
-        for i, array in enumerate(arrays, first):
-            self._request.set_input_tensor(i, openvino.Tensor(array, shared_memory=True))
-        return arrays
+        return [torch.from_numpy(made.data.copy()) for made in self._request.output_tensors]

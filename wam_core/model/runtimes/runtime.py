@@ -68,6 +68,11 @@ class Runtime(ABC):
             self._prompts = {instruction: Prompt(tokens, text)}
         return self._prompts[instruction]
 
+    def read(self, expert: str, tokens: Tensor, before: Sequence[KeyValue]) -> Sequence[KeyValue]:
+        """Cross-attention keys and values, per layer, of context tokens ``[B, N, text_dim]`` after those of the tokens
+        ``before`` them."""
+        return self.model.trunk.expert(expert).text_cache(tokens, before)
+
     def part(self, compute: Compute) -> Compute:
         """Something outside the trunk, such as an image encoder, as this runtime computes it."""
         return compute
