@@ -1,5 +1,6 @@
 """Replay parity: what was recorded gives back what the model was given and what it answered, or says where it parts."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from wam_core.data import messages
 from wam_core.data.episode_writer import EpisodeWriter
 from wam_core.data.predictions import action_chunk
 from wam_core.data.recorder import MODEL_RECORD, Recorder
+from wam_core.dial import Dial
 from wam_core.errors import ContractError
 from wam_core.evaluation.replay import replay
 from wam_core.paths import share_path
@@ -45,10 +47,11 @@ def record(
     told: str = TOLD,
     first: bool = True,
     ended: bool = False,
+    dials: Sequence[Dial] = (Dial(), Dial(), Dial()),
 ) -> Path:
     """Three chunks, each going on from the one before; ``pixel``, ``joint`` and ``told`` are recorded otherwise than
     the model had them at the second, and the ``first`` chunk perhaps not at all; the task perhaps ``ended`` before its
-    last input arrived."""
+    last input arrived; each chunk by one of ``dials``."""
     policy, kinematics = load_policy(str(checkpoint), ROBOT, seed=5), Kinematics(ROBOT)
     rng, progress = np.random.default_rng(0), Progress()
     with Recorder(path, ROBOT, {}) as recorder:
@@ -63,6 +66,7 @@ def record(
             observation = Observation(stamp_ns, images, pose, TOLD, senses=senses)
             seam = "none" if policy.checkpoint.preset.recovery else "real_time_chunking"
             committed = progress.committed(seam, stamp_ns)
+            policy.dial = dials[k]
             chunk = policy.act(observation, committed)
             progress.sent(chunk, stamp_ns + 200_000_000)
             used = input_record(policy, observation, chunk.sequence, committed)
@@ -107,6 +111,20 @@ def test_what_was_recorded_is_made_again_bit_by_bit(checkpoint: Path, tmp_path: 
 def test_a_task_may_end_while_its_last_input_is_on_its_way(checkpoint: Path, tmp_path: Path) -> None:
     """Prevents: a replay that differs, now and then, in the instruction of the last chunk only."""
     assert replay(record(tmp_path / "ended.mcap", checkpoint, ended=True)).equal
+
+
+@pytest.mark.parametrize(
+    ("name", "dials"),
+    [
+        ("fast_wam_joint", (Dial(5), Dial(2, cache_reuse=2), Dial(5, cache_reuse=3))),
+        ("unipi", (Dial(2), Dial(imagined_horizon=8), Dial())),
+    ],
+)
+def test_a_dial_that_was_turned_is_turned_again(name: str, dials: Sequence[Dial], tmp_path: Path) -> None:
+    """Prevents: a chunk that was hurried, and one made again at leisure, told apart as if the model had changed."""
+    save_checkpoint(tmp_path / "model", tiny_checkpoint(name))
+    found = replay(record(tmp_path / "turned.mcap", tmp_path / "model", dials=dials))
+    assert found.equal and found.futures == 3, [c.parted for c in found.chunks]
 
 
 #: Presets that ship a checkpoint, and one of each way in which a chunk may come about.

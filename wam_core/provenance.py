@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wam_core.contract import Committed, FloatArray, Observation
+from wam_core.dial import Dial
 from wam_core.errors import ContractError
 from wam_core.policy import Policy
 from wam_core.training.checkpoint import EMBODIMENT, FILES, ROBOT
@@ -64,6 +65,7 @@ class InputRecord:
     """What one chunk was computed from; the fields are those of ``wam_msgs/ModelInput``.
 
     Attributes:
+        dial: how much it was allowed to cost.
         continued_sequence, committed_until_ns: sequence of the chunk it goes on from, and until when that was
             committed; both 0 for a chunk that goes on from none.
     """
@@ -75,6 +77,7 @@ class InputRecord:
     proprioception: FloatArray
     continued_sequence: int = 0
     committed_until_ns: int = 0
+    dial: Dial = Dial()
 
 
 def checkpoint_digest(folder: Path) -> str:
@@ -109,7 +112,7 @@ def image_digest(image: NDArray[np.uint8]) -> str:
 def input_record(
     policy: Policy, observation: Observation, sequence: int, committed: Committed | None = None
 ) -> InputRecord:
-    """Describe what ``policy`` looked at and went on from for the chunk of that sequence."""
+    """Describe what ``policy`` looked at and went on from for the chunk of that sequence, its last one."""
     digests = {name: image_digest(observation.images[name]) for name in policy.cameras}
     return InputRecord(
         observation.stamp_ns,
@@ -119,4 +122,5 @@ def input_record(
         observation.proprioception,
         continued_sequence=committed.chunk.sequence if committed else 0,
         committed_until_ns=committed.until_ns if committed else 0,
+        dial=policy.dial,
     )

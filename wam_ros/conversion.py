@@ -1,6 +1,7 @@
 """ROS messages to the core's types and back. Everything that names a message field is here."""
 
 from array import array
+from dataclasses import asdict
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
@@ -241,6 +242,7 @@ def input_message(robot: RobotContract, record: InputRecord) -> ModelInput:
         proprioception=_doubles(record.proprioception),
         continued_sequence=record.continued_sequence,
         committed_until=time_message(record.committed_until_ns),
+        **asdict(record.dial),
     )
 
 

@@ -19,8 +19,9 @@ from wam_msgs.msg import ActionChunk as ActionChunkMessage
 from wam_msgs.msg import ExecutorStatus, ModelInfo, ModelInput, PredictedFuture
 from wam_msgs.srv import LoadModel, SetInstruction
 from wam_ros import conversion, diagnostics
+from wam_ros.chunk_times import ChunkTimes
 from wam_ros.diagnostics import Diagnostics
-from wam_ros.histogram import Histogram
+from wam_ros.dial import DialParameters
 from wam_ros.inference_parameters import declare_parameters
 from wam_ros.process import run_node
 from wam_ros.qos import LATCHED, RELIABLE
@@ -31,8 +32,6 @@ from wam_ros.streams import StreamError
 from wam_ros.task_server import TaskServer
 
 DIAGNOSTICS_HZ = 1.0
-#: Share of the newest latency in the running estimate that decides when the next inference begins.
-LATENCY_WEIGHT = 0.2
 #: The queues of the fast sensors are read at least this often (s).
 READ_S = 0.01
 #: A thread that has an image is not kept waiting for the interpreter longer than this by one that has not (s).
@@ -44,6 +43,7 @@ class InferenceNode(LifecycleNode):
         super().__init__("wam_inference")
         declare_parameters(self)
         self._stages = StageClock(self)
+        self._dial = DialParameters(self)
         self._policy: Policy | None = None
         self._instruction = ""
         self._stopped = ""
@@ -105,6 +105,7 @@ class InferenceNode(LifecycleNode):
         for publisher in (self._chunks, self._futures, self._told, self._model, self._inputs):
             self.destroy_publisher(publisher)
         self._policy = None
+        self._dial.release()
         return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -126,8 +127,7 @@ class InferenceNode(LifecycleNode):
     def _attend(self, policy: Policy) -> None:
         """Use ``policy`` and look at what it looks at."""
         self._policy = policy
-        self._latency, self._latency_s, self._count = Histogram(), 0.0, 0
-        self._imagination = Histogram()
+        self._times, self._count = ChunkTimes(), 0
         self._newest: ActionChunk | None = None
         self._progress = Progress()
         self._problem = ""
@@ -142,7 +142,7 @@ class InferenceNode(LifecycleNode):
         threads = torch.get_num_threads()
         self._record = model_record(policy, checkpoint_folder(model), threads)
         self._stages.watch(policy)
-        policy.warm_up()
+        self._dial.take(policy, checkpoint_folder(model), self._record.digest)
         took = time.monotonic() - begin
         self.get_logger().info(f"{_attends_to(policy)}; {threads} threads; {took:.1f} s to load and warm up")
         return policy
@@ -192,17 +192,18 @@ class InferenceNode(LifecycleNode):
         replan_steps = self.get_parameter("replan_steps").value or policy.replan_steps
         needed_ns = before.stamp_ns + replan_steps * before.step_ns
         next_image_ns = round(1e9 / self._robot.rates.camera_hz)
-        return stamp_ns > before.stamp_ns and stamp_ns + next_image_ns + round(self._latency_s * 1e9) > needed_ns
+        return stamp_ns > before.stamp_ns and stamp_ns + next_image_ns + round(self._times.expected_s * 1e9) > needed_ns
 
     def _predict(self, observation: Observation) -> None:
         assert self._policy is not None
         committed = self._progress.committed(self.get_parameter("seam").value, observation.stamp_ns)
+        self._dial.turn(self._policy)
         begin = time.monotonic()
         chunk = self._policy.act(observation, committed)
         took = time.monotonic() - begin
         self._stages.mark("answered")
-        self._latency.add(took)
-        self._latency_s += (LATENCY_WEIGHT if self._count else 1.0) * (took - self._latency_s)
+        self._dial.took(took)
+        self._times.answered(took)
         if self._publish(replace(chunk, inference_ns=round(took * 1e9)), observation, committed):
             self._imagine()
 
@@ -244,7 +245,7 @@ class InferenceNode(LifecycleNode):
             return
         self._imagined_s = begin
         futures = self._policy.imagine()
-        self._imagination.add(time.monotonic() - begin)
+        self._times.imagined(time.monotonic() - begin)
         for future in futures:
             self._futures.publish(conversion.future_message(self._robot, future, self._policy.name))
 
@@ -311,17 +312,14 @@ class InferenceNode(LifecycleNode):
         problems = ([self._problem] if self._problem else []) + [str(trouble) for trouble in troubles]
         name = self._policy.name if self._policy else ""
         values: dict[str, object] = {"model": name, "instruction": self._instruction, **ages}
-        values |= {
-            "chunks": self._count,
-            "inference p50 (ms)": 1e3 * self._latency.quantile(0.5),
-            "inference p95 (ms)": 1e3 * self._latency.quantile(0.95),
-            "imagination p50 (ms)": 1e3 * self._imagination.quantile(0.5),
-        }
+        values |= {"chunks": self._count, **self._times.values(), **self._dial.values()}
         if not self._active:
             self._diagnostics.publish(diagnostics.STALE, "inactive", values)
         elif problems:
             level = diagnostics.ERROR if self._instruction else diagnostics.WARN
             self._diagnostics.publish(level, problems[0], values)
+        elif self._dial.problem:
+            self._diagnostics.publish(diagnostics.WARN, self._dial.problem, values)
         else:
             self._diagnostics.publish(diagnostics.OK, "running" if self._instruction else "no instruction", values)
 

@@ -11,6 +11,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from wam_core.contract import ActionChunk, FloatArray, RobotState
+from wam_core.dial import Dial
 from wam_core.paths import share_path
 from wam_core.robot.contract import Camera, RobotContract
 
@@ -134,6 +135,7 @@ def encode_input(
     proprioception: NDArray[np.float64],
     continued_sequence: int,
     committed_until_ns: int,
+    dial: Dial,
 ) -> Encoded:
     """What a chunk was computed from as ``wam_msgs/ModelInput``."""
     return encode(
@@ -146,6 +148,9 @@ def encode_input(
         np.asarray(proprioception, np.float64),
         continued_sequence,
         _time(committed_until_ns),
+        dial.denoising_steps,
+        dial.imagined_horizon,
+        dial.cache_reuse,
     )
 
 

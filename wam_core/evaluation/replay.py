@@ -1,7 +1,7 @@
 """A recording through the same preprocessing and model again: bit-equal, or the first thing in which they part."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -196,6 +196,13 @@ def _until_ns(message: Any) -> int:
     return nanoseconds(message.committed_until) if hasattr(message, "committed_until") else 0
 
 
+def _dial(message: Any, before: Dial) -> Dial:
+    """How much the chunk was allowed to cost; as ``before`` in recordings of before there was a dial."""
+    if not hasattr(message, "cache_reuse"):
+        return before
+    return Dial(*(int(getattr(message, f.name)) for f in fields(Dial)))
+
+
 def _in_progress(message: Any, chunks: Iterable[Any]) -> Any:
     """The recorded chunk that the model went on from; None where it went on from none or that was not recorded."""
     if not _until_ns(message):
@@ -236,7 +243,7 @@ def _compare(
         parted.append("chunk in progress: not recorded")
     if parted or pose is None:
         return Replayed(int(message.sequence), stamp_ns, tuple(parted), float("nan"))
-    policy.sequence = int(message.sequence)
+    policy.sequence, policy.dial = int(message.sequence), _dial(message, policy.dial)
     committed = Committed(action_chunk(before), until_ns) if until_ns else None
     made = policy.act(Observation(stamp_ns, images, pose, message.instruction, senses=senses), committed)
     largest = float("nan")
