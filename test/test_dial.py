@@ -9,6 +9,7 @@ from test_policy import observation
 from test_scopes import count, some_situation
 from tiny import tiny_checkpoint, tiny_senses
 
+from wam_core.cli.main import run
 from wam_core.dial import Dial, dials
 from wam_core.dial_limits import check_dial, horizons
 from wam_core.errors import ContractError
@@ -170,6 +171,20 @@ def test_a_policy_keeps_its_dial_when_another_is_refused() -> None:
     with pytest.raises(ContractError, match="cache_reuse"):
         policy.dial = replace(policy.dial, cache_reuse=2)
     assert policy.dial == Dial(3)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["cache_reuse:=2"], "denoises nothing beside its action"),
+        (["imagined_horizon:=8"], "one frame of tokens"),
+        (["denoising_steps:=3", "--futures"], "whole futures are scored"),
+    ],
+)
+def test_an_evaluation_does_not_ignore_a_dial(words: list[str], said: str) -> None:
+    """A table of a hundred episodes said nothing of what had been asked."""
+    with pytest.raises(ContractError, match=said):
+        run("eval", ["model:=fast_wam", "tasks:=reach", "episodes:=1", *words])
 
 
 def test_points_are_every_combination() -> None:

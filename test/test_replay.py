@@ -218,11 +218,14 @@ def test_a_live_recording_replays_bit_equal(seam: str, checkpoint: Path, tmp_pat
         path = Path(live.client.call(StartRecording, "/wam_recorder/start", StartRecording.Request()).path)
         live.client.spin(1.0)  # its subscriptions are found
         handle = live.client.start_task(TOLD, 6.0)
+        live.client.wait_until(lambda: len(inputs) >= 2, "two chunks")
+        live.client.set_parameters("wam_inference", {"denoising_steps": 3})
         live.client.result_of(handle, 60.0)
         assert live.client.call(StopRecording, "/wam_recorder/stop", StopRecording.Request()).success
     found = replay(path)
     assert found.equal, [c for c in found.chunks if c.parted]
     assert len(found.chunks) >= 4 and found.futures >= 3
+    assert {message.denoising_steps for message in inputs} == {0, 3}
     if seam == "real_time_chunking":
         assert continued(inputs, chunks) >= 3
     else:
