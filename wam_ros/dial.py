@@ -29,7 +29,7 @@ class DialParameters:
         self._curve: Curve | None = None
         self._budget: LatencyBudget | None = None
         self._choice: Choice | None = None
-        self._dial = Dial()
+        self._dial, self._budget_ms = Dial(), 0.0
         node.add_on_set_parameters_callback(self._check)
 
     def take(self, policy: Policy, folder: Path, digest: str) -> None:
@@ -60,8 +60,8 @@ class DialParameters:
 
     def turn(self, policy: Policy) -> None:
         """Before a chunk: what it and its futures go by."""
-        budget_ms = self._value(BUDGET)
-        self._choice = self._budget.choice(budget_ms) if self._budget and budget_ms else None
+        self._budget_ms = self._value(BUDGET)
+        self._choice = self._budget.choice(self._budget_ms) if self._budget and self._budget_ms else None
         self._dial = self._choice.point.dial if self._choice else Dial(*(self._value(name) for name in DIAL))
         policy.dial = self._dial
 
@@ -77,14 +77,14 @@ class DialParameters:
         if choice is None or choice.fits:
             return ""
         here = f"the fastest point of the curve ({choice.point.dial}) takes {choice.expected_ms:.1f} ms here"
-        return f"no chunk fits {BUDGET} {self._value(BUDGET):g} ms: {here}"
+        return f"no chunk fits {BUDGET} {self._budget_ms:g} ms: {here}"
 
     def values(self) -> dict[str, object]:
         """For diagnostics."""
         said: dict[str, object] = {"dial": str(self._dial)}
         if self._choice and self._budget:
             said |= {
-                "latency budget (ms)": self._value(BUDGET),
+                "latency budget (ms)": self._budget_ms,
                 "expected of 19 in 20 chunks (ms)": self._choice.expected_ms,
                 "times as slow as the curve": self._budget.slowness,
                 "success on the curve": self._choice.point.success,
