@@ -60,7 +60,9 @@ class OpenVino(Runtime):
             self._graphs[key] = _Graph(self._compile(_Pass(self.model, order), [*stepped, *fixed]))
         made = self._graphs[key](stepped, order, text, cache)
         heads, caches = made[: len(order.heads)], made[len(order.heads) :]
-        produced = {n: _Layers(stacked) for n, stacked in zip(order.kept, caches, strict=True)}
+        produced: dict[str, list[KeyValue]] = {
+            n: _Layers(stacked) for n, stacked in zip(order.kept, caches, strict=True)
+        }
         return dict(zip(order.heads, heads, strict=True)), produced
 
     @torch.no_grad()
