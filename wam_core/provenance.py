@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from wam_core.contract import Committed, FloatArray, Observation
 from wam_core.dial import Dial
 from wam_core.errors import ContractError
+from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.policy import Policy
 from wam_core.training.checkpoint import EMBODIMENT, FILES, ROBOT
 
@@ -100,8 +101,14 @@ def model_record(policy: Policy, folder: Path, threads: int) -> ModelRecord:
         seed=policy.seed,
         steps=policy.dial.denoising_steps or policy.checkpoint.preset.steps,
         threads=threads,
-        versions={name: version(name) for name in (*PACKAGES, policy.runtime.package) if name},
+        versions={name: version(name) for name in PACKAGES} | _computed_by(policy),
     )
+
+
+def _computed_by(policy: Policy) -> dict[str, str]:
+    """The runtime, if it is not the reference, and the version of what it computes with."""
+    name = next(name for name, kind in RUNTIMES.items() if type(policy.runtime) is kind)
+    return {name: version(policy.runtime.package)} if policy.runtime.package else {}
 
 
 def image_digest(image: NDArray[np.uint8]) -> str:

@@ -99,7 +99,7 @@ def replay(path: Path, model: str = "") -> Replay:
 
 def _load(record: ModelRecord, model: str, robot: RobotContract) -> tuple[Policy, tuple[str, ...]]:
     folder = checkpoint_folder(model or (record.checkpoint if Path(record.checkpoint).is_dir() else record.name))
-    runtime = next((name for name, kind in RUNTIMES.items() if kind.package in record.versions), "eager")
+    runtime = next((name for name in RUNTIMES if name in record.versions), "eager")
     policy = load_policy(str(folder), robot, record.seed, runtime)
     preset = policy.checkpoint.preset
     policy.dial = Dial(0 if record.steps == preset.steps else record.steps)

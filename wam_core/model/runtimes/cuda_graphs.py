@@ -23,6 +23,8 @@ WARM_UPS = 3
 class CudaGraphs(Captured):
     """Of a model that is on a GPU already."""
 
+    package = "torch"
+
     def __init__(self, model: WorldActionModel) -> None:
         """Raises :class:`ContractError` for a model that is elsewhere."""
         super().__init__(model)

@@ -41,7 +41,7 @@ class Runtime(ABC):
     :class:`Prompt`, the observation in a ``Situation``, and the rest in every denoising step.
 
     Attributes:
-        package: what computes besides PyTorch, by its name in the package index; empty: nothing.
+        package: what computes, by its name in the package index; empty: PyTorch, as the reference does.
     """
 
     package: ClassVar[str] = ""
