@@ -191,11 +191,12 @@ def test_an_instruction_is_embedded_once_and_in_every_call_of_the_published_path
 
 def test_ratios_are_of_paired_runs() -> None:
     """A ratio of two machines, or of two hours, was taken for one of two ways."""
-    measured, missing = measure(["fast_wam", "fast_wam_joint"], ["eager", "naive", "published"], 3, 0)
+    measured, missing = measure(["fast_wam", "fast_wam_joint"], ["eager", "naive", "published", "reused"], 3, 0)
     rows = {(r.preset, r.way): r for r in measured}
     assert not missing and ("fast_wam", "published") in rows and ("fast_wam_joint", "published") not in rows
     assert rows["fast_wam", "eager"].ratio == rows["fast_wam", "eager"].to_first == 1.0
     assert rows["fast_wam", "naive"].ratio > 1.5
+    assert ("fast_wam", "reused") not in rows and ("fast_wam_joint", "reused") in rows
     with pytest.raises(ContractError, match="published"):
         measure(["fast_wam"], ["publishd"], 1, 0)
 

@@ -24,8 +24,8 @@ def check_dial(dial: Dial, preset: Preset) -> None:
         known = ", ".join(map(str, horizons(preset)))
         expected = f"0 or one of {known} chunk steps" if known else f"0: {_uncut(preset)}"
         raise ContractError("dial.imagined_horizon", horizon, expected)
-    if reuse < 1 or (reuse > 1 and not _beside(preset)):
-        expected = "1 or more" if _beside(preset) else f"1: {preset.name} denoises nothing beside its {preset.basis}"
+    if reuse < 1 or (reuse > 1 and not beside(preset)):
+        expected = "1 or more" if beside(preset) else f"1: {preset.name} denoises nothing beside its {preset.basis}"
         raise ContractError("dial.cache_reuse", reuse, expected)
 
 
@@ -73,7 +73,7 @@ def _uncut(preset: Preset) -> str:
     return next((reason for reason, holds in reasons.items() if holds), "")
 
 
-def _beside(preset: Preset) -> tuple[str, ...]:
+def beside(preset: Preset) -> tuple[str, ...]:
     """What is denoised together with what the chunk is made from."""
     stages = Wiring(preset.groups).stages([preset.basis])
     stage = next(stage for stage in stages if preset.basis in stage)

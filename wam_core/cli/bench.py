@@ -31,7 +31,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _latency_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--presets", default=",".join(preset_names()), help="in turn; all by default")
-    ways = "in turn, the first is the reference: a runtime, naive (the full forward), published (Fast-WAM's code)"
+    ways = (
+        "in turn, the first is the reference: a runtime, naive (the full forward), published (Fast-WAM's code), "
+        "reused (joint models: the future in every second step only)"
+    )
     group.add_argument("--ways", default="eager,naive,published", help=ways)
     group.add_argument("--rounds", type=int, default=30)
     group.add_argument("--threads", type=int, default=1)

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wam_core.dial import Dial
+from wam_core.dial_limits import beside, shortcuts
 from wam_core.errors import ContractError, look_up
 from wam_core.evaluation.intervals import median_ratio
 from wam_core.memory import Memory
@@ -30,6 +32,8 @@ from wam_core.substrates.substrate import Scenes
 
 #: Latency does not depend on the words; any vocabulary of the usual size does.
 WORDS = tuple(["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p"])
+#: As the preset says.
+USUAL = Dial()
 #: Rounds before times count.
 WARM_UPS = 2
 
@@ -89,7 +93,7 @@ def measure(
     missing: dict[str, str] = {}
     for preset in [load_preset(name) for name in presets]:
         try:
-            known = [way for way in ways if way != "published" or _is_published(preset)]
+            known = [way for way in ways if way not in ONLY or ONLY[way](preset)]
             runs |= {(preset.name, way): make_runner(preset, seed, way) for way in known}
         except ContractError as error:
             missing[preset.name] = str(error)
@@ -143,11 +147,17 @@ def make_runner(preset: Preset, seed: int, way: str) -> Callable[[], Tensor]:
     return run
 
 
-def _fast(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Generator) -> Tensor:
+def _fast(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Generator, dial: Dial = USUAL) -> Tensor:
     prompt = runtime.prompt("", lambda: inputs.words()[0])
     context = runtime.model.join(prompt.tokens, inputs.proprioception)
     situation = Situation(runtime, inputs.observed, context, prompt)
-    return sampling.generate(situation, [preset.basis], preset.steps, rng)[preset.basis]
+    short = shortcuts(dial, preset)
+    return sampling.generate(situation, [preset.basis], preset.steps, rng, shortcuts=short)[preset.basis]
+
+
+def _reused(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Generator) -> Tensor:
+    """As :func:`_fast`, what is denoised beside the chunk in every second step only."""
+    return _fast(preset, runtime, inputs, rng, Dial(cache_reuse=2))
 
 
 def _naive(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Generator) -> Tensor:
@@ -180,4 +190,16 @@ def _is_published(preset: Preset) -> bool:
     return preset.basis == ACTION and Wiring(preset.groups).stages([ACTION]) == ((ACTION,),)
 
 
-WAYS: Mapping[str, Way] = {**dict.fromkeys(RUNTIMES, _fast), "naive": _naive, "published": _published}
+def _is_joint(preset: Preset) -> bool:
+    """Whether something is denoised beside the chunk."""
+    return bool(beside(preset))
+
+
+WAYS: Mapping[str, Way] = {
+    **dict.fromkeys(RUNTIMES, _fast),
+    "reused": _reused,
+    "naive": _naive,
+    "published": _published,
+}
+#: Ways that not every preset's wiring has.
+ONLY: Mapping[str, Callable[[Preset], bool]] = {"published": _is_published, "reused": _is_joint}
