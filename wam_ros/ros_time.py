@@ -25,10 +25,11 @@ class RosTime:
             self._saw(stamp_ns)
 
     def now_ns(self) -> int:
-        clock_ns = self._clock.now().nanoseconds
         if not self._simulated:
-            return clock_ns
+            return int(self._clock.now().nanoseconds)
         with self._lock:
+            # Read in here: a thread that is held up between reading and looking would find that time was turned back.
+            clock_ns = int(self._clock.now().nanoseconds)
             if clock_ns < self._clock_ns:  # the simulation was turned back
                 self._sign_ns = self._told_ns = 0
             self._clock_ns = clock_ns
