@@ -15,6 +15,7 @@ mv "$work/imagined_push.png" "$out/imagined.png"
 wam demo episodes:=1 tasks:=push seeds:=7 out:="$work/demo" || echo "the episode failed, and its picture shows it"
 wam film "$work/demo/recordings/push_7.mcap" --out "$out/film.png"
 wam bench surprise seed:=100 episodes:=12 out:="$out/surprise.png" overlay:="$out/surprise_where.png"
+wam bench curve measured:=checkpoints/fast_wam/curve.json plot:="$out/curve.png"
 for task in reach push drawer pick_place; do
   wam collect task:=$task episodes:=3 out:="$work/set/$task"
 done

@@ -17,7 +17,7 @@ def with_a_curve(folder: Path) -> Path:
     """A checkpoint whose hundred steps are said to be better, and a hundred times as slow, as its one."""
     make_tiny_checkpoint(folder)
     points = tuple(
-        Point(Dial(steps), success, (0.0, 1.0), {}, float(steps), float(steps), 1.0, (1.0, 1.0))
+        Point(Dial(steps), success, (0.0, 1.0), {}, 1.0, 1.0, float(steps), (1.0, float(steps)))
         for steps, success in ((1, 0.5), (100, 0.9))
     )
     save_curve(folder / CURVE, Curve("fast_wam", checkpoint_digest(folder), points, (0.0, (0.0, 0.1)), {}))

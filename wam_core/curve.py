@@ -68,6 +68,12 @@ class Choice:
     fits: bool
 
 
+def usual_ms(points: Sequence[Point], point: Point) -> float:
+    """What a chunk took when the curve was measured, by its ratio to the first point's, which was timed beside it: a
+    median alone may be of a slower minute."""
+    return points[0].median_ms * point.ratio
+
+
 def choose(points: Sequence[Point], budget_ms: float, slowness: float, current: Point | None = None) -> Choice:
     """The point with the highest success of those that fit, the cheaper of equals; if none fits the fastest.
 
@@ -78,14 +84,14 @@ def choose(points: Sequence[Point], budget_ms: float, slowness: float, current: 
         slowness: how many times as long as on the curve chunks take here and now.
         current: the point in use.
     """
-    expected = {id(p): slowness * p.median_ms for p in points}
-    stays = current is not None and slowness * current.median_ms <= budget_ms
+    expected = {id(p): slowness * usual_ms(points, p) for p in points}
+    stays = current is not None and slowness * usual_ms(points, current) <= budget_ms
 
     def limit(point: Point) -> float:
         return HEADROOM * budget_ms if stays and point != current else budget_ms
 
     fitting = [p for p in points if expected[id(p)] <= limit(p)]
-    best = max(fitting or [min(points, key=lambda p: p.median_ms)], key=lambda p: (p.success, -p.median_ms))
+    best = max(fitting or [min(points, key=lambda p: p.ratio)], key=lambda p: (p.success, -p.ratio))
     return Choice(best, expected[id(best)], bool(fitting))
 
 
@@ -120,7 +126,7 @@ class LatencyBudget:
     def took(self, milliseconds: float) -> None:
         """The chunk at the last choice took so long."""
         if self._choice is not None:
-            self._slowness.append(milliseconds / self._choice.point.median_ms)
+            self._slowness.append(milliseconds / usual_ms(self._points, self._choice.point))
             self._since += 1
 
 
@@ -139,7 +145,7 @@ def load_curve(path: Path) -> Curve:
         curve = Curve(raw["model"], raw["digest"], points, (rate, (low, high)), raw["measured"])
     except (KeyError, TypeError, ValueError) as error:
         raise ContractError("curve", str(path), f"a file that `wam bench curve` wrote ({error})") from error
-    if not points or any(not p.median_ms > 0.0 for p in points):
+    if not points or any(not min(p.median_ms, p.ratio) > 0.0 for p in points):
         raise ContractError("curve.points", str(path), "at least one, each with a latency above 0 ms")
     return curve
 

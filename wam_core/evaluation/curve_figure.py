@@ -4,7 +4,7 @@ from pathlib import Path
 
 import matplotlib
 
-from wam_core.curve import Curve
+from wam_core.curve import Curve, usual_ms
 from wam_core.dial import Dial
 
 matplotlib.use("Agg")
@@ -12,20 +12,21 @@ from matplotlib import pyplot  # noqa: E402
 
 
 def save_curve_figure(path: Path, curve: Curve) -> None:
-    """Success with its interval over the median latency, one mark a point; the frozen cameras as a line."""
+    """Success with its interval over the latency, one mark a point; the frozen cameras as a line."""
     figure, panel = pyplot.subplots(figsize=(7.0, 4.0))
-    for point in curve.points:
+    for k, point in enumerate(curve.points):
         low, high = point.interval
-        bars = [[point.success - low], [high - point.success]]
-        panel.errorbar(point.median_ms, point.success, yerr=bars, fmt="o", color="tab:blue", capsize=3, markersize=5)
-        where = (point.median_ms, point.success)
-        panel.annotate(_label(point.dial), where, (6, -12), textcoords="offset points", fontsize=8)
+        bars = [[max(point.success - low, 0.0)], [max(high - point.success, 0.0)]]  # a bound may be off by a rounding
+        taken = usual_ms(curve.points, point)
+        panel.errorbar(taken, point.success, yerr=bars, fmt="o", color="tab:blue", capsize=3, markersize=5)
+        where = (taken, point.success)
+        panel.annotate(_label(point.dial), where, (6, -12 - 12 * (k % 3)), textcoords="offset points", fontsize=8)
     rate, (low, high) = curve.frozen
     panel.axhline(rate, color="tab:red", linewidth=1.0, label="cameras frozen")
     panel.axhspan(low, high, color="tab:red", alpha=0.12)
     panel.set_ylim(-0.02, 1.04)
-    panel.set_xlim(0.0, 1.15 * max(p.median_ms for p in curve.points))
-    panel.set_xlabel(f"ms of a chunk, median of {curve.measured.get('rounds', 'some')} paired rounds")
+    panel.set_xlim(0.0, 1.15 * max(usual_ms(curve.points, p) for p in curve.points))
+    panel.set_xlabel(f"ms of a chunk, by the ratios of {curve.measured.get('rounds', 'some')} paired rounds")
     panel.set_ylabel("success, 95 % interval")
     panel.set_title(f"{curve.model}: {', '.join(curve.measured.get('tasks', ()))}", fontsize=10)
     panel.legend(loc="center right", fontsize=8)
