@@ -19,8 +19,9 @@ from wam_msgs.msg import ActionChunk as ActionChunkMessage
 @pytest.mark.slow
 def test_a_chunk_goes_on_from_the_steps_consumed_while_it_was_computed(tmp_path: Path) -> None:
     """Prevents: a parameter that is declared and changes nothing; a prefix by a latency that was guessed."""
+    # So many steps take longer than a step of the chunk, 0.1 s: else none is consumed while they are computed.
     quick = load_checkpoint(make_tiny_checkpoint(tmp_path / "quick"))
-    save_checkpoint(tmp_path / "slow", replace(quick, preset=replace(quick.preset, steps=120)))
+    save_checkpoint(tmp_path / "slow", replace(quick, preset=replace(quick.preset, steps=240)))
     with live_graph("wam_cell", "wam_executor", "wam_inference") as live:
         live.client.set_parameters("wam_inference", {"model": str(tmp_path / "slow"), "imagine": "never"})
         live.activate("wam_executor", "wam_inference")
