@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Callable
 from math import ceil
 from typing import NamedTuple
 
@@ -21,8 +22,8 @@ from wam_core.robot.kinematics import Kinematics
 
 
 class Wanted(NamedTuple):
-    """What the chunk asks for now: joint rates ``[J]`` (rad/s), finger positions ``[K]`` (rad, m), and, when it has
-    just taken over, what of it cannot be had."""
+    """What the chunk asks for now: joint rates ``[J]`` (rad/s), finger positions ``[K]`` (rad, m), and, in the tick
+    after it took over, what of it cannot be had."""
 
     rates: FloatArray
     fingers: FloatArray
@@ -48,6 +49,7 @@ class Follower:
         self._space = robot.action.space
         self._source: Source | None = None
         self._pending: ActionChunk | None = None
+        self._unsaid: Callable[[], tuple[SafetyEvent, ...]] | None = None
 
     def offer(self, chunk: ActionChunk) -> None:
         """Let ``chunk``, which is resolved, take over at the next :meth:`wanted`; an earlier offer not yet taken up is
@@ -80,7 +82,10 @@ class Follower:
         """
         self._past.append((now_ns, Anchor(motion.q, grasp.position)))
         chunk, self._pending = self._pending, None
-        remarks = () if chunk is None else self._take_over(chunk, motion, grasp, following, now_ns)
+        unsaid, self._unsaid = self._unsaid, None
+        remarks = () if unsaid is None else unsaid()
+        if chunk is not None:
+            self._take_over(chunk, motion, grasp, following, now_ns)
         if self._source is None:
             return None
         rates = self._source.sample(now_ns + self._ahead_ns).rates  # shaping makes them late by as much
@@ -90,7 +95,7 @@ class Follower:
 
     def _take_over(
         self, chunk: ActionChunk, motion: Motion, grasp: Grasp, following: bool, now_ns: int
-    ) -> tuple[SafetyEvent, ...]:
+    ) -> None:
         ahead_ns, fade_ns = now_ns + self._ahead_ns, self._blend.fade_ns
         old = self._source if following and chunk.space == self._space else None
         here = old or coast(self._spaces[chunk.space].sample(motion.q, motion.v, grasp.position), now_ns)
@@ -98,4 +103,6 @@ class Follower:
         track = track_of(chunk, ahead_ns, current, max(fade_ns - self._ahead_ns, 0))
         self._source = self._seam(old, track, current, ahead_ns, self._blend)
         self._space = chunk.space
-        return demand.remarks(self._robot, chunk.space, track, here.sample(now_ns), now_ns, fade_ns)
+        # A tick that takes a chunk over is the longest of all: what there is to say of the chunk is left to the next.
+        begin = here.sample(now_ns)
+        self._unsaid = lambda: demand.remarks(self._robot, chunk.space, track, begin, now_ns, fade_ns)

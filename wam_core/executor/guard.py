@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from wam_core.contract import FloatArray
+from wam_core.executor.shaping import StopPlan
 from wam_core.robot.clearance import self_clearance, solids_clearance
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.kinematics import Kinematics
@@ -12,6 +13,9 @@ from wam_core.robot.workspace import ToolBox
 
 #: A value that changes by less than this (m) between two measurements has not changed.
 ROUNDING = 1e-9
+#: Measurements that a guard remembers. The stops of two ticks after each other are nearly the same, and a path along a
+#: wall takes several measurements to prove.
+REMEMBERED = 4
 
 
 class Margins(Protocol):
@@ -38,50 +42,58 @@ class Breach(NamedTuple):
 
 
 class Guard:
-    """Conservative advancement (Mirtich 1996): what one measurement proves is not measured again, neither along the
-    path nor in the ticks that follow."""
+    """Conservative advancement (Mirtich 1996): what measurements prove is not measured again, neither along the path
+    nor in the ticks that follow."""
 
     def __init__(self, margins: Margins) -> None:
         self._margins = margins
         self._levers = margins.levers.T.copy()
-        self._known: tuple[FloatArray, FloatArray] | None = None
+        joints, values = self._levers.shape
+        self._at, self._values = np.zeros((REMEMBERED, joints)), np.full((REMEMBERED, values), -np.inf)
+        self._oldest = 0
 
-    def breach(self, path: FloatArray, least: float, before: FloatArray) -> Breach | None:
-        """The first place on ``path`` where a margin is below ``least``, or None.
+    def breach(self, stop: StopPlan, least: float, before: FloatArray) -> Breach | None:
+        """The first place on ``stop`` where a margin is below ``least``, or None.
 
         What is too near already may go on where it gets no nearer.
 
         Args:
-            path: ``[N, J]`` rad. before: ``[J]`` rad, where the arm comes from.
+            before: ``[J]`` rad, where the arm comes from.
         """
+        if self._proven(np.maximum(stop.upper - self._at, self._at - stop.lower)).min() >= least:
+            return None
+        path = stop.samples[0]
+        proven = self._proven(np.abs(path[:, None] - self._at))
         step, bounds = 0, None
         while True:
-            doubtful = np.flatnonzero(self._proven(path[step:]) < least)
+            doubtful = np.flatnonzero(proven[step:].min(axis=1) < least)
             if not len(doubtful):
                 return None
             step += int(doubtful[0])
-            values = self._margins.measure(path[step])
-            self._known = (path[step], values)
+            values = self._measure(path[step])
             if values.min() < least:
                 if bounds is None:
                     bounds = np.minimum(least, self._margins.measure(before) - ROUNDING)
                 worst = int((values - bounds).argmin())
                 if values[worst] < bounds[worst]:
                     return Breach(float(values[worst]), self._margins.name(worst))
+            proven = np.maximum(proven, values - np.abs(path - path[step]) @ self._levers)
             step += 1
-            if step == len(path):
-                return None
 
     def forget(self) -> None:
         """What was measured before no longer counts, so that what follows depends on nothing before."""
-        self._known = None
+        self._values.fill(-np.inf)
 
-    def _proven(self, path: FloatArray) -> FloatArray:
-        """``[N]`` m that the margins have at least, by the last measurement."""
-        if self._known is None:
-            return np.full(len(path), -np.inf)
-        at, values = self._known
-        return np.asarray((values - np.abs(path - at) @ self._levers).min(axis=1))
+    def _measure(self, q: FloatArray) -> FloatArray:
+        values = self._margins.measure(q)
+        self._at[self._oldest], self._values[self._oldest] = q, values
+        self._oldest = (self._oldest + 1) % REMEMBERED
+        return values
+
+    def _proven(self, moved: FloatArray) -> FloatArray:
+        """``[..., P]`` m that the margins have at least where the joints are ``moved [..., REMEMBERED, J]`` (rad) from
+        the places that were measured last."""
+        return np.asarray((self._values - moved @ self._levers).max(axis=-2))
 
 
 class Guards(NamedTuple):

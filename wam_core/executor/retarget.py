@@ -17,7 +17,6 @@ from wam_core.executor.timeline import Sample
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.ik import DifferentialIK, approach
 from wam_core.robot.kinematics import Kinematics
-from wam_core.robot.tool_pose import encode_tool_pose
 
 
 class Retargeter(Protocol):
@@ -34,7 +33,6 @@ class ToolPose:
     """``ee_pose``: differential IK; targets outside the workspace box are brought to its surface."""
 
     def __init__(self, robot: RobotContract, kinematics: Kinematics, settings: ExecutorSettings) -> None:
-        self._robot = robot
         self._kinematics = kinematics
         self._ik = DifferentialIK(robot, kinematics, settings.ik)
         self._scale = settings.velocity_share
@@ -53,10 +51,12 @@ class ToolPose:
 
     def sample(self, q: FloatArray, v: FloatArray, fingers: FloatArray) -> Sample:
         rotation, position, jacobian = self._kinematics.tool_and_jacobian(q)
-        values = np.append(encode_tool_pose(self._robot, rotation, position, fingers)[:6], fingers)
-        twist = jacobian @ v
-        spin = np.linalg.solve(pin.Jexp3(values[3:6]), rotation.T @ twist[3:])
-        return Sample(values, np.concatenate([twist[:3], spin, np.zeros(len(values) - 6)]))
+        turned, twist = self._reference.T @ rotation, jacobian @ v
+        spin = pin.Jlog3(turned) @ (rotation.T @ twist[3:])
+        return Sample(
+            np.concatenate([position, pin.log3(turned), fingers]),
+            np.concatenate([twist[:3], spin, np.zeros_like(fingers)]),
+        )
 
 
 class JointPosition:

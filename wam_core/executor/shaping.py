@@ -7,6 +7,8 @@ Kroeger, "Jerk-limited Real-time Trajectory Generation with Arbitrary Target Sta
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -40,21 +42,27 @@ class StopPlan:
     Attributes:
         rest: ``[J]`` rad, where it ends.
         lower, upper: ``[J]`` rad, extremes of each joint on the way.
+        slowest, fastest: ``[J]`` rad/s, extremes of each joint's velocity on the way; zero, at rest, is between them.
         duration_s: time to rest.
     """
 
     rest: FloatArray
     lower: FloatArray
     upper: FloatArray
+    slowest: FloatArray
+    fastest: FloatArray
     duration_s: float
     path: Trajectory
 
     @cached_property
-    def samples(self) -> Motion:
-        """``[N, J]`` each: the motion from the plan's start to rest, :data:`STOP_GRID_S` apart."""
-        times = np.arange(0.0, self.duration_s, STOP_GRID_S).tolist()
-        found = np.array([self.path.at_time(time_s) for time_s in (*times, self.duration_s)])
-        return Motion(found[:, 0], found[:, 1], found[:, 2])
+    def samples(self) -> tuple[FloatArray, FloatArray]:
+        """``[N, J]`` rad and rad/s: the motion from the plan's start to rest, :data:`STOP_GRID_S` apart."""
+        joints = len(self.rest)
+        times = [k * STOP_GRID_S for k in range(ceil(self.duration_s / STOP_GRID_S))]
+        found = [self.path.at_time(time_s) for time_s in (*times, self.duration_s)]
+        flat = np.fromiter(chain.from_iterable(q + v for q, v, _ in found), float, 2 * joints * len(found))
+        both = flat.reshape(len(found), 2, joints)
+        return both[:, 0], both[:, 1]
 
     def at(self, time_s: float) -> Motion:
         """The motion ``time_s`` after the plan's start."""
@@ -128,11 +136,14 @@ class Shaper:
         lower, upper = np.minimum(motion.q, rest), np.maximum(motion.q, rest)
         # Velocity changes sign on the way only where acceleration already carries it past zero; Ruckig's own
         # position_extrema are zero for joints at rest.
-        turns = motion.v * (motion.v + motion.a * np.abs(motion.a) / (2.0 * self._jerk)) < 0.0
+        carried = motion.v + motion.a * np.abs(motion.a) / (2.0 * self._jerk)
+        turns = motion.v * carried < 0.0
         if turns.any():
             turn = np.where(turns, motion.q + self._before_turn(motion), rest)
             lower, upper = np.minimum(lower, turn), np.maximum(upper, turn)
-        return StopPlan(rest, lower, upper, path.duration, path)
+        slowest = np.minimum(np.minimum(motion.v, carried), 0.0)
+        fastest = np.maximum(np.maximum(motion.v, carried), 0.0)
+        return StopPlan(rest, lower, upper, slowest, fastest, path.duration, path)
 
     def _before_turn(self, motion: Motion) -> FloatArray:
         """Travel until velocity is zero under full jerk against the acceleration, for joints where it gets there."""

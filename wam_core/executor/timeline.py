@@ -1,5 +1,6 @@
 """Time alignment: a chunk as a smooth function of time (cubic Hermite between steps, late steps dropped by stamp)."""
 
+import math
 from bisect import bisect_right
 from itertools import pairwise
 from typing import NamedTuple
@@ -10,6 +11,8 @@ from wam_core.contract import ActionChunk, FloatArray
 
 #: After its last step a track settles on it as a critically damped system would, with this time constant (s).
 SETTLE_S = 0.05
+#: Of two rotation vectors shorter than this (rad), neither is nearer to the other when turned the other way round.
+LEAST_TURN = 0.5 * math.pi
 
 
 class Sample(NamedTuple):
@@ -53,8 +56,9 @@ class Track(NamedTuple):
             return Sample(self.first.values + self.first.rates * t, self.first.rates)
         index = bisect_right(self.times_ns, now_ns) - 1
         t = (now_ns - self.times_ns[index]) * 1e-9
-        c0, c1, c2, c3 = self.coefficients[index]
-        return Sample(c0 + t * (c1 + t * (c2 + t * c3)), c1 + t * (2.0 * c2 + t * (3.0 * c3)))
+        powers = np.array(((1.0, t, t * t, t * t * t), (0.0, 1.0, 2.0 * t, 3.0 * t * t)))
+        values, rates = powers @ self.coefficients[index]
+        return Sample(values, rates)
 
 
 def coast(sample: Sample, now_ns: int) -> Track:
@@ -88,26 +92,31 @@ def unwrap(space: str, values: FloatArray, near: FloatArray) -> FloatArray:
     """Choose each step's rotation vector (of the two that mean the same) nearest to the one before it."""
     if space != "ee_pose":
         return values
-    out, before = values.copy(), near[3:6]
-    for row in out:
-        angle = float(np.linalg.norm(row[3:6]))
+    furthest = max(float((values[:, 3:6] ** 2).sum(axis=1).max()), float(near[3:6] @ near[3:6]))
+    if furthest < LEAST_TURN**2:
+        return values
+    vectors, before = values[:, 3:6].tolist(), near[3:6].tolist()
+    for k, vector in enumerate(vectors):
+        angle = math.hypot(*vector)
         if angle > 1e-9:
-            other = row[3:6] * (1.0 - 2.0 * np.pi / angle)
-            if np.linalg.norm(other - before) < np.linalg.norm(row[3:6] - before):
-                row[3:6] = other
-        before = row[3:6]
-    return out
+            other = [x * (1.0 - math.tau / angle) for x in vector]
+            if math.dist(other, before) < math.dist(vector, before):
+                vectors[k] = other
+        before = vectors[k]
+    return np.hstack([values[:, :3], vectors, values[:, 6:]])
 
 
 def _hermite(times_ns: list[int], values: FloatArray, start: Sample | None) -> Track:
-    seconds = np.array([b - a for a, b in pairwise(times_ns)])[:, None] * 1e-9
-    secants = np.diff(values, axis=0) / seconds
+    seconds = np.array([(b - a) * 1e-9 for a, b in pairwise(times_ns)])[:, None]
+    secants = (values[1:] - values[:-1]) / seconds
     rates = np.empty_like(values)
     rates[0], rates[-1] = secants[0], secants[-1]
     rates[1:-1] = (secants[:-1] * seconds[1:] + secants[1:] * seconds[:-1]) / (seconds[1:] + seconds[:-1])
     if start is not None:
         rates[0] = start.rates
-    square = (3.0 * secants - 2.0 * rates[:-1] - rates[1:]) / seconds
-    cube = (rates[:-1] + rates[1:] - 2.0 * secants) / seconds**2
-    coefficients = np.stack([values[:-1], rates[:-1], square, cube], axis=1)
+    coefficients = np.empty((len(secants), 4, values.shape[1]))
+    bend = secants - rates[:-1]
+    cube = rates[1:] - secants - bend
+    coefficients[:, 0], coefficients[:, 1] = values[:-1], rates[:-1]
+    coefficients[:, 2], coefficients[:, 3] = (bend - cube) / seconds, cube / (seconds * seconds)
     return Track(tuple(times_ns), coefficients, Sample(values[0], rates[0]), Sample(values[-1], rates[-1]))

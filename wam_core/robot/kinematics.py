@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pinocchio as pin
+from scipy.linalg.lapack import dpotrf
 
 from wam_core.contract import ActionChunk, FloatArray, RobotState
 from wam_core.errors import ContractError
@@ -69,7 +70,8 @@ def tool_levers(model: pin.Model, tool_frame: str) -> FloatArray:
 
 
 class Kinematics:
-    """Pose and Jacobian of the tool frame in the base frame. Not thread-safe: it owns one Pinocchio workspace."""
+    """Pose and Jacobian of the tool frame in the base frame; asking again for the posture last asked for costs next to
+    nothing. Not thread-safe: it owns one Pinocchio workspace."""
 
     def __init__(self, robot: RobotContract) -> None:
         self.robot = robot
@@ -79,6 +81,7 @@ class Kinematics:
         levers = tool_levers(self._model, robot.tool_frame)
         joint = np.arange(len(levers))
         self._levers = levers[np.maximum(joint[:, None], joint)]
+        self._last: tuple[bytes, tuple[FloatArray, FloatArray, FloatArray]] | None = None
 
     def tool(self, q: FloatArray) -> tuple[FloatArray, FloatArray]:
         """``(R [3, 3], p [3] m)`` of the tool in the base frame for joint positions ``q [J]`` (rad)."""
@@ -107,18 +110,29 @@ class Kinematics:
         near = np.linalg.norm(v @ self.jacobian(q[0])[:3].T, axis=1)
         return near + ((np.abs(v) @ self._levers) * np.abs(q - q[0])).sum(axis=1)
 
+    def speed_within(self, q: FloatArray, reach: FloatArray, slowest: FloatArray, fastest: FloatArray) -> float:
+        """m/s that the tool's speed does not exceed while each joint is within ``reach [J]`` (rad) of ``q [J]`` and
+        moves with any velocity between ``slowest`` and ``fastest [J]`` (rad/s); see :meth:`speed_bound`."""
+        jacobian = self.jacobian(q)[:3]
+        middle, half = 0.5 * (slowest + fastest), 0.5 * (fastest - slowest)
+        near = np.abs(jacobian @ middle) + np.abs(jacobian) @ half
+        return math.sqrt(near @ near) + float(((np.abs(middle) + half) @ self._levers) @ reach)
+
     def manipulability(self, q: FloatArray) -> float:
         """Product of the singular values of the tool's Jacobian (Yoshikawa 1985), zero at a singularity."""
         jacobian = self.jacobian(q)
-        gram = jacobian @ jacobian.T if len(q) >= 6 else jacobian.T @ jacobian
-        return math.sqrt(max(float(np.linalg.det(gram)), 0.0))
+        factor, singular = dpotrf(jacobian @ jacobian.T if len(q) >= 6 else jacobian.T @ jacobian)
+        return 0.0 if singular else math.prod(factor.diagonal().tolist())
 
     def tool_and_jacobian(self, q: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """``(R, p, J)`` in one pass; see :meth:`tool` and :meth:`jacobian`."""
-        pin.computeJointJacobians(self._model, self._data, q)
-        pose = pin.updateFramePlacement(self._model, self._data, self._frame)
-        jacobian = pin.getFrameJacobian(self._model, self._data, self._frame, pin.LOCAL_WORLD_ALIGNED)
-        return pose.rotation.copy(), pose.translation.copy(), jacobian
+        asked = q.tobytes()
+        if self._last is None or self._last[0] != asked:
+            pin.computeJointJacobians(self._model, self._data, q)
+            pose = pin.updateFramePlacement(self._model, self._data, self._frame)
+            jacobian = pin.getFrameJacobian(self._model, self._data, self._frame, pin.LOCAL_WORLD_ALIGNED)
+            self._last = asked, (pose.rotation.copy(), pose.translation.copy(), jacobian)
+        return self._last[1]
 
 
 def proprioception(kinematics: Kinematics, state: RobotState) -> FloatArray:

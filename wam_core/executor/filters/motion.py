@@ -97,8 +97,8 @@ def stop_speed(motion: Motion, state: RobotState | None, context: Context) -> Re
     """Speed of joints and tool throughout the stop from here."""
     if motion is context.brake:
         return motion, ()
-    ahead, limits = context.plan_stop(motion).samples, context.robot.limits
-    joints = np.abs(ahead.v).max(axis=0)
+    stop, limits = context.plan_stop(motion), context.robot.limits
+    joints = np.maximum(stop.fastest, -stop.slowest)
     excess = joints - np.maximum(limits.velocity, np.abs(context.previous.v))
     if excess.max() > SLACK:
         joint = int(excess.argmax())
@@ -106,8 +106,12 @@ def stop_speed(motion: Motion, state: RobotState | None, context: Context) -> Re
         name = context.robot.joints[joint]
         return context.brake, (SafetyEvent("STOP_SPEED", "stop_speed", name, value, limit, "rad/s", Action.HELD),)
     limit, kinematics = STOP_SPEED_SHARE * context.robot.workspace.speed, context.kinematics
-    for k in np.flatnonzero(kinematics.speed_bound(ahead.q, ahead.v) > limit):
-        fast = kinematics.jacobian(ahead.q[k])[:3] @ ahead.v[k]
+    reach = np.maximum(stop.upper - motion.q, motion.q - stop.lower)
+    if kinematics.speed_within(motion.q, reach, stop.slowest, stop.fastest) <= limit:
+        return motion, ()
+    q, v = stop.samples
+    for k in np.flatnonzero(kinematics.speed_bound(q, v) > limit):
+        fast = kinematics.jacobian(q[k])[:3] @ v[k]
         if fast @ fast > limit * limit + SLACK:
             return context.brake, (
                 SafetyEvent(
@@ -169,7 +173,7 @@ def _guarded(code: str, name: str, guard: Guard | None, least: float, motion: Mo
     """The brake in place of a motion whose stop comes nearer than ``least`` to what is guarded."""
     if motion is context.brake or guard is None:
         return motion, ()
-    near = guard.breach(context.plan_stop(motion).samples.q, least, context.previous.q)
+    near = guard.breach(context.plan_stop(motion), least, context.previous.q)
     if near is None:
         return motion, ()
     return context.brake, (SafetyEvent(code, name, near.where, near.value, least, "m", Action.HELD),)
