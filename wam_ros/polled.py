@@ -13,9 +13,10 @@ from rclpy.exceptions import InvalidHandle
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
 
 
-class _NeverReady(CallbackGroup):
+class NeverReady(CallbackGroup):
     """Keeps its subscriptions out of every executor's wait set."""
 
     def can_execute(self, entity: Any) -> bool:
@@ -35,7 +36,7 @@ class PolledSubscription:
         """With ``raw`` messages are their serialized bytes."""
         self._kind, self._raw, self._node = kind, raw, node
         self._subscription = node.create_subscription(
-            kind, topic, _unexpected, qos, raw=raw, callback_group=_NeverReady()
+            kind, topic, _unexpected, qos, raw=raw, callback_group=NeverReady()
         )
 
     def take_with_info(self) -> tuple[Any, Mapping[str, Any]] | None:
@@ -62,7 +63,7 @@ class PolledSubscription:
         self._node.destroy_subscription(self._subscription)
 
 
-def await_any(node: Node, subscriptions: Sequence[PolledSubscription], timeout_s: float) -> bool:
+def await_any(node: Node, subscriptions: Sequence[PolledSubscription | Subscription[Any]], timeout_s: float) -> bool:
     """Whether one of ``subscriptions`` has a message within the time; at once if one was not taken yet.
 
     Only they are waited for, so that the thread that wants the message is the one that wakes: by way of an executor's

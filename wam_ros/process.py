@@ -10,6 +10,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from wam_core.errors import ContractError
+from wam_ros.clock_thread import ClockThread
 
 #: A signal is noticed within this time.
 LOOK_UP_S = 0.1
@@ -33,14 +34,17 @@ def run_node(make: Callable[[], Node], args: list[str] | None = None) -> None:
         raise SystemExit(1) from error
     executor = SingleThreadedExecutor()
     executor.add_node(node)
+    clock = ClockThread(node)
     try:
         if hasattr(node, "start"):
             node.start()
+        clock.start()  # after the node's start, for the priority that the spin thread has then
         while not told:
             executor.spin_once(timeout_sec=LOOK_UP_S)
     finally:
         if hasattr(node, "stop"):
             node.stop()
+        clock.stop()
         executor.shutdown(timeout_sec=1.0)
         node.destroy_node()
         rclpy.try_shutdown()
