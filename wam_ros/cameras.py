@@ -35,6 +35,7 @@ class CameraThread(threading.Thread):
         self._publish = publish
         self._publish_sense = publish_sense
         self._wake = threading.Event()
+        self._shown, self._newest_ns = threading.Condition(), 0
         self._stopping = False
         self._renderers: dict[Scene, Renderer] = {}
         self._snapshots: dict[Scene, mujoco.MjData] = {}
@@ -60,6 +61,11 @@ class CameraThread(threading.Thread):
         self._goal, self._senses = self._cell.goal, senses
         self._wake.set()
 
+    def await_images(self, stamp_ns: int, timeout_s: float) -> bool:
+        """Whether images that were taken at ``stamp_ns`` or later are published within the time."""
+        with self._shown:
+            return self._shown.wait_for(lambda: self._newest_ns >= stamp_ns, timeout_s)
+
     def stop(self) -> None:
         self._stopping = True
         self._wake.set()
@@ -84,6 +90,9 @@ class CameraThread(threading.Thread):
                 self._publish(view, image, stamp_ns)
             for sense, values in zip(senses, felt, strict=True):
                 self._publish_sense(sense, values, stamp_ns)
+            with self._shown:
+                self._newest_ns = stamp_ns
+                self._shown.notify_all()
 
     def _sensed(self, render: Renderer, scene: Scene, goal: Goal, sense: Sense) -> NDArray[np.generic]:
         data, view = self._snapshots[scene], self._cell.robot.camera(sense.camera)

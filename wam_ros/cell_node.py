@@ -49,6 +49,8 @@ CATCH_UP_S = 0.004
 #: where joint states, its other sign, stay away.
 CLOCK_HZ = 1e9 / LONGEST_GUESS_NS
 TOUCH_HZ, SUCCESS_HZ = 50.0, 10.0
+#: Images of a new scene come within this time: the first takes a renderer of its own (s of wall time).
+SHOWN_S = 3.0
 
 
 class CellNode(Node):
@@ -216,8 +218,10 @@ class CellNode(Node):
         self._silent_ticks = 0
 
     def _on_reset(self, request: Reset.Request, response: Reset.Response) -> Reset.Response:
+        """Answers once the cameras have shown the new scene: until then a model would act on the one before."""
         try:
             with self._physics, self._cameras.rendering:
+                begin_ns = self._epoch_ns + self.cell.time_ns
                 response.instruction = self.cell.reset(request.task, request.seed)
                 self._expert = ExpertPolicy(self.cell, np.random.default_rng(request.seed))
                 self._command = None
@@ -227,6 +231,8 @@ class CellNode(Node):
             return response
         response.success = True
         self._instruction.publish(String(data=response.instruction))
+        if not self._cameras.await_images(begin_ns, SHOWN_S):
+            self.get_logger().warning(f"no images of the new scene within {SHOWN_S:.0f} s")
         self.get_logger().info(f"{request.task}, seed {request.seed}: {response.instruction}")
         return response
 
