@@ -32,6 +32,7 @@ setup(
     extras_require={
         "gpu": pinned("requirements-gpu.txt"),
         "int8": pinned("requirements-int8.txt"),
+        "onnxruntime": pinned("requirements-onnxruntime.txt"),
         "openvino": pinned("requirements-openvino.txt"),
         "published": pinned("requirements-published.txt"),
         "ray": pinned("requirements-ray.txt"),

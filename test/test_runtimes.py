@@ -58,11 +58,12 @@ class Repeated(Captured):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
 @pytest.mark.parametrize("name", PRESETS)
-def test_an_exported_model_is_the_same_model(name: str) -> None:
+def test_an_exported_model_is_the_same_model(name: str, runtime: str) -> None:
     """An export froze a noise level, a text or a cache of the pass that it was made from."""
-    pytest.importorskip("openvino")
-    same_model(RUNTIMES["openvino"], name)
+    pytest.importorskip(runtime)
+    same_model(RUNTIMES[runtime], name)
 
 
 @pytest.mark.slow
@@ -131,11 +132,12 @@ def same_model(runtime: Callable[[WorldActionModel], Runtime], name: str, error:
     return largest
 
 
-def test_a_policy_answers_through_the_runtime_it_was_given() -> None:
+@pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
+def test_a_policy_answers_through_the_runtime_it_was_given(runtime: str) -> None:
     """The parameter was accepted, and the model ran eagerly all the same; or an answer changed with its next pass."""
-    pytest.importorskip("openvino")
+    pytest.importorskip(runtime)
     checkpoint = tiny_checkpoint()
-    eager, exported = Policy(checkpoint, 0), Policy(checkpoint, 0, RUNTIMES["openvino"](checkpoint.model))
+    eager, exported = Policy(checkpoint, 0), Policy(checkpoint, 0, RUNTIMES[runtime](checkpoint.model))
     for instruction in INSTRUCTIONS:
         seen = observation(instruction=instruction)
         assert np.abs(eager.act(seen).values - exported.act(seen).values).max() < ERROR
@@ -150,9 +152,10 @@ def test_a_runtime_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytes
     save_checkpoint(tmp_path, tiny_checkpoint())
     with pytest.raises(ContractError, match="eager"):
         load_policy(str(tmp_path), load_robot("panda_cell"), runtime="eagre")
-    monkeypatch.setitem(__import__("sys").modules, "openvino", None)
-    with pytest.raises(ContractError, match=r"requirements-openvino\.txt"):
-        load_policy(str(tmp_path), load_robot("panda_cell"), runtime="openvino")
+    for runtime in ("openvino", "onnxruntime"):
+        monkeypatch.setitem(__import__("sys").modules, runtime, None)
+        with pytest.raises(ContractError, match=rf"requirements-{runtime}\.txt"):
+            load_policy(str(tmp_path), load_robot("panda_cell"), runtime=runtime)
 
 
 @pytest.mark.parametrize("name", ["fast_wam", "fast_wam_idm", "dreamzero"])
@@ -225,6 +228,7 @@ def test_a_model_in_eight_bits_is_a_quarter_of_its_blocks_and_answers_within_a_p
 SHORTER = {
     "int8": ("torchao", (1e-3, 2e-3, 5e-3)),
     "openvino": ("openvino", (1e-6, 1e-6, 1e-6)),
+    "onnxruntime": ("onnxruntime", (1e-6, 1e-6, 1e-6)),
     "openvino_bf16": ("openvino", (3e-3, 5e-3, 1e-2)),
 }
 

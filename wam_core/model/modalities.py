@@ -82,8 +82,8 @@ class CodeEmbedding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Features ``[..., F]`` to ``[..., width]``."""
-        # By erf, which runtimes know, unlike the normal distribution itself.
-        place = (BINS * 0.5 * (1.0 + torch.erf(x.double() / 2.0**0.5)) - 0.5).clamp(0, BINS - 1)
+        # By erf in float32, which runtimes know, unlike the normal distribution itself.
+        place = (BINS * 0.5 * (1.0 + torch.erf(x.float() / 2.0**0.5)) - 0.5).clamp(0, BINS - 1)
         below = place.detach().long().clamp(max=BINS - 2)
         feature = torch.arange(x.shape[-1], device=x.device)
         share = (place - below).to(self.codes.dtype)[..., None]
