@@ -15,6 +15,8 @@ from tiny_checkpoint import make_tiny_checkpoint
 from wam_core.cli.main import main
 from wam_core.data.reader import read_episodes
 from wam_core.evaluation.film import read_film, strip
+from wam_ros import load
+from wam_ros.demo import LITTLE_IDLE, shortage
 
 #: Its nodes run in processes of their own: beside other tests on the same cores, the arm would be late.
 pytestmark = pytest.mark.live
@@ -55,11 +57,13 @@ def test_a_demo_leaves_report_recording_and_picture(checkpoint: Path, tmp_path: 
         timeout=400,
     )
     assert done.returncode == 1, done.stdout + done.stderr
-    for words in ("success           0 of 1", "chunk latency", "tick lateness", "camera frames", "safety events"):
+    said = ("success           0 of 1", "chunk latency", "processor", "tick lateness", "camera frames", "safety events")
+    for words in said:
         assert words in done.stdout
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["episodes"][0]["reason"] == "timeout" and report["episodes"][0]["chunks"] > 2
     assert report["camera_frames"]["received"] > 100
+    assert 0.0 <= report["processor_idle"] <= 1.0 and report["slow_chunks"] <= report["inference_ms"]["count"]
     assert cv2.imread(str(tmp_path / "imagined_and_measured.png")) is not None
 
     recording = tmp_path / "recordings" / "reach_3.mcap"
@@ -84,10 +88,25 @@ def test_an_interrupted_demo_leaves_nothing_running(checkpoint: Path, tmp_path: 
         if "ready" in line:
             break
     time.sleep(1.0)
+    assert os.getpriority(os.PRIO_PROCESS, process.pid) >= 0, "whoever asks comes before whoever acts"
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=60)[0]
     assert process.returncode == 130, said
     assert nodes_of(tmp_path) == []
+
+
+def test_a_report_says_aloud_that_the_processor_was_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prevents: seven of ten put down to the model, by a machine that had nothing left for it."""
+    account = tmp_path / "stat"
+    monkeypatch.setattr(load, "_ACCOUNT", account)
+    account.write_text("cpu  1000 5 200 4000 50 1 2 0 0 0\ncpu0 1 2 3 4 5 6 7 8 9 10\n")
+    idle = load.Idle()
+    account.write_text("cpu  1150 5 230 4015 55 1 2 0 0 0\ncpu0 1 2 3 4 5 6 7 8 9 10\n")
+    assert idle.share() == pytest.approx(20 / 200)
+    assert shortage(idle.share()) == "10 % idle"
+    assert "SHORT OF PROCESSOR" in shortage(0.9 * LITTLE_IDLE)
+    monkeypatch.setattr(load, "_ACCOUNT", tmp_path / "nowhere")
+    assert load.Idle().share() != load.Idle().share(), "what nobody accounts for is not zero"
 
 
 def test_bad_arguments_are_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

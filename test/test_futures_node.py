@@ -1,5 +1,6 @@
 """wam_futures as a real process: what becomes of a future whose scene or task is over."""
 
+import os
 import time
 from dataclasses import dataclass, field
 
@@ -95,6 +96,8 @@ def test_what_was_imagined_for_another_task_or_scene_is_not_compared() -> None:
         count = live.client.node.count_subscribers
         topics = ("/wam_inference/future", "/instruction", "/wam_cell/instruction", CAMERA.topic)
         live.client.wait_until(lambda: all(map(count, topics)), "wam_futures")
+        own = os.getpriority(os.PRIO_PROCESS, live.processes.process("wam_futures").pid)
+        assert own >= 0, "showing what was imagined delayed the model that imagines"
         live.client.spin(1.0)  # both sides must have found each other
         graph.wait_for_comparison(graph.imagine(time.time_ns()))
         for topic in ("/instruction", "/wam_cell/instruction"):

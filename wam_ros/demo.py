@@ -24,8 +24,9 @@ from wam_msgs.srv import LabelRecording, StartRecording, StopRecording
 from wam_ros import conversion
 from wam_ros.graph_client import ACTIVATE, CONFIGURE, DEACTIVATE, GraphClient
 from wam_ros.graph_processes import GraphProcesses
+from wam_ros.load import Idle
 from wam_ros.node_table import Options
-from wam_ros.realtime import favour_process
+from wam_ros.realtime import favour_process, give_way
 
 NODES = ("wam_cell", "wam_executor", "wam_futures", "wam_recorder", "wam_inference")
 #: The share of episodes that must succeed.
@@ -34,6 +35,8 @@ PASS = 0.8
 PATIENCE_S = 120.0
 #: A comparison of imagined and measured frames is complete this long after an episode (s).
 COMPARISON_S = 2.0
+#: With less of the processor left over than this, whatever fails may fail for want of it.
+LITTLE_IDLE = 0.05
 #: Pictures in the film strip of the whole demonstration.
 MOST_PICTURES = 3
 
@@ -111,15 +114,17 @@ def run_demo(model: str, robot_name: str, plan: Sequence[tuple[str, int]], folde
         try:
             for name in NODES:
                 graph.start(name)
+            give_way()
             with GraphClient("wam_demo", PATIENCE_S) as client:
                 heard = Heard()
                 heard.subscribe(client)
                 _prepare(client, "" if shipped else model, options, lambda: _all_alive(graph), say)
-                episodes = []
+                episodes, idle = [], Idle()
                 for number, (task, seed) in enumerate(plan):
                     episode = _episode(client, heard, task, seed, folder, lambda: _all_alive(graph))
                     episodes.append(episode)
                     say(_line(number + 1, len(plan), episode))
+                idle_share = idle.share()
                 client.spin(COMPARISON_S)
         except (RuntimeError, TimeoutError) as error:
             say(f"wam demo: {error}")
@@ -127,7 +132,7 @@ def run_demo(model: str, robot_name: str, plan: Sequence[tuple[str, int]], folde
         finally:
             say("stopping the graph")
             graph.stop()
-    report = _report(model, options, episodes, heard, folder)
+    report = _report(model, options, episodes, heard, folder) | {"processor_idle": idle_share}
     (folder / "report.json").write_text(json.dumps(report, indent=1))
     if heard.comparisons:
         _save_picture(folder / "imagined_and_measured.png", heard.comparisons)
@@ -202,6 +207,7 @@ def _report(model: str, options: Options, episodes: list[Episode], heard: Heard,
         "success": {"episodes": sum(e.success for e in episodes), "of": len(episodes)},
         "episodes": [asdict(e) for e in episodes],
         "inference_ms": _percentiles(heard.inference_s),
+        "slow_chunks": sum(took > 1.0 / load_robot(options.robot).rates.camera_hz for took in heard.inference_s),
         "chunk_latency_ms": heard.latency_ms,
         "tick_lateness_ms": {
             "p50": float(np.median(timing[:, 0])) * 1e3,
@@ -254,12 +260,20 @@ def _summary(report: dict, folder: Path) -> str:
             f"chunk latency     p50 {latency.get('p50', np.nan):.0f} ms, p95 {latency.get('p95', np.nan):.0f} ms"
             " from camera stamp to executor",
             f"  of it inference p50 {inference['p50']:.0f} ms, p95 {inference['p95']:.0f} ms",
+            f"processor         {shortage(report['processor_idle'])}; {report['slow_chunks']} of {inference['count']}"
+            " chunks took longer than pictures are apart",
             f"tick lateness     p50 {late['p50']:.2f} ms, p99 {late['p99']:.2f} ms, max {late['max']:.2f} ms",
             f"camera frames     {frames.get('received', 0)} recorded, {frames.get('dropped', 0)} dropped",
             f"safety events     {events}",
             f"left in           {folder}: report.json, imagined_and_measured.png, recordings/*.mcap, graph.log",
         )
     )
+
+
+def shortage(idle: float) -> str:
+    """What is left over; aloud where it is too little for the rest of the report to say much about the model."""
+    left = f"{100.0 * idle:.0f} % idle"
+    return f"{left}: SHORT OF PROCESSOR, failures may be due to that" if idle < LITTLE_IDLE else left
 
 
 def _show(line: str, log: Callable[[str], object], say: Say) -> None:

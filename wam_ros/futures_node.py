@@ -34,6 +34,7 @@ from wam_ros.polled import PolledSubscription
 from wam_ros.process import run_node
 from wam_ros.qos import COMMAND as NEWEST
 from wam_ros.qos import LATCHED, RELIABLE, SENSOR
+from wam_ros.realtime import give_way
 from wam_ros.sight import Sight
 
 PLAYBACK_HZ = 10.0
@@ -197,6 +198,7 @@ class FuturesNode(Node):
 
 
 def main(args: list[str] | None = None) -> None:
+    print(f"wam_futures: {give_way()}", flush=True)
     run_node(FuturesNode, args)
 
 

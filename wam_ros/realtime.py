@@ -21,6 +21,14 @@ def favour_process(niceness: int) -> str:
     return f"niceness {niceness}"
 
 
+def give_way() -> str:
+    """Take back what this process was favoured with by the one that started it; says what it has now. Whoever only
+    shows and asks must not delay whoever acts."""
+    niceness = max(0, os.getpriority(os.PRIO_PROCESS, 0))
+    os.setpriority(os.PRIO_PROCESS, 0, niceness)
+    return f"niceness {niceness}"
+
+
 def lock_memory() -> str:
     """Keep this process's memory from being paged out; says what was achieved."""
     libc = ctypes.CDLL(None, use_errno=True)
