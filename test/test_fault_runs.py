@@ -9,6 +9,7 @@ from executor_harness import HOME, ROBOT, TICK_NS
 from wam_core.evaluation.fault_runs import (
     ChunkSpan,
     Finding,
+    Followed,
     Heard,
     Measured,
     Point,
@@ -37,7 +38,7 @@ def heard(seconds: float = 1.5) -> Heard:
     speed = np.where(t < MOVES_S, 0.04 * (1.0 - np.cos(pace * t)), 0.0)
     velocity = np.outer(speed, axis)
     commands = Commands(stamps_ns, position, velocity, np.zeros_like(position), None)
-    return Heard(commands, Measured(stamps_ns, position, velocity), ())
+    return Heard(commands, Measured(stamps_ns, position, velocity), (), ())
 
 
 def judged(what: Heard, rest_by_s: float | None) -> Finding:
@@ -114,9 +115,18 @@ def test_a_tick_that_repeats_its_command_is_no_jump() -> None:
 
 def test_only_what_was_seen_before_the_fault_may_be_followed() -> None:
     """Chunks of a model that should be silent would extend the time they are allowed."""
-    chunks = (ChunkSpan(90, 190, 95), ChunkSpan(100, 200, 130), ChunkSpan(101, 300, 140))
+    chunks = (ChunkSpan(1, 90, 190, 95), ChunkSpan(2, 100, 200, 130), ChunkSpan(3, 101, 300, 140))
     assert chunk_end_ns(heard()._replace(chunks=chunks), 100) == 200
     assert chunk_end_ns(heard(), 100) == 100
+
+
+def test_a_chunk_that_the_executor_alone_was_sent_may_be_followed() -> None:
+    """A model killed in the middle of sending had the executor stand where nobody else had heard that it may; with any
+    word of the executor believed, none that follows a chunk for ever would be found."""
+    chunks = (ChunkSpan(6, 40, 140, 50), ChunkSpan(7, 60, 160, 70))
+    for followed, end_ns in (((7, 160),), 160), (((7, 180),), 160), (((8, 190),), 190), (((6, 140), (8, 900)), 200):
+        said = tuple(Followed(*one) for one in followed)
+        assert chunk_end_ns(heard()._replace(chunks=chunks, followed=said), 100) == end_ns
 
 
 def test_points_cover_the_task() -> None:

@@ -32,9 +32,17 @@ class Measured(NamedTuple):
 class ChunkSpan(NamedTuple):
     """Stamps of the observation that a chunk answers and of its last step, and when it was heard, ns of ROS time."""
 
+    sequence: int
     stamp_ns: int
     end_ns: int
     heard_ns: int
+
+
+class Followed(NamedTuple):
+    """By its own word the executor follows this chunk, whose last step is due then, ns of ROS time."""
+
+    sequence: int
+    end_ns: int
 
 
 class Heard(NamedTuple):
@@ -43,6 +51,7 @@ class Heard(NamedTuple):
     commands: Commands
     measured: Measured
     chunks: tuple[ChunkSpan, ...]
+    followed: tuple[Followed, ...]
 
 
 @dataclass(frozen=True)
@@ -153,8 +162,16 @@ def judge(
 
 
 def chunk_end_ns(heard: Heard, fault_ns: int) -> int:
-    """Until when an arm may follow what a model said of what it saw before ``fault_ns``."""
-    return max((chunk.end_ns for chunk in heard.chunks if chunk.stamp_ns <= fault_ns), default=fault_ns)
+    """Until when an arm may follow what a model said of what it saw before ``fault_ns``.
+
+    A process that is killed while it sends a chunk has sent it to some and not to others. The executor's word is taken
+    for such a chunk, but not that it ends later than one that answers what was seen at ``fault_ns``.
+    """
+    ends = [chunk.end_ns for chunk in heard.chunks if chunk.stamp_ns <= fault_ns]
+    newest = max((chunk.sequence for chunk in heard.chunks), default=0)
+    latest_ns = fault_ns + max((chunk.end_ns - chunk.stamp_ns for chunk in heard.chunks), default=0)
+    ends += [min(one.end_ns, latest_ns) for one in heard.followed if one.sequence > newest]
+    return max(ends, default=fault_ns)
 
 
 def without_repeats(commands: Commands) -> Commands:

@@ -6,22 +6,24 @@ import numpy as np
 
 from wam_core.contract import FloatArray
 from wam_core.executor.events import Action, SafetyEvent
-from wam_core.executor.timeline import Sample, Track
+from wam_core.executor.timeline import Sample, Track, unwrap
 from wam_core.robot.contract import RobotContract
 
 
 def remarks(
-    robot: RobotContract, space: str, track: Track, current: Sample, now_ns: int, fade_ns: int
+    robot: RobotContract, space: str, track: Track, reference: Sample, now_ns: int, fade_ns: int
 ) -> tuple[SafetyEvent, ...]:
     """At most one remark on the range and one on the speed of a chunk that takes over.
 
     Args:
-        track: the chunk's. current: where the executed trajectory is. fade_ns: time there is to get to the track.
+        track: the chunk's. reference: where the arm is told to be, which may lag behind what was executed before.
+        fade_ns: time there is to get to the track.
     """
     if space not in DEMANDS:
         return ()
     knots = track.knots()
-    jump = (track.sample(now_ns).values - current.values) / (max(fade_ns, robot.step_ns // 4) * 1e-9)
+    there = track.sample(now_ns).values
+    jump = (there - unwrap(space, reference.values[None], there)[0]) / (max(fade_ns, robot.step_ns // 4) * 1e-9)
     begin_ns = min(track.times_ns[0], now_ns)  # what begins a little later is already being approached
     seconds = 1e-9 * np.diff(np.array([begin_ns, *track.times_ns[1:]]) - begin_ns)[:, None]
     secants = np.vstack([np.diff(knots, axis=0) / seconds, jump])

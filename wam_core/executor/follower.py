@@ -65,7 +65,7 @@ class Follower:
 
     def drop(self) -> None:
         """Forget every chunk."""
-        self._source = self._pending = None
+        self._source = self._pending = self._unsaid = None
         self._past.clear()
         self.drops += 1
 
@@ -104,5 +104,11 @@ class Follower:
         self._source = self._seam(old, track, current, ahead_ns, self._blend)
         self._space = chunk.space
         # A tick that takes a chunk over is the longest of all: what there is to say of the chunk is left to the next.
-        begin = here.sample(now_ns)
-        self._unsaid = lambda: demand.remarks(self._robot, chunk.space, track, begin, now_ns, fade_ns)
+        self._unsaid = lambda: demand.remarks(
+            self._robot,
+            chunk.space,
+            track,
+            self._spaces[chunk.space].sample(motion.q, motion.v, grasp.position),
+            now_ns,
+            fade_ns,
+        )

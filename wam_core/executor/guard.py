@@ -83,6 +83,7 @@ class Guard:
     def forget(self) -> None:
         """What was measured before no longer counts, so that what follows depends on nothing before."""
         self._values.fill(-np.inf)
+        self._oldest = 0
 
     def _measure(self, q: FloatArray) -> FloatArray:
         values = self._margins.measure(q)

@@ -61,7 +61,8 @@ class FaultGraph:
                 nodes["wam_inference"] = replace(nodes["wam_inference"], prefix=self.wire.prefix)
             self._around = stack.pop_all()
         self._ear = GraphClient("wam_witness", PATIENCE_S)
-        self.witness = Witness(self._ear.node, self.robot, self._states_topic, "/wam_inference/action_chunk")
+        topics = self._states_topic, "/wam_inference/action_chunk", "/wam_executor/status"
+        self.witness = Witness(self._ear.node, self.robot, *topics)
         self.client = GraphClient("wam_faults", PATIENCE_S)
         self.witness.start()
         try:
