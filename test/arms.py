@@ -10,8 +10,9 @@ from wam_core.contract import ActionChunk, FloatArray
 from wam_core.executor.executor import Executor
 from wam_core.executor.settings import ExecutorSettings
 from wam_core.paths import share_path
-from wam_core.robot.contract import column_names, load_robot
+from wam_core.robot.contract import column_names
 from wam_core.robot.kinematics import Kinematics
+from wam_core.robot.robot_file import load_robot
 from wam_core.robot.safety import ContactLimits
 
 ARMS = tuple(sorted(path.stem for path in share_path("config/robots").glob("*.yaml")))

@@ -8,8 +8,8 @@ from wam_core.contract import ActionChunk, JointCommand, RobotState
 from wam_core.executor.executor import Executor
 from wam_core.executor.intake import Intake
 from wam_core.executor.settings import ExecutorSettings
-from wam_core.robot.contract import load_robot
 from wam_core.robot.kinematics import Kinematics, proprioception
+from wam_core.robot.robot_file import load_robot
 
 ROBOT = load_robot("panda_cell")
 KINEMATICS = Kinematics(ROBOT)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from sensor_msgs.msg import JointState
 
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_msgs.msg import ActionChunk, ExecutorStatus, SafetyEvent
 from wam_ros.graph_client import ACTIVATE, CONFIGURE, GraphClient
 from wam_ros.graph_processes import GraphProcesses

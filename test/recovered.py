@@ -12,8 +12,8 @@ from wam_core.contract import FloatArray
 from wam_core.preprocess.images import ImageLayout, lay_out
 from wam_core.preprocess.senses import channels_of, needed_senses
 from wam_core.recovery.recovery import Foreseen, WayPoints
-from wam_core.robot.contract import load_robot
 from wam_core.robot.geometry import Geometry
+from wam_core.robot.robot_file import load_robot
 from wam_core.substrates.substrate import Scenes
 
 ROBOT = load_robot("panda_cell")

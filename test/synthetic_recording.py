@@ -10,7 +10,8 @@ from wam_core.contract import ActionChunk, RobotState
 from wam_core.data.episode_writer import EpisodeWriter
 from wam_core.data.messages import DEMONSTRATION_TOPIC
 from wam_core.data.recorder import Recorder
-from wam_core.robot.contract import RobotContract, load_robot
+from wam_core.robot.contract import RobotContract
+from wam_core.robot.robot_file import load_robot
 
 START_NS = 1_700_000_000_000_000_000
 CAMERAS = ("front", "wrist")

@@ -9,7 +9,7 @@ from tiny import tiny_frames
 from wam_core.cell.cell import Cell
 from wam_core.cell.scene import COLOURS as CELL_COLOURS
 from wam_core.errors import ContractError
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_core.training.augment import COLOURS, MIRROR_SIGNS, augmented, exchange_colours
 
 

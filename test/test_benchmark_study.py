@@ -21,7 +21,7 @@ from wam_core.errors import ContractError
 from wam_core.evaluation.report.budget import Budget
 from wam_core.policy import load_policy
 from wam_core.presets import build_substrates, load_preset, model_spec
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_core.training.checkpoint import load_checkpoint
 
 WANTED = Wanted(tasks=("go", "go-again"), count=3, limit=60, noise=(0.3, 0.0, 0.0, 0.0))

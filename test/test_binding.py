@@ -12,7 +12,8 @@ from wam_core.cli.checks import CHECKS
 from wam_core.data.statistics import column_statistics
 from wam_core.errors import ContractError
 from wam_core.robot.binding import check_binding, check_statistics, differences
-from wam_core.robot.contract import RobotContract, load_robot
+from wam_core.robot.contract import RobotContract
+from wam_core.robot.robot_file import load_robot
 
 ROBOT = load_robot("panda_cell")
 FRONT, SIDE, WRIST = ROBOT.cameras

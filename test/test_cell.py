@@ -9,8 +9,9 @@ import pytest
 from wam_core.cell.cell import Cell
 from wam_core.cell.tasks import TASKS
 from wam_core.errors import ContractError
-from wam_core.robot.contract import RobotContract, load_robot
+from wam_core.robot.contract import RobotContract
 from wam_core.robot.dynamics import Dynamics
+from wam_core.robot.robot_file import load_robot
 from wam_core.robot.tool_pose import decode_tool_pose
 
 

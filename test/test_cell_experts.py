@@ -10,7 +10,7 @@ from wam_core.contract import ActionChunk, Observation
 from wam_core.evaluation.expert_policy import ExpertPolicy, position_noise
 from wam_core.evaluation.rollout import EpisodeResult, run_episode
 from wam_core.executor.executor import Executor
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from wam_core.cell.cell import Cell
 from wam_core.cell.rendering import RENDERERS, choose_renderer, works
 from wam_core.cell.tasks import TASKS
 from wam_core.errors import ContractError
-from wam_core.robot.contract import RobotContract, load_robot
+from wam_core.robot.contract import RobotContract
+from wam_core.robot.robot_file import load_robot
 
 #: One picture of this many grey levels off on average is still the same picture to a policy.
 SAME = 4.0

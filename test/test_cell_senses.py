@@ -15,7 +15,7 @@ from wam_core.errors import ContractError
 from wam_core.evaluation.demonstrations import record_demonstration
 from wam_core.executor.executor import Executor
 from wam_core.presets import load_preset
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_core.robot.senses import SENSED
 from wam_core.substrates.substrate import Scenes
 

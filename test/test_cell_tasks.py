@@ -8,7 +8,7 @@ from wam_core.cell.cell import Cell
 from wam_core.cell.scene import COLOURS
 from wam_core.cell.tasks import TASKS
 from wam_core.cell.tasks.drawer import DRAWERS
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from wam_core.errors import ContractError
 from wam_core.evaluation.expert_policy import ExpertPolicy
 from wam_core.evaluation.rollout import run_episode
 from wam_core.executor.executor import Executor
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 
 CELL = Cell(load_robot("panda_cell"), "raycast")
 

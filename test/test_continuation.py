@@ -22,7 +22,7 @@ from wam_core.executor.timeline import Sample, track_of
 from wam_core.model.generators.bins import BINS, IGNORED, to_bins
 from wam_core.model.generators.table import GENERATORS
 from wam_core.policy import Policy, load_policy
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_core.training.batches import chunk_features
 
 STEP_NS = 100_000_000

@@ -8,8 +8,9 @@ import pytest
 from arms import ARMS
 
 from wam_core.cell.build import arm_spec
-from wam_core.robot.contract import Payload, RobotContract, load_robot
+from wam_core.robot.contract import Payload, RobotContract
 from wam_core.robot.dynamics import Dynamics
+from wam_core.robot.robot_file import load_robot
 
 
 def loaded(robot: RobotContract) -> RobotContract:

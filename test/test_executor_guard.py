@@ -14,8 +14,9 @@ from wam_core.executor.guard import Guard, Margins
 from wam_core.executor.settings import ExecutorSettings
 from wam_core.paths import share_path
 from wam_core.robot.clearance import self_clearance, solids_clearance
-from wam_core.robot.contract import RobotContract, load_robot
+from wam_core.robot.contract import RobotContract
 from wam_core.robot.kinematics import Kinematics, locked_arm
+from wam_core.robot.robot_file import load_robot
 from wam_core.robot.workspace import ToolBox
 
 ROBOTS = ("panda_cell", "ur5e", "so101", "panda_four_finger")

@@ -13,7 +13,7 @@ from tiny_checkpoint import make_tiny_checkpoint
 from wam_core.data.messages import header_stamp_ns
 from wam_core.data.recording import Recording
 from wam_core.errors import ContractError
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_msgs.srv import StartRecording
 from wam_ros.conversion import nanoseconds
 

@@ -103,7 +103,7 @@ def test_groups_that_share_a_head_need_generators_of_equal_outputs() -> None:
 
     from wam_core.model.wam import WorldActionModel
     from wam_core.presets import model_spec
-    from wam_core.robot.contract import load_robot
+    from wam_core.robot.robot_file import load_robot
 
     preset = load_preset("fast_wam")
     other = replace(preset.groups[-1], name="other", generator="masked_diffusion", sees=("other",))

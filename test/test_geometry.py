@@ -16,9 +16,10 @@ from wam_core.errors import ContractError
 from wam_core.preprocess.images import ImageLayout
 from wam_core.preprocess.senses import channels_of
 from wam_core.robot.binding import differences
-from wam_core.robot.contract import RobotContract, from_dict, load_robot
+from wam_core.robot.contract import RobotContract
 from wam_core.robot.geometry import Geometry
 from wam_core.robot.lens import Lens
+from wam_core.robot.robot_file import from_dict, load_robot
 from wam_core.robot.tool_pose import encode_tool_pose
 
 ROBOT = load_robot("panda_cell")

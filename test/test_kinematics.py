@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from wam_core.contract import RobotState
 from wam_core.errors import ContractError
 from wam_core.paths import share_path
-from wam_core.robot.contract import load_robot
 from wam_core.robot.ik import DifferentialIK, IkSettings
 from wam_core.robot.kinematics import Kinematics, arm_model, proprioception
+from wam_core.robot.robot_file import load_robot
 from wam_core.robot.tool_pose import decode_tool_pose
 
 ROBOT = load_robot("panda_cell")

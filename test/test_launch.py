@@ -18,7 +18,7 @@ from rclpy.context import Context
 
 from wam_core.errors import ContractError
 from wam_core.presets import load_preset, preset_names
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_ros.graph_processes import command
 from wam_ros.node_table import NODES, PARAMETERS, Options, launch_arguments, nodes_for, options_from
 

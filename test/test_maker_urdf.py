@@ -12,8 +12,8 @@ from wam_core.cli.main import run
 from wam_core.errors import ContractError
 from wam_core.paths import share_path
 from wam_core.robot.check import check_home
-from wam_core.robot.contract import load_robot
 from wam_core.robot.kinematics import Kinematics
+from wam_core.robot.robot_file import load_robot
 
 ROBOT = load_robot("ur5e")
 #: Corners of a link that stands 4 x 2 x 10 cm, off its frame by 1 cm along x.

@@ -26,8 +26,8 @@ from wam_core.preprocess.images import ImageLayout
 from wam_core.preset import ACTION
 from wam_core.presets import from_dict, load_preset, model_spec
 from wam_core.reconstruction import reconstructed
-from wam_core.robot.contract import load_robot
 from wam_core.robot.lens import Lens
+from wam_core.robot.robot_file import load_robot
 from wam_core.substrates.depth import RgbdnSpec
 from wam_core.substrates.depth_lift import CENTRE, REACH
 from wam_core.viewing.pictures import as_pictures

@@ -18,7 +18,7 @@ from wam_core.model.wam import WorldActionModel
 from wam_core.policy import Policy
 from wam_core.preset import ACTION
 from wam_core.presets import load_preset, model_spec
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_core.substrates.affordance_map import AffordanceMapSpec
 from wam_core.triggers.progress_gate import ProgressGate
 

@@ -19,7 +19,7 @@ from wam_core.model.groups import Wiring
 from wam_core.policy import Policy
 from wam_core.preset import ACTION
 from wam_core.presets import from_dict, load_preset
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 
 ROBOT = load_robot("panda_cell")
 STEP = ROBOT.step_ns

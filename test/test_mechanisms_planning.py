@@ -24,7 +24,7 @@ from wam_core.planners.tree_search import TreeSearch
 from wam_core.policy import Policy
 from wam_core.preset import ACTION
 from wam_core.presets import from_dict, load_preset
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_core.substrates.substrate import Scenes
 from wam_core.training.batches import action_columns
 from wam_core.world import model_world, scene_viewer, sub_instructions

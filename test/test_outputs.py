@@ -19,8 +19,9 @@ from sensor_msgs.msg import JointState
 
 from wam_core.contract import ActionChunk, FloatArray, RobotState
 from wam_core.executor.executor import Executor
-from wam_core.robot.contract import RobotContract, load_robot
+from wam_core.robot.contract import RobotContract
 from wam_core.robot.dynamics import Dynamics
+from wam_core.robot.robot_file import load_robot
 from wam_msgs.msg import ActionChunk as ActionChunkMessage
 from wam_msgs.msg import ExecutorStatus
 from wam_ros import conversion

@@ -10,7 +10,7 @@ from wam_core.data.predictions import predicted_future
 from wam_core.errors import ContractError
 from wam_core.policy import Policy
 from wam_core.presets import preset_names
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_core.substrates.table import SUBSTRATES
 from wam_core.viewing.pictures import OF_NO_CAMERA, PICTURES, as_pictures, parts
 from wam_ros.conversion import future_message

@@ -6,9 +6,9 @@ from live_graph import ROBOT
 
 from wam_core.contract import ActionChunk, Future, RobotState
 from wam_core.preprocess.images import ImageLayout
-from wam_core.robot.contract import load_robot
 from wam_core.robot.geometry import Geometry
 from wam_core.robot.kinematics import Kinematics, proprioception
+from wam_core.robot.robot_file import load_robot
 from wam_core.viewing.ghost import Ghost
 from wam_core.viewing.in_space import BEFORE_LENS, lines, points
 from wam_core.viewing.plan import PlanWatch

@@ -15,8 +15,8 @@ from wam_core.cell.cell import Cell
 from wam_core.cell.scene import Displacement
 from wam_core.errors import ContractError
 from wam_core.preprocess.images import ImageLayout
-from wam_core.robot.contract import load_robot
 from wam_core.robot.geometry import Geometry
+from wam_core.robot.robot_file import load_robot
 from wam_core.robot.tool_solids import ToolSolids
 from wam_core.substrates.depth import DepthSpec, RgbdnSpec, normals, shrunk
 from wam_core.substrates.depth_code import depth_code, depth_of

@@ -13,7 +13,7 @@ from wam_core.policy import Policy, load_policy
 from wam_core.preprocess.images import lay_out
 from wam_core.presets import from_dict, load_preset, preset_names
 from wam_core.recollection import Recollection
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_core.substrates.substrate import Scenes
 from wam_core.training.checkpoint import save_checkpoint
 

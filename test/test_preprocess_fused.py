@@ -17,7 +17,8 @@ from wam_core.preprocess.fused import FusedPictures, placements
 from wam_core.preprocess.images import ENCODINGS, ImageLayout, lay_out, to_model_range
 from wam_core.preprocess.raw import RawImage, RawImages, raw_image
 from wam_core.preprocess.table import PREPROCESSORS
-from wam_core.robot.contract import RobotContract, load_robot
+from wam_core.robot.contract import RobotContract
+from wam_core.robot.robot_file import load_robot
 
 #: Height and width of the tile: smaller, not by a whole number, by one on one side alone, equal, larger, mixed.
 TILES = [(24, 32), (17, 23), (24, 21), (48, 64), (60, 80), (60, 40), (7, 5)]

@@ -19,7 +19,7 @@ from wam_core.evaluation.rollout import run_episode
 from wam_core.executor.executor import Executor
 from wam_core.policy import Policy
 from wam_core.presets import load_preset, preset_names
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_core.training.batches import action_columns
 from wam_core.training.checkpoint import Checkpoint, save_checkpoint
 from wam_core.triggers.out_of_distribution import OutOfDistribution

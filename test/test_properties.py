@@ -14,7 +14,7 @@ from wam_core.evaluation.properties.reach import plausible
 from wam_core.policy import Policy
 from wam_core.preset import ACTION
 from wam_core.presets import load_preset, preset_names
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_core.training.checkpoint import Checkpoint
 
 HERE = np.array([0.5, 0.0, 0.3, 0.0, 0.0, 0.0, 1.0])

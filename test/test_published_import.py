@@ -21,7 +21,7 @@ from wam_core.pretrained.files import read_weights
 from wam_core.pretrained.importer import import_weights, published_shapes
 from wam_core.pretrained.layout import ADDED, published_state
 from wam_core.pretrained.layouts import LAYOUTS
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 
 SPEC = model_spec(tiny_preset("fast_wam"), load_robot("panda_cell"), WORDS)
 

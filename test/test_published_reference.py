@@ -11,7 +11,7 @@ from wam_core.model.wam import WorldActionModel
 from wam_core.presets import model_spec
 from wam_core.pretrained.layout import published_state
 from wam_core.pretrained.layouts import LAYOUTS
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_core.substrates.patches import patchify, unpatchify
 
 VARIANTS = {"fast": "fast_wam", "joint": "fast_wam_joint", "idm": "fast_wam_idm"}

@@ -16,7 +16,7 @@ from wam_core.data import messages
 from wam_core.data.reader import read_episode
 from wam_core.data.recorder import Recorder
 from wam_core.data.recording import Recording
-from wam_core.robot.contract import from_dict
+from wam_core.robot.robot_file import from_dict
 
 KILLED_WRITER = """
 import sys, time

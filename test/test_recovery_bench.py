@@ -5,7 +5,7 @@ import pytest
 from wam_core.errors import ContractError
 from wam_core.evaluation.recoveries import measure, readings
 from wam_core.recovery.table import RECOVERIES
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 
 ROBOT = load_robot("panda_cell")
 

@@ -12,8 +12,8 @@ from wam_core.preprocess.senses import channels_of, needed_senses
 from wam_core.presets import load_preset
 from wam_core.recovery.recovery import Foreseen
 from wam_core.recovery.trajectory import smooth_motion
-from wam_core.robot.contract import load_robot
 from wam_core.robot.geometry import Geometry
+from wam_core.robot.robot_file import load_robot
 from wam_core.substrates.substrate import Scenes
 
 ROBOT, PRESET = load_robot("panda_cell"), load_preset("rigvid")

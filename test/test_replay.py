@@ -25,8 +25,8 @@ from wam_core.policy import load_policy
 from wam_core.preset import ACTION
 from wam_core.presets import load_preset, preset_names
 from wam_core.provenance import input_record, model_record
-from wam_core.robot.contract import load_robot
 from wam_core.robot.kinematics import Kinematics, proprioception
+from wam_core.robot.robot_file import load_robot
 from wam_core.robot.senses import form
 from wam_core.training.checkpoint import save_checkpoint
 from wam_msgs.msg import ActionChunk as ActionChunkMessage

@@ -27,7 +27,7 @@ from wam_core.evaluation.report.tables import markdown
 from wam_core.evaluation.rollout import EpisodeResult
 from wam_core.executor.executor import Executor
 from wam_core.presets import load_preset, preset_names
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_core.substrates.teacher_features import TeacherFeaturesSpec
 
 BUDGET = Budget(updates=2, batch=4, vae_updates=2, seed=100_001)

@@ -16,7 +16,8 @@ from wam_core.executor.executor import Executor
 from wam_core.executor.hand import HandFit
 from wam_core.executor.resolve import Anchor, Body, Resolver, reach_scale, rigid_rotations
 from wam_core.executor.settings import ExecutorSettings
-from wam_core.robot.contract import column_names, load_robot
+from wam_core.robot.contract import column_names
+from wam_core.robot.robot_file import load_robot
 
 BODIES = {name: Body(load_robot(name)) for name in ARMS}
 DOWN = pin.rpy.rpyToMatrix(np.pi, 0.0, 0.0)

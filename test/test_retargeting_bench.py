@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from wam_core.evaluation.retargeting import match
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 
 PANDA = load_robot("panda_cell")
 RAMP = 0.5 * (1.0 - np.cos(np.linspace(0.0, np.pi, 25)))[:, None]

@@ -12,8 +12,8 @@ from wam_core.executor.executor import Executor
 from wam_core.paths import share_path
 from wam_core.robot.binding import check_binding
 from wam_core.robot.check import check_home
-from wam_core.robot.contract import from_dict, load_robot
 from wam_core.robot.kinematics import Kinematics, proprioception
+from wam_core.robot.robot_file import from_dict, load_robot
 
 ROBOT = load_robot("panda_cell")
 TOOL = list(ROBOT.action.names)

@@ -16,7 +16,7 @@ from wam_core.evaluation.demonstrations import record_demonstration
 from wam_core.evaluation.expert_policy import ExpertPolicy, position_noise
 from wam_core.evaluation.rollout import HOLD_STEPS, run_episode
 from wam_core.executor.executor import Executor
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 
 ROBOT = load_robot("panda_cell")
 

@@ -30,7 +30,7 @@ from wam_core.policy import Policy, checkpoint_folder, load_policy
 from wam_core.presets import load_preset
 from wam_core.pretrained.text import random_text
 from wam_core.provenance import model_record
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_core.training.checkpoint import save_checkpoint
 
 #: Largest difference of normalised features, which are of size one, from the eager runtime.

@@ -31,7 +31,7 @@ from wam_core.contract import ActionChunk, Future
 from wam_core.paths import share_path
 from wam_core.preprocess.images import ImageLayout
 from wam_core.presets import load_preset, preset_names
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_core.viewing.displays import kinds_shown
 from wam_core.viewing.pictures import LAYERS, OF_NO_CAMERA
 from wam_msgs.msg import ActionChunk as ActionChunkMessage

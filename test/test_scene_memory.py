@@ -15,8 +15,8 @@ from wam_core.evaluation.rollout import run_episode
 from wam_core.executor.executor import Executor
 from wam_core.preprocess.images import ImageLayout, lay_out
 from wam_core.preprocess.senses import channels_of, needed_senses
-from wam_core.robot.contract import load_robot
 from wam_core.robot.geometry import Geometry
+from wam_core.robot.robot_file import load_robot
 from wam_core.scene_memory import SceneMemory
 
 ROBOT = load_robot("panda_cell")

@@ -24,7 +24,8 @@ from wam_core.policy import Policy, load_policy
 from wam_core.preprocess.images import ImageLayout
 from wam_core.preprocess.senses import channels_of, needed_senses
 from wam_core.robot.binding import check_binding
-from wam_core.robot.contract import RobotContract, from_dict, load_robot
+from wam_core.robot.contract import RobotContract
+from wam_core.robot.robot_file import from_dict, load_robot
 from wam_core.robot.senses import SENSED, SENSES, form
 from wam_core.substrates.substrate import CHANNELS
 from wam_core.training.checkpoint import FIRST_CHANNELS, save_checkpoint

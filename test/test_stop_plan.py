@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from wam_core.executor.settings import ExecutorSettings
 from wam_core.executor.shaping import STOP_GRID_S, Motion, Shaper
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 
 ROUNDING = 1e-9
 

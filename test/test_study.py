@@ -27,7 +27,7 @@ from wam_core.evaluation.study.futures import shuffled
 from wam_core.evaluation.study.plan import Entry, load_plan
 from wam_core.evaluation.study.spread import SPREADS
 from wam_core.executor.executor import Executor
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_core.training.batches import Batches
 
 IMAGINATION = load_plan("imagination")[1]

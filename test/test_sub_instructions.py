@@ -17,7 +17,7 @@ from wam_core.model.text import TextEncoder
 from wam_core.preprocess.images import ImageLayout
 from wam_core.preset import ACTION
 from wam_core.presets import build_substrates
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_core.training.augment import augmented
 from wam_core.training.batches import make_batches, statistics_of, vocabulary_of
 

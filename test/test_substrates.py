@@ -12,7 +12,7 @@ from tiny import TINY, tiny_frames, tiny_teacher
 from wam_core.errors import ContractError
 from wam_core.model.generators.bins import BINS, to_bins
 from wam_core.preprocess.images import ImageLayout
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_core.substrates.affordance_map import AffordanceMapSpec
 from wam_core.substrates.every_step import every_step
 from wam_core.substrates.substrate import CHANNELS, Clip, Scenes, Substrate

@@ -25,7 +25,7 @@ from wam_core.evaluation.surprise import (
 )
 from wam_core.policy import checkpoint_folder
 from wam_core.provenance import checkpoint_digest
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 
 ROBOT = load_robot("panda_cell")
 STAMP, STEP = 1_790_000_000_000_000_000, 400_000_000

@@ -3,7 +3,7 @@
 import os
 
 from wam_core.evaluation.tick_time import measure
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 
 
 def test_ticks_are_timed_and_the_machine_is_left_as_it_was() -> None:

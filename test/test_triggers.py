@@ -20,7 +20,7 @@ from wam_core.executor.executor import Executor
 from wam_core.policy import Policy
 from wam_core.preprocess.images import ImageLayout
 from wam_core.presets import from_dict, load_preset
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_core.substrates.substrate import Scenes
 from wam_core.training.batches import learned_from
 from wam_core.training.checkpoint import load_checkpoint, save_checkpoint

@@ -9,8 +9,9 @@ import pytest
 from arms import ARMS
 
 from wam_core.paths import share_path
-from wam_core.robot.contract import RobotContract, load_robot
+from wam_core.robot.contract import RobotContract
 from wam_core.robot.kinematics import Kinematics
+from wam_core.robot.robot_file import load_robot
 
 
 @pytest.fixture(scope="module", params=ARMS)

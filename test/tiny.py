@@ -18,7 +18,8 @@ from wam_core.model.wam import WorldActionModel
 from wam_core.preprocess.images import ImageLayout
 from wam_core.preset import Preset
 from wam_core.presets import build_substrates, load_preset, model_spec
-from wam_core.robot.contract import RobotContract, load_robot
+from wam_core.robot.contract import RobotContract
+from wam_core.robot.robot_file import load_robot
 from wam_core.robot.senses import form
 from wam_core.substrates.affordance_map import AffordanceMapSpec
 from wam_core.substrates.depth import DepthSpec, RgbdnSpec, RgbdSpec

@@ -9,7 +9,7 @@ import torch
 from wam_core.data.statistics import column_statistics
 from wam_core.model.wam import WorldActionModel
 from wam_core.presets import build_substrates, load_preset, model_spec
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_core.substrates.video_latent import VideoLatentSpec
 from wam_core.training.batches import action_columns
 from wam_core.training.checkpoint import Checkpoint, save_checkpoint

@@ -23,8 +23,9 @@ from wam_core.errors import ContractError
 from wam_core.evaluation.expert_policy import ExpertPolicy
 from wam_core.executor.shaping import Motion
 from wam_core.executor.torque import computed_torque
-from wam_core.robot.contract import Camera, load_robot
+from wam_core.robot.contract import Camera
 from wam_core.robot.dynamics import Dynamics
+from wam_core.robot.robot_file import load_robot
 from wam_core.robot.senses import Sense
 from wam_msgs.msg import ActionChunk, TactileArray
 from wam_msgs.srv import Reset

@@ -17,7 +17,7 @@ from wam_core.cell.tasks import TASKS
 from wam_core.data.recorder import OUTCOME_RECORD, software_versions
 from wam_core.data.recording import Recording
 from wam_core.evaluation.film_strip import stack
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_msgs.action import RunTask
 from wam_msgs.msg import ActionChunk, ExecutorStatus, SafetyEvent
 from wam_msgs.srv import LabelRecording, StartRecording, StopRecording

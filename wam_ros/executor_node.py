@@ -15,7 +15,7 @@ from wam_core.executor.events import Action
 from wam_core.executor.executor import Executor
 from wam_core.executor.seams import SEAMS
 from wam_core.executor.settings import ExecutorSettings
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_msgs.msg import ActionChunk, ExecutorStatus, SafetyEvent
 from wam_msgs.srv import ClearEStop, EStop
 from wam_ros import conversion, diagnostics

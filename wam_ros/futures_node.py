@@ -19,7 +19,7 @@ from wam_core.evaluation.comparison import Comparison, Watch
 from wam_core.evaluation.film_strip import Row, draw
 from wam_core.evaluation.surprise import Usual, judge, load_usual, overlay
 from wam_core.paths import share_path
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_core.viewing.ghost import Ghost, Solid
 from wam_core.viewing.pictures import parts
 from wam_core.viewing.plan import Seam, ToolPath

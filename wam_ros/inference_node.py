@@ -14,7 +14,7 @@ from wam_core.contract import ActionChunk, Committed, Observation
 from wam_core.errors import ContractError
 from wam_core.policy import Policy, checkpoint_folder, load_policy
 from wam_core.provenance import input_record, model_record
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_msgs.msg import ActionChunk as ActionChunkMessage
 from wam_msgs.msg import ExecutorStatus, ModelInfo, ModelInput, PredictedFuture
 from wam_msgs.srv import LoadModel, SetInstruction

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from wam_core.data.predictions import stamp_ns
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_core.viewing.feed import Show, shows
 from wam_core.viewing.view import View
 from wam_ros.graph_client import GraphClient

@@ -8,7 +8,7 @@ from typing import Any
 
 from wam_core.errors import look_up
 from wam_core.paths import share_path
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from std_msgs.msg import Bool, String
 from wam_core.data import messages
 from wam_core.data.recorder import COMPRESSIONS, MODEL_RECORD, OUTCOME_RECORD
 from wam_core.data.series import Series
-from wam_core.robot.contract import RobotContract, load_robot
+from wam_core.robot.contract import RobotContract
+from wam_core.robot.robot_file import load_robot
 from wam_msgs.msg import (
     ActionChunk,
     ExecutorStatus,

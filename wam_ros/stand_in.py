@@ -9,7 +9,7 @@ import rclpy
 from sensor_msgs.msg import Image, JointState
 
 from wam_core.contract import RobotState
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_ros import conversion
 from wam_ros.polled import PolledSubscription
 from wam_ros.qos import COMMAND, SENSOR

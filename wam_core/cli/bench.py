@@ -166,7 +166,7 @@ def _recovery_arguments(group: argparse._ArgumentGroup) -> None:
 
 def _recovery(arguments: argparse.Namespace) -> int:
     from wam_core.evaluation.recoveries import measure, readings
-    from wam_core.robot.contract import load_robot
+    from wam_core.robot.robot_file import load_robot
 
     names = arguments.recoveries.split(",") if arguments.recoveries else list(readings())
     tasks = arguments.recovered_tasks.split(",")

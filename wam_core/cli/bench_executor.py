@@ -14,7 +14,7 @@ from wam_core.cli.benchmark import Benchmark
 from wam_core.continuation import CONTINUATIONS
 from wam_core.errors import look_up
 from wam_core.executor.seams import SEAMS
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 
 
 def _safety_arguments(group: argparse._ArgumentGroup) -> None:

@@ -131,7 +131,7 @@ def _gpu(model: str, robot: str) -> Finding:
 
 def _robot(model: str, robot: str) -> Finding:
     from wam_core.robot.check import check_home
-    from wam_core.robot.contract import load_robot
+    from wam_core.robot.robot_file import load_robot
 
     try:
         found = load_robot(robot)
@@ -158,7 +158,7 @@ def _presets(model: str, robot: str) -> Finding:
 
 def _checkpoint(model: str, robot: str) -> Finding:
     from wam_core.policy import load_policy
-    from wam_core.robot.contract import load_robot
+    from wam_core.robot.robot_file import load_robot
 
     try:
         load_policy(model, load_robot(robot))
@@ -170,7 +170,7 @@ def _checkpoint(model: str, robot: str) -> Finding:
 def _contract(model: str, robot: str) -> Finding:
     from wam_core.policy import checkpoint_folder
     from wam_core.robot.binding import differences
-    from wam_core.robot.contract import from_dict, load_robot
+    from wam_core.robot.robot_file import from_dict, load_robot
 
     try:
         file = checkpoint_folder(model) / "robot.yaml"

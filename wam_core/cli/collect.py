@@ -17,7 +17,7 @@ from wam_core.cell.tasks import TASKS
 from wam_core.errors import look_up
 from wam_core.evaluation.demonstrations import episode_rng, record_demonstration
 from wam_core.executor.executor import Executor
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 
 #: Log of all attempts in the output folder, one JSON object per line.
 ATTEMPTS_FILE = "attempts.jsonl"

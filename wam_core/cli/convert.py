@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from wam_core.data.lerobot.layout import INFO
 from wam_core.data.training_set import recordings_in
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

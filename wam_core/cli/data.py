@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from wam_core.data.summary import FolderSummary, summarise
 from wam_core.evaluation.contact_sheet import ContactSheet
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 
 #: Instructions and gaps listed before the rest is only counted.
 LISTED = 12

@@ -27,7 +27,7 @@ from wam_core.executor.executor import Executor
 from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.policy import checkpoint_folder, load_policy
 from wam_core.preprocess.senses import needed_senses
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_core.training.checkpoint import load_checkpoint
 from wam_core.training.pictures import save_future_picture
 

@@ -20,7 +20,8 @@ from rosbags.typesys.store import Typestore
 
 from wam_core.data.recorder import CONTRACT_RECORD
 from wam_core.errors import ContractError
-from wam_core.robot.contract import RobotContract, from_dict
+from wam_core.robot.contract import RobotContract
+from wam_core.robot.robot_file import from_dict
 
 #: What a damaged or cut-off record raises, whichever byte is the last one.
 _DAMAGED = (McapError, struct.error, zstandard.ZstdError, ZlibError, CRCValidationError, UnicodeDecodeError)

@@ -19,7 +19,8 @@ from wam_core.errors import ContractError
 from wam_core.preprocess.images import ImageLayout, lay_out
 from wam_core.preprocess.senses import channels_of
 from wam_core.robot.binding import differences
-from wam_core.robot.contract import RobotContract, from_dict
+from wam_core.robot.contract import RobotContract
+from wam_core.robot.robot_file import from_dict
 from wam_core.robot.senses import senses_of
 
 #: Part of the cache key; goes up when the arrays or their preprocessing change.

@@ -19,7 +19,7 @@ from wam_core.evaluation.success import Trial, run_trials
 from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.policy import Policy, checkpoint_folder, load_policy
 from wam_core.provenance import checkpoint_digest
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 
 #: Rounds before times count.
 WARM_UPS = 2

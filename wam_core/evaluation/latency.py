@@ -26,7 +26,7 @@ from wam_core.preprocess.senses import channels_of, needed_senses
 from wam_core.preset import ACTION, Preset
 from wam_core.presets import build_substrates, load_preset, model_spec
 from wam_core.pretrained.text import random_text
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_core.robot.senses import form
 from wam_core.substrates.substrate import Scenes
 

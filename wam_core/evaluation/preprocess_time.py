@@ -13,7 +13,7 @@ from wam_core.evaluation.intervals import median_ratio
 from wam_core.preprocess.fused import FusedPictures
 from wam_core.preprocess.images import ENCODINGS, ImageLayout, lay_out, to_model_range
 from wam_core.preprocess.raw import RawImage, RawImages
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 
 #: Rounds before times count.
 WARM_UPS = 5

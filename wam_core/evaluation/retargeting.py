@@ -15,7 +15,8 @@ from wam_core.evaluation.rollout import run_episode
 from wam_core.executor.executor import Executor
 from wam_core.executor.resolve import Body, reach_scale
 from wam_core.executor.settings import ExecutorSettings
-from wam_core.robot.contract import RobotContract, column_names, load_robot
+from wam_core.robot.contract import RobotContract, column_names
+from wam_core.robot.robot_file import load_robot
 from wam_core.robot.safety import ContactLimits
 
 SOURCE = "panda_cell"

@@ -14,7 +14,8 @@ from wam_core.evaluation.safety_checker import Checker, Violation
 from wam_core.evaluation.safety_chunks import ADVERSARIES, Adversary, Situation
 from wam_core.executor.executor import Executor
 from wam_core.executor.settings import ExecutorSettings
-from wam_core.robot.contract import RobotContract, load_robot
+from wam_core.robot.contract import RobotContract
+from wam_core.robot.robot_file import load_robot
 from wam_core.robot.tool_pose import encode_tool_pose
 
 #: Chunks that one arm is sent without a break.

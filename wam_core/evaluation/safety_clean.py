@@ -16,7 +16,7 @@ from wam_core.evaluation.safety import EFFORT
 from wam_core.executor.events import Action
 from wam_core.executor.executor import Executor
 from wam_core.executor.settings import ExecutorSettings
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 
 
 @dataclass(frozen=True)

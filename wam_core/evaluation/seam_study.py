@@ -17,7 +17,8 @@ from wam_core.evaluation.continuing import ContinuingPolicy
 from wam_core.evaluation.rollout import run_episode
 from wam_core.executor.executor import Executor
 from wam_core.executor.settings import ExecutorSettings
-from wam_core.robot.contract import RobotContract, load_robot
+from wam_core.robot.contract import RobotContract
+from wam_core.robot.robot_file import load_robot
 
 #: Time after a chunk's arrival in which its seam is, beyond the time of the change-over (ns).
 AFTERWARDS_NS = 50_000_000

@@ -15,7 +15,7 @@ from wam_core.evaluation.controls import BlindPolicy, ShuffledInstruction
 from wam_core.evaluation.rollout import EpisodeResult, run_episode
 from wam_core.executor.executor import Executor
 from wam_core.policy import Policy, load_policy
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from wam_core.evaluation.surprise import Surprise, Usual, judge, learn
 from wam_core.executor.executor import Executor
 from wam_core.policy import Policy, checkpoint_folder, load_policy
 from wam_core.provenance import checkpoint_digest
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 
 #: The hand moves the object this far sideways, towards the middle (m).
 DISTANCE_M = 0.10

@@ -24,9 +24,10 @@ from wam_core.executor.shaping import Motion, Shaper
 from wam_core.executor.status import ExecutorStatus
 from wam_core.executor.torque import computed_torque
 from wam_core.executor.tracking import Tracking
-from wam_core.robot.contract import TRACKED_SPACES, RobotContract, load_robot
+from wam_core.robot.contract import TRACKED_SPACES, RobotContract
 from wam_core.robot.dynamics import Dynamics
 from wam_core.robot.kinematics import Kinematics
+from wam_core.robot.robot_file import load_robot
 
 #: A tick sooner than this after the one before repeats its command.
 SHORTEST_TICK_NS = 400_000

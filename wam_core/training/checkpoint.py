@@ -25,8 +25,8 @@ from wam_core.presets import build_substrates, from_dict, model_spec
 from wam_core.robot.binding import check_statistics
 from wam_core.robot.body import Body
 from wam_core.robot.contract import RobotContract
-from wam_core.robot.contract import from_dict as robot_from_dict
 from wam_core.robot.embodiment import embodiment_from_dict
+from wam_core.robot.robot_file import from_dict as robot_from_dict
 from wam_core.substrates.substrate import Substrate
 from wam_core.training.batches import chunk_values, statistics_columns
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from wam_core.cell.tasks import TASKS
 from wam_core.evaluation.fault_runs import REST, Heard
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_msgs.action import RunTask
 from wam_ros.faults.hosts import two_hosts
 from wam_ros.faults.layouts import Layout

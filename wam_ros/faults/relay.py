@@ -12,7 +12,7 @@ from rclpy.node import Node
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import Image, JointState
 
-from wam_core.robot.contract import load_robot
+from wam_core.robot.robot_file import load_robot
 from wam_ros.parameters import declare
 from wam_ros.polled import PolledSubscription
 from wam_ros.process import run_node

@@ -18,7 +18,8 @@ from wam_core.data.messages import DEMONSTRATION_TOPIC
 from wam_core.data.recorder import Recorder
 from wam_core.data.synchronise import IntArray
 from wam_core.errors import ContractError
-from wam_core.robot.contract import RobotContract, from_dict
+from wam_core.robot.contract import RobotContract
+from wam_core.robot.robot_file import from_dict
 
 Images = Iterator[Mapping[str, NDArray[np.uint8]]]
 
