@@ -122,6 +122,38 @@ def test_what_measurements_prove_is_not_measured_again(room: float, most: int) -
     assert 1 < Counted.count < most
 
 
+def test_fingers_are_confined_where_they_could_touch() -> None:
+    """Fingers held back by an elbow that is too near could never let go; those that nothing holds back reach into what
+    the arm began too near to."""
+
+    class Margin:
+        """How far two links are along the first joint; the fingers share in the second value alone."""
+
+        levers, fingers = np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([False, True])
+
+        def measure(self, q: FloatArray) -> FloatArray:
+            return np.array([q[0] + 0.5, q[0]])
+
+        def name(self, index: int) -> str:
+            return ("elbow, table", "finger, table")[index]
+
+    guard, here = Guard(Margin()), np.array([-0.1, 0.0])
+    assert guard.confines is not None, "nothing is known of where the arm is"
+    leaving = here + np.linspace(0.0, 0.02, 5)[:, None] * [1.0, 1.0]
+    assert guard.breach(Path(leaving), 0.01, here) is None
+    assert guard.confines is not None and guard.confines[1:] == ("finger, table", 0.01)
+    assert guard.breach(Path(leaving[::-1] - [0.01, 0.0]), 0.01, here) is not None, "further in"
+    assert guard.confines is not None
+    away = np.array([0.2, 0.0])
+    assert guard.breach(Path(away + np.zeros((3, 2))), 0.01, here) is None and guard.confines is None
+    near_elbow = np.array([0.2, 0.1]) + np.zeros((3, 2))
+    assert guard.breach(Path(near_elbow), 0.01, away) is None and guard.confines is None
+    assert guard.breach(Path(here + np.zeros((2, 2))), 0.01, away) is not None, "back in"
+    assert guard.confines is None, "it was not followed there"
+    guard.forget()
+    assert guard.confines is not None
+
+
 @pytest.mark.parametrize("name", ROBOTS)
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 100_000), size=st.floats(1e-3, 1.0))

@@ -25,6 +25,13 @@ def test_a_chunk_has_a_reason_of_its_own_while_the_arm_lags_behind_the_one_befor
     assert found.chunks["splice"] and not found.unexplained
 
 
+def test_fingers_do_not_open_into_what_an_arm_began_too_near_to() -> None:
+    """An arm that begins where an open hand would touch may leave; its hand opened meanwhile, into the table (found by
+    40 000 chunks)."""
+    found = attack(Run("panda_four_finger", "cross_fade", 3, 203))
+    assert not found.violations and found.reasons["FINGERS_CONFINED"]
+
+
 def test_findings_do_not_depend_on_who_works_on_what() -> None:
     """A violation that cannot be repeated from its seed and index cannot be mended."""
     todo = runs(["panda_cell"], "replace", 3, 50)

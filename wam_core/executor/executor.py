@@ -186,6 +186,10 @@ class Executor:
         stopped = any(e.action == Action.STOPPED for e in events)
         if goal is not None and any(e.code == "TAXEL_FORCE" for e in events):
             goal = loosened(self.robot.fingers, self._grasp, goal)
+        confines = None if goal is None or not self.robot.fingers.joints else self._guards.confines
+        if confines is not None:
+            goal, (value, where, least) = None, confines
+            remarks += (SafetyEvent("FINGERS_CONFINED", "guard", where, value, least, "m", Action.HELD),)
         grasp = advance(self.robot.fingers, self._grasp, None if stopped else goal, dt)
         horizon = max(dt, self.settings.feedback_delay_s)
         lost = any(e.filter in STATE_FILTERS for e in events)

@@ -3,6 +3,7 @@
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wam_core.contract import FloatArray
 from wam_core.executor.shaping import StopPlan
@@ -23,9 +24,11 @@ class Margins(Protocol):
 
     Attributes:
         levers: ``[P, J]`` m; value p changes by no more than ``sum |dq_i| * levers_pi``.
+        fingers: ``[P]`` whether value p is of a place that fingers may, but need not, take up.
     """
 
     levers: FloatArray
+    fingers: NDArray[np.bool_]
 
     def measure(self, q: FloatArray) -> FloatArray:
         """``[P]`` values at ``q [J]`` (rad), in m."""
@@ -35,18 +38,29 @@ class Margins(Protocol):
 
 
 class Breach(NamedTuple):
-    """A value that is too small (m), and what it is of."""
+    """A value that is too small (m), what it is of, and what it should at least be (m)."""
 
     value: float
     where: str
+    least: float
+
+
+#: Before the first stop was looked at.
+UNKNOWN = Breach(np.nan, "not looked at yet", np.nan)
 
 
 class Guard:
     """Conservative advancement (Mirtich 1996): what measurements prove is not measured again, neither along the path
-    nor in the ticks that follow."""
+    nor in the ticks that follow.
+
+    Attributes:
+        confines: what fingers could touch on the last stop that had no breach, so that they must stay as they are: a
+            value that they share in and that was too small already; None if there is none.
+    """
 
     def __init__(self, margins: Margins) -> None:
         self._margins = margins
+        self.confines: Breach | None = UNKNOWN
         self._levers = margins.levers.T.copy()
         joints, values = self._levers.shape
         self._at, self._values = np.zeros((REMEMBERED, joints)), np.full((REMEMBERED, values), -np.inf)
@@ -61,13 +75,15 @@ class Guard:
             before: ``[J]`` rad, where the arm comes from.
         """
         if self._proven(np.maximum(stop.upper - self._at, self._at - stop.lower)).min() >= least:
+            self.confines = None
             return None
         path = stop.samples[0]
         proven = self._proven(np.abs(path[:, None] - self._at))
-        step, bounds = 0, None
+        step, bounds, confines = 0, None, None
         while True:
             doubtful = np.flatnonzero(proven[step:].min(axis=1) < least)
             if not len(doubtful):
+                self.confines = confines
                 return None
             step += int(doubtful[0])
             values = self._measure(path[step])
@@ -76,7 +92,10 @@ class Guard:
                     bounds = np.minimum(least, self._margins.measure(before) - ROUNDING)
                 worst = int((values - bounds).argmin())
                 if values[worst] < bounds[worst]:
-                    return Breach(float(values[worst]), self._margins.name(worst))
+                    return Breach(float(values[worst]), self._margins.name(worst), least)
+                nearest = int(np.where(self._margins.fingers, values, np.inf).argmin())
+                if self._margins.fingers[nearest] and values[nearest] < least:
+                    confines = Breach(float(values[nearest]), self._margins.name(nearest), least)
             proven = np.maximum(proven, values - np.abs(path - path[step]) @ self._levers)
             step += 1
 
@@ -84,6 +103,7 @@ class Guard:
         """What was measured before no longer counts, so that what follows depends on nothing before."""
         self._values.fill(-np.inf)
         self._oldest = 0
+        self.confines = UNKNOWN
 
     def _measure(self, q: FloatArray) -> FloatArray:
         values = self._margins.measure(q)
@@ -109,6 +129,12 @@ class Guards(NamedTuple):
         for guard in self:
             if guard is not None:
                 guard.forget()
+
+    @property
+    def confines(self) -> Breach | None:
+        """What keeps fingers as they are; see :attr:`Guard.confines`."""
+        near = (guard.confines for guard in (self.self_collision, self.environment, self.keep_out) if guard is not None)
+        return next((breach for breach in near if breach is not None), None)
 
 
 def make_guards(robot: RobotContract, kinematics: Kinematics, clearance: float) -> Guards:

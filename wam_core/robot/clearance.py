@@ -2,7 +2,7 @@
 Manocha 2012)."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import coal
 import numpy as np
@@ -27,9 +27,11 @@ class Clearance:
 
     Attributes:
         levers: ``[P, J]`` m; the distance of pair p changes by no more than ``sum |dq_i| * levers_pi``.
+        fingers: ``[P]`` whether a shape of the pair stands for all places to which fingers can bring one.
     """
 
-    def __init__(self, robot: RobotContract, shapes: pin.GeometryModel, margin: float) -> None:
+    def __init__(self, robot: RobotContract, shapes: pin.GeometryModel, moved: Collection[str], margin: float) -> None:
+        """``moved``: names of the shapes that fingers move."""
         self._model = arm_model(robot)
         self._data = self._model.createData()
         self._shapes = shapes
@@ -38,6 +40,10 @@ class Clearance:
             shapes.removeCollisionPair(shapes.collisionPairs[k])
         self._results = shapes.createData()
         self.levers = _levers(self._model, shapes)
+        names = [shape.name for shape in shapes.geometryObjects]
+        self.fingers = np.array(
+            [not {names[pair.first], names[pair.second]}.isdisjoint(moved) for pair in shapes.collisionPairs], bool
+        )
 
     def measure(self, q: FloatArray) -> FloatArray:
         """``[P]`` m: the distance of every pair at ``q [J]`` (rad), negative inside each other."""
@@ -53,26 +59,26 @@ class Clearance:
 
 def self_clearance(robot: RobotContract, margin: float) -> Clearance:
     """Between links that are not neighbours."""
-    shapes = _arm_shapes(robot)
+    shapes, moved = _arm_shapes(robot)
     for first, second in itertools.combinations(range(shapes.ngeoms), 2):
         joints = [shapes.geometryObjects[k].parentJoint for k in (first, second)]
         if abs(joints[0] - joints[1]) > 1:
             shapes.addCollisionPair(pin.CollisionPair(first, second))
-    return Clearance(robot, shapes, margin)
+    return Clearance(robot, shapes, moved, margin)
 
 
 def solids_clearance(robot: RobotContract, solids: Sequence[Shape], margin: float) -> Clearance | None:
     """Between the links that move and ``solids``; None without solids."""
     if not solids:
         return None
-    shapes = _arm_shapes(robot)
+    shapes, moved = _arm_shapes(robot)
     moving = [k for k in range(shapes.ngeoms) if shapes.geometryObjects[k].parentJoint > 0]
     for solid in solids:
         placement = pin.SE3(np.eye(3), np.array(solid.position))
         added = shapes.addGeometryObject(pin.GeometryObject(solid.name, 0, placement, _solid(solid)))
         for k in moving:
             shapes.addCollisionPair(pin.CollisionPair(k, added))
-    return Clearance(robot, shapes, margin)
+    return Clearance(robot, shapes, moved, margin)
 
 
 def _solid(solid: Shape) -> coal.CollisionGeometry:
@@ -81,16 +87,17 @@ def _solid(solid: Shape) -> coal.CollisionGeometry:
     return coal.Sphere(*solid.size) if solid.kind == "sphere" else coal.Capsule(*solid.size)
 
 
-def _arm_shapes(robot: RobotContract) -> pin.GeometryModel:
-    """The arm's collision shapes on the joints that are not locked; one that the fingers move becomes a box around all
-    the places to which they can bring it, whatever each of their joints does within its limits."""
+def _arm_shapes(robot: RobotContract) -> tuple[pin.GeometryModel, tuple[str, ...]]:
+    """The arm's collision shapes on the joints that are not locked; one that the fingers move, whose names are given
+    too, becomes a box around all the places to which they can bring it, whatever each of their joints does within its
+    limits."""
     full, locked, half = locked_arm(robot)
     urdf = pin.buildGeomFromUrdf(full, str(share_path(robot.urdf)), pin.GeometryType.COLLISION)
     out = pin.buildReducedModel(full, urdf, locked, half)[1]
     chains = [[j for j in full.supports[shape.parentJoint] if j in locked] for shape in urdf.geometryObjects]
     moving = [k for k, chain in enumerate(chains) if chain]
     if not moving:
-        return _simplified(out)
+        return _simplified(out), ()
     levels = _sampled(robot, full, half, max((len(chain) for chain in chains), default=0))
     places: dict[int, list[FloatArray]] = {k: [] for k in moving}
     data, results = full.createData(), urdf.createData()
@@ -106,7 +113,7 @@ def _arm_shapes(robot: RobotContract) -> pin.GeometryModel:
         low, high = corners.min(axis=(0, 2)) - bulge, corners.max(axis=(0, 2)) + bulge
         shape.geometry = coal.Box(*(high - low))
         shape.placement = shape.placement * pin.SE3(np.eye(3), 0.5 * (low + high))
-    return _simplified(out)
+    return _simplified(out), tuple(out.geometryObjects[k].name for k in moving)
 
 
 def _sampled(robot: RobotContract, full: pin.Model, half: FloatArray, depth: int) -> dict[int, FloatArray]:

@@ -12,11 +12,13 @@ class ToolBox:
 
     Attributes:
         levers: ``[6, J]`` m; the tool never moves further than ``sum |dq_i| * levers_i``, a row for each wall.
+        fingers: ``[6]`` no wall is for them.
     """
 
     def __init__(self, robot: RobotContract, kinematics: Kinematics) -> None:
         self._lower, self._upper = robot.workspace.lower, robot.workspace.upper
         self._kinematics = kinematics
+        self.fingers = np.zeros(6, bool)
         self.levers = np.tile(tool_levers(arm_model(robot), robot.tool_frame), (6, 1))
 
     def measure(self, q: FloatArray) -> FloatArray:
