@@ -19,7 +19,7 @@ def declare_parameters(node: LifecycleNode) -> None:
     declare(node, "imagine_period_s", 1.0, often, (0.0, 60.0))
     declare(node, "replan_steps", 0, "Chunk steps until the next chunk takes over, 0: as the model", (0, 1024))
     seam = "What of the chunk in progress the next one goes on from"
-    declare(node, "seam", "none", seam, choices=tuple(CONTINUATIONS))
+    declare(node, "seam", "real_time_chunking", seam, choices=tuple(CONTINUATIONS))
     declare(node, "threads", 1, "CPU threads of the model, 0: as torch chooses", (0, 256))
     declare(node, "runtime", "eager", "How the model is computed", choices=tuple(RUNTIMES))
     declare(node, "preprocess", "opencv", "What makes the model's picture of images", choices=tuple(PREPROCESSORS))
