@@ -179,6 +179,20 @@ def test_what_the_executor_does_not_execute_is_not_gone_on_from() -> None:
         assert progress.committed("real_time_chunking", 2 * STEP_NS) is None
 
 
+@pytest.mark.parametrize("name", ["fast_wam", "behaviour_cloning", "avdc", "rigvid"])
+def test_a_model_says_whether_it_can_go_on_from_a_chunk(name: str) -> None:
+    """A model that begins where the arm is was told to go on from a chunk, by default, and answered with errors."""
+    policy = Policy(tiny_checkpoint(name), seed=0)
+    policy.warm_up()
+    before = Committed(policy.act(observation()), 3 * STEP_NS)
+    if policy.goes_on:
+        policy.act(observation(), before)
+    else:
+        with pytest.raises(ContractError, match="committed"):
+            policy.act(observation(), before)
+    assert policy.goes_on == (name not in ("avdc", "rigvid"))
+
+
 def test_a_policy_is_told_what_is_executed_until_its_chunk_arrives() -> None:
     """An evaluation said "real-time chunking" and measured the plain policy."""
     told: list[Committed | None] = []

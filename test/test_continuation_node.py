@@ -30,14 +30,14 @@ def test_a_chunk_goes_on_from_the_steps_consumed_while_it_was_computed(tmp_path:
         hear = lambda message: chunks.append(action_chunk(message))  # noqa: E731
         live.client.listen(ActionChunkMessage, "/wam_inference/action_chunk", hear)
         found = {}
-        for seam in ("none", "real_time_chunking"):
+        for seam in ("none", "auto"):
             live.client.set_parameters("wam_inference", {"seam": seam})
             chunks.clear()
             live.client.result_of(live.client.start_task("reach the red ball", 8.0), 60.0)
             found[seam] = [k for old, new in pairwise(chunks) if (k := kept(old, new)) is not None]
     assert len(found["none"]) >= 3 and not any(found["none"])
     # A model of random weights may touch the ball by chance, and the task is over.
-    assert sum(found["real_time_chunking"]) >= 2, found
+    assert sum(found["auto"]) >= 2, found
 
 
 def kept(old: ActionChunk, new: ActionChunk) -> bool | None:

@@ -126,6 +126,11 @@ class Policy:
         check_dial(dial, self.checkpoint.preset)
         self._dial = dial
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether a chunk can go on from the one in progress: one that is read off a future begins where the arm is."""
+        return not self.checkpoint.preset.recovery
+
     def check_instruction(self, instruction: str) -> None:
         """Raise :class:`ContractError` naming the first word the model does not know, or the tasks of which its planner
         knows the parts."""
@@ -143,8 +148,12 @@ class Policy:
         state = c.statistics["proprioception"].mean
         first = {name: values[None] for name, values in c.first_channels.items()}
         scenes = Scenes(c.first_frame[None], {**first, "proprioception": state[None]})
-        for _ in range(WARM_UPS):
-            self._futures(self._think(0, self._world(0, scenes, c.training["instructions"][0], {})))
+        known: list[dict[str, Known]] = [{}]
+        if self.goes_on:
+            tokens, features = c.model.shape_of(ACTION)
+            known.insert(0, {ACTION: Known(torch.zeros(1, tokens, features), torch.zeros(1, tokens, 1))})
+        for start in known * WARM_UPS:
+            self._futures(self._think(0, self._world(0, scenes, c.training["instructions"][0], start)))
 
     def act(self, observation: Observation, committed: Committed | None = None) -> ActionChunk:
         """Predict a chunk; nothing that the chunk does not depend on is computed.

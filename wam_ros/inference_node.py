@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -22,7 +23,7 @@ from wam_ros import conversion, diagnostics
 from wam_ros.chunk_times import ChunkTimes
 from wam_ros.diagnostics import Diagnostics
 from wam_ros.dial import DialParameters
-from wam_ros.inference_parameters import declare_parameters
+from wam_ros.inference_parameters import AUTO, declare_parameters
 from wam_ros.process import run_node
 from wam_ros.qos import LATCHED, RELIABLE
 from wam_ros.realtime import favour_process, keep_memory
@@ -150,16 +151,24 @@ class InferenceNode(LifecycleNode):
     # ---- inference thread -----------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        assert self._policy is not None
+        self._attempt(self._policy.warm_up)  # again, in the thread that computes: memory is a thread's own
         while self._active:
-            try:
-                self._await_images()
-                with self._model_lock:
-                    self._look(self._instruction)
-                self._problem = ""
-            except (StreamError, ContractError) as error:
-                self._fail(str(error))
-            except Exception as error:  # a model must not go silent: whatever it is, it is said again and again
-                self._fail(f"{type(error).__name__}: {error}")
+            self._attempt(self._answer)
+
+    def _attempt(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+            self._problem = ""
+        except (StreamError, ContractError) as error:
+            self._fail(str(error))
+        except Exception as error:  # a model must not go silent: whatever it is, it is said again and again
+            self._fail(f"{type(error).__name__}: {error}")
+
+    def _answer(self) -> None:
+        self._await_images()
+        with self._model_lock:
+            self._look(self._instruction)
 
     def _await_images(self) -> None:
         """Return with the next images, or when they are late. What else comes meanwhile is read, so that they need not
@@ -196,7 +205,10 @@ class InferenceNode(LifecycleNode):
 
     def _predict(self, observation: Observation) -> None:
         assert self._policy is not None
-        committed = self._progress.committed(self.get_parameter("seam").value, observation.stamp_ns)
+        seam = self.get_parameter("seam").value
+        if seam == AUTO:
+            seam = "real_time_chunking" if self._policy.goes_on else "none"
+        committed = self._progress.committed(seam, observation.stamp_ns)
         self._dial.turn(self._policy)
         begin = time.monotonic()
         chunk = self._policy.act(observation, committed)

@@ -7,6 +7,8 @@ from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.preprocess.table import PREPROCESSORS
 from wam_ros.parameters import declare, fix_at_configure
 
+#: The model's own way of going on from the chunk in progress.
+AUTO = "auto"
 
 def declare_parameters(node: LifecycleNode) -> None:
     """Declare them all; those of the model and its topics change at configure alone."""
@@ -18,8 +20,8 @@ def declare_parameters(node: LifecycleNode) -> None:
     often = "Least time between two predicted futures (s): between them the processor is left to chunks"
     declare(node, "imagine_period_s", 1.0, often, (0.0, 60.0))
     declare(node, "replan_steps", 0, "Chunk steps until the next chunk takes over, 0: as the model", (0, 1024))
-    seam = "What of the chunk in progress the next one goes on from"
-    declare(node, "seam", "real_time_chunking", seam, choices=tuple(CONTINUATIONS))
+    seam = "What of the chunk in progress the next one goes on from; auto: real_time_chunking for a model that can"
+    declare(node, "seam", AUTO, seam, choices=(AUTO, *CONTINUATIONS))
     declare(node, "threads", 1, "CPU threads of the model, 0: as torch chooses", (0, 256))
     declare(node, "runtime", "eager", "How the model is computed", choices=tuple(RUNTIMES))
     declare(node, "preprocess", "opencv", "What makes the model's picture of images", choices=tuple(PREPROCESSORS))
