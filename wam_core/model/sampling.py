@@ -105,13 +105,14 @@ class _Sampler:
         shortcuts: Shortcuts,
     ) -> None:
         self.situation, self.outputs, self.steps, self.shortcuts = situation, outputs, steps, shortcuts
-        self.given, self.known, self.samples, self.reuse, self.begun = given, known, samples, reuse, begun
+        self.given, self.samples, self.reuse, self.begun = given, samples, reuse, begun
         self.standing: dict[str, Standing] = {}
         self.model = situation.runtime.model
         self.wiring: Wiring = self.model.wiring
         self.names = self.wiring.needed(outputs)
         self.wanted = self.wiring.finished(outputs)
         self.device = situation.context.device
+        self.known = {n: Known(*(part.to(self.device) for part in one)) for n, one in known.items()}
         self.noise = {
             name: torch.randn((samples, *self.model.shape_of(name)), generator=own, device=self.device)
             for name, own in split(rng, self.wiring.groups).items()
