@@ -28,7 +28,8 @@ def count(counted: Counter[str], name: str, module: nn.Module) -> None:
 
 
 def test_each_part_runs_as_often_as_it_changes() -> None:
-    """Words, time steps and the seen frame were computed again in every step, chunk or future."""
+    """Words, time steps and the seen frame were computed again in every step, chunk or future, or the frame to the end
+    of the last layer, of which only keys and values are read."""
     policy, counted = Policy(tiny_checkpoint("fast_wam"), seed=0), Counter[str]()
     model = policy.checkpoint.model
     action = model.trunk.expert("action")
@@ -36,6 +37,7 @@ def test_each_part_runs_as_often_as_it_changes() -> None:
     count(counted, "time", action.time_embedding)
     count(counted, "cross-attention", action.block(0).cross_attn.k)
     count(counted, "present", model.trunk.expert("video").block(0).self_attn.k)
+    count(counted, "unread", model.trunk.expert("video").block(model.trunk.size.layers - 1).ffn)
     count(counted, "action", action.block(0).self_attn.k)
     policy.act(observation())
     # The words' keys, and those of what the robot measures of itself.
@@ -44,7 +46,7 @@ def test_each_part_runs_as_often_as_it_changes() -> None:
     assert counted == {"words": 1, "time": 3, "cross-attention": 3, "present": 2, "action": 6}
     counted.clear()
     policy.imagine()
-    assert counted == {"present": 1}, "the future's one step, on what the chunk saw"
+    assert counted == {"present": 1, "unread": 1}, "the future's one step, on what the chunk saw"
     policy.act(observation(instruction=INSTRUCTIONS[1]))
     assert counted["words"] == 1 and counted["time"] == 0
 

@@ -5,7 +5,7 @@ group's queries see exactly the groups its wiring names.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
@@ -184,6 +184,7 @@ class Trunk(nn.Module):
         streams: Mapping[str, Stream],
         text: Mapping[str, Sequence[KeyValue]],
         cache: Mapping[str, Sequence[KeyValue]],
+        read: Collection[str] | None = None,
     ) -> tuple[dict[str, Tensor], dict[str, list[KeyValue]]]:
         """Carry ``streams`` through all layers.
 
@@ -191,40 +192,43 @@ class Trunk(nn.Module):
             text: expert name -> keys and values per layer (:meth:`Expert.text_cache`).
             cache: group name -> keys and values per layer of groups that are seen but not in ``streams``, and of the
                 tokens before those that are.
+            read: names of the streams whose tokens are wanted; None: all. The others end with the keys and values of
+                the last layer.
 
         Returns:
-            Tokens ``[B, N, width]`` and the keys and values per layer, by group name.
+            Tokens ``[B, N, width]`` of what is read, and keys and values per layer of all streams, by group name.
         """
         tokens = {name: s.tokens for name, s in streams.items()}
         produced: dict[str, list[KeyValue]] = {name: [] for name in streams}
+        finished = streams if read is None else {n: s for n, s in streams.items() if n in read}
         for layer in range(self.size.layers):
+            blocks = {name: self.expert(s.expert).block(layer) for name, s in streams.items()}
+            known = {name: layers[layer] for name, layers in cache.items()}
             queries = {}
             for name, s in streams.items():
-                block = self.expert(s.expert).block(layer)
-                queries[name], k, v = block.open(tokens[name], s.time.layers[layer], s.cos, s.sin)
-                produced[name].append((k, v))
-            for name, s in streams.items():
-                known = {g: _known(g, layer, cache, produced) for g in (*s.sees, s.gate) if g}
+                queries[name], *own = blocks[name].open(tokens[name], s.time.layers[layer], s.cos, s.sin)
+                produced[name].append((own[0], own[1]))
+                known[name] = _joined([known[name], produced[name][-1]] if name in known else [produced[name][-1]])
+            for name, s in (finished if layer + 1 == self.size.layers else streams).items():
                 seen = [known[g] for g in s.sees]
-                k, v = (torch.cat(parts, dim=1) for parts in zip(*seen, strict=True))
+                k, v = _joined(seen)
                 if s.gate:
                     v = v * self.gates[name](layer, known[s.gate][1])
                 mask, mod, words = _mask(name, s, seen), s.time.layers[layer], text[s.expert][layer]
-                block = self.expert(s.expert).block(layer)
-                tokens[name] = block.close(tokens[name], queries[name], (k, v), mask, mod, words)
-        return {name: self.expert(s.expert).finish(tokens[name]) for name, s in streams.items()}, produced
+                tokens[name] = blocks[name].close(tokens[name], queries[name], (k, v), mask, mod, words)
+        return {name: self.expert(s.expert).finish(tokens[name]) for name, s in finished.items()}, produced
 
 
 def followed(before: Sequence[KeyValue], own: Sequence[KeyValue]) -> list[KeyValue]:
     """Keys and values per layer of tokens, after those of the tokens before them."""
-    return [(torch.cat((a, k), dim=1), torch.cat((b, v), dim=1)) for (a, b), (k, v) in zip(before, own, strict=True)]
+    return [_joined(parts) for parts in zip(before, own, strict=True)]
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None = None) -> Tensor:
     """``[B, N, heads, d]`` queries over those of ``[B, M, heads, d]`` keys that ``seen [N, M]`` names, to ``[B, N,
     heads * d]``."""
     q, k, v = (x.transpose(1, 2) for x in (q, k, v))
-    if q.is_cpu:
+    if q.is_cpu and torch.is_autocast_enabled("cpu"):
         # The CPU's bf16 attention has a backward pass ten times slower than its fp32 one.
         with torch.autocast("cpu", enabled=False):
             out = F.scaled_dot_product_attention(q.float(), k.float(), v.float(), attn_mask=seen)
@@ -233,11 +237,11 @@ def attend(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None = None) -> Tenso
     return out.transpose(1, 2).flatten(-2)
 
 
-def _known(
-    group: str, layer: int, cache: Mapping[str, Sequence[KeyValue]], produced: Mapping[str, Sequence[KeyValue]]
-) -> KeyValue:
-    parts = [layers[group][layer : layer + 1] for layers in (cache, produced) if group in layers]
-    return parts[0][0] if len(parts) == 1 else followed(*parts)[0]
+def _joined(parts: Sequence[KeyValue]) -> KeyValue:
+    """Keys and values of some tokens after the others."""
+    if len(parts) == 1:
+        return parts[0]
+    return torch.cat([k for k, _ in parts], dim=1), torch.cat([v for _, v in parts], dim=1)
 
 
 def _mask(name: str, stream: Stream, seen: Sequence[KeyValue]) -> Tensor | None:

@@ -1,6 +1,6 @@
 """A World Action Model: a wiring of token groups carried by the trunk, trained and sampled without special cases."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -165,9 +165,9 @@ class WorldActionModel(nn.Module):
         text: Mapping[str, Sequence[KeyValue]],
         cache: Mapping[str, Sequence[KeyValue]],
     ) -> tuple[dict[str, Tensor], dict[str, list[KeyValue]]]:
-        """One pass: heads' outputs of the generated groups in ``features``, keys and values of all of them."""
+        """One pass, whole: heads' outputs of the generated groups in ``features``, keys and values of all of them."""
         times = {n: self._expert(self.wiring.groups[n]).time(sigmas[n]) for n in features}
-        return self.carry(features, times, text, cache)
+        return self._carry(features, times, text, cache, features)
 
     def carry(
         self,
@@ -176,9 +176,20 @@ class WorldActionModel(nn.Module):
         text: Mapping[str, Sequence[KeyValue]],
         cache: Mapping[str, Sequence[KeyValue]],
     ) -> tuple[dict[str, Tensor], dict[str, list[KeyValue]]]:
-        """:meth:`run`, with noise levels that are embedded already."""
+        """:meth:`run`, with noise levels that are embedded already, and without the end of groups that have no head."""
+        generated = [n for n in features if self.wiring.groups[n].source == "generated"]
+        return self._carry(features, times, text, cache, generated)
+
+    def _carry(
+        self,
+        features: Mapping[str, Tensor],
+        times: Mapping[str, Time],
+        text: Mapping[str, Sequence[KeyValue]],
+        cache: Mapping[str, Sequence[KeyValue]],
+        read: Collection[str],
+    ) -> tuple[dict[str, Tensor], dict[str, list[KeyValue]]]:
         streams = {n: self._stream(self.wiring.groups[n], value, times[n]) for n, value in features.items()}
-        tokens, produced = self.trunk(streams, text, cache)
+        tokens, produced = self.trunk(streams, text, cache, read)
         heads = {
             name: self._modality(group).head(tokens[name], times[name].vector)
             for name, group in self.wiring.groups.items()

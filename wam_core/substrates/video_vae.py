@@ -85,9 +85,15 @@ class VideoVae(nn.Module):
 
     def moments_of_features(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """As :meth:`moments`, from each frame's encoder output ``[B, T, 2 width, H / 8, W / 8]``."""
-        features = features.transpose(1, 2)
-        padded = torch.cat((features[:, :, :1].expand(-1, -1, TIME_STRIDE, -1, -1), features), dim=2)
-        mean, logvar = self.to_latent(padded).chunk(2, dim=1)
+        if features.shape[1] == 1:
+            # What is before the first frame is taken to be as it is: over it alone the convolution in time is a sum.
+            weights = self.to_latent.weight.sum(dim=2)
+            made = F.conv2d(features[:, 0], weights, self.to_latent.bias)[:, :, None]
+        else:
+            features = features.transpose(1, 2)
+            padded = torch.cat((features[:, :, :1].expand(-1, -1, TIME_STRIDE, -1, -1), features), dim=2)
+            made = self.to_latent(padded)
+        mean, logvar = made.chunk(2, dim=1)
         return mean, logvar.clamp(-20.0, 10.0)
 
     def encode(self, video: Tensor) -> Tensor:
