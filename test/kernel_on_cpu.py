@@ -22,13 +22,14 @@ static thread_local Three blockIdx, blockDim, threadIdx;
 """
 AFTER = """
 extern "C" void launch(int across, int down, int wide, int high, const unsigned char* bytes, int a, int b, int c, int d,
-                       int e, void* out, int k, int height, int width, int top, int left, int rows, int columns) {
+                       int e, const short* pixels, const unsigned short* shares, void* out, int k, int height,
+                       int width, int top, int left, int rows, int columns) {
     blockDim = {wide, high, 1};
     for (blockIdx.y = 0; blockIdx.y < down; ++blockIdx.y)
         for (blockIdx.x = 0; blockIdx.x < across; ++blockIdx.x)
             for (threadIdx.y = 0; threadIdx.y < high; ++threadIdx.y)
                 for (threadIdx.x = 0; threadIdx.x < wide; ++threadIdx.x)
-                    place(bytes, a, b, c, d, e, out, k, height, width, top, left, rows, columns);
+                    place(bytes, a, b, c, d, e, pixels, shares, out, k, height, width, top, left, rows, columns);
 }
 """
 
@@ -52,8 +53,11 @@ def picture_of(
     out = np.zeros((height, width, 3) if kind == KINDS[0] else (3, height, width), kind)
     for image, before, after in placements(robot, raw, layout, kind):
         grid = (-(-after[-1] // BLOCK[0]), -(-after[-2] // BLOCK[1]))
-        data = np.ascontiguousarray(image.data)
-        _library(folder).launch(
-            *grid, *BLOCK, ctypes.c_void_p(data.ctypes.data), *before, ctypes.c_void_p(out.ctypes.data), *after
-        )
+        data, found = np.ascontiguousarray(image.data), image.undistortion
+        maps = (None, None) if found is None else (_address(found.pixels), _address(found.shares))
+        _library(folder).launch(*grid, *BLOCK, _address(data), *before, *maps, _address(out), *after)
     return out
+
+
+def _address(values: NDArray[np.generic]) -> ctypes.c_void_p:
+    return ctypes.c_void_p(values.ctypes.data)

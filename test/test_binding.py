@@ -13,12 +13,16 @@ from wam_core.data.statistics import column_statistics
 from wam_core.errors import ContractError
 from wam_core.robot.binding import check_binding, check_statistics, differences
 from wam_core.robot.contract import RobotContract
+from wam_core.robot.distortion import Distortion
 from wam_core.robot.robot_file import load_robot
 
 ROBOT = load_robot("panda_cell")
 FRONT, SIDE, WRIST = ROBOT.cameras
 AS = ", as the checkpoint was trained with"
 assert ROBOT.gripper is not None
+#: Of its cameras only the pictures were known.
+UNCALIBRATED = replace(ROBOT, cameras=tuple(replace(camera, lens=None) for camera in ROBOT.cameras))
+BENT = replace(FRONT, distortion=Distortion("equidistant", (0.1, 0.0, 0.0, 0.0)))
 
 #: Another robot -> what is said about it.
 MISMATCHES: Mapping[str, tuple[RobotContract, str]] = {
@@ -52,6 +56,11 @@ MISMATCHES: Mapping[str, tuple[RobotContract, str]] = {
         replace(ROBOT, cameras=(replace(FRONT, width=640, height=480), SIDE, WRIST)),
         f"robot.cameras.front: got '640x480 pixels', expected 128x128 pixels{AS}",
     ),
+    "camera undistorted": (
+        replace(ROBOT, cameras=(BENT, SIDE, WRIST)),
+        "robot.cameras.front.distortion: got Distortion(model='equidistant', coefficients=(0.1, 0.0, 0.0, 0.0), "
+        f"camera_info=''), expected none: pictures as they are sent{AS}",
+    ),
     "action names": (
         replace(ROBOT, action=replace(ROBOT.action, names=("y", "x", *ROBOT.action.names[2:]))),
         f"robot.action.names: got ['y', 'x', 'z', 'rx', 'ry', 'rz', 'gripper'], expected {[*ROBOT.action.names]}{AS}",
@@ -79,8 +88,9 @@ MISMATCHES: Mapping[str, tuple[RobotContract, str]] = {
 def test_every_mismatch_is_refused_in_these_words(case: str) -> None:
     """A gripper that opens twice as wide, or a base turned by 90 degrees, moved as if nothing were different."""
     robot, said = MISMATCHES[case]
+    trained = UNCALIBRATED if case == "camera undistorted" else ROBOT
     with pytest.raises(ContractError) as refused:
-        check_binding(ROBOT, robot)
+        check_binding(trained, robot)
     assert str(refused.value) == said
 
 
@@ -94,6 +104,12 @@ def test_what_the_model_does_not_feel_is_no_mismatch() -> None:
         limits=replace(ROBOT.limits, velocity=ROBOT.limits.velocity / 2),
     )
     assert not list(differences(ROBOT, own))
+
+
+def test_pictures_that_are_made_straight_are_as_good_as_straight_ones() -> None:
+    """A camera was changed for one of the same K behind another glass, and its model had to be trained again."""
+    for one, other in ((ROBOT, replace(ROBOT, cameras=(BENT, SIDE, WRIST))), (UNCALIBRATED, UNCALIBRATED)):
+        assert not list(differences(one, other)) and not list(differences(other, one))
 
 
 def test_all_differences_are_listed_at_once() -> None:

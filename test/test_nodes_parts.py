@@ -12,6 +12,7 @@ from wam_core.contract import ActionChunk, Future, RobotState
 from wam_core.data.predictions import action_chunk, predicted_future
 from wam_core.errors import ContractError
 from wam_core.evaluation.film_strip import compare, draw
+from wam_core.preprocess.raw import camera_image
 from wam_ros import conversion
 from wam_ros.histogram import GROWTH, SMALLEST_S, Histogram
 from wam_ros.streams import Fault, Stream, StreamError, Streams, receive
@@ -58,11 +59,11 @@ def test_a_padded_bgr_image_is_read_right() -> None:
     camera = ROBOT.cameras[0]
     rgb = np.random.default_rng(0).integers(0, 255, (camera.height, camera.width, 3), np.uint8)
     message = conversion.image_message(rgb, camera.frame, STAMP)
-    assert np.array_equal(conversion.raw_image(camera, message).rgb(), rgb)
+    assert np.array_equal(camera_image(camera, message).rgb(), rgb)
     padded = np.zeros((camera.height, camera.width * 3 + 5), np.uint8)
     padded[:, : camera.width * 3] = rgb[:, :, ::-1].reshape(camera.height, -1)
     message.encoding, message.step, message.data = "bgr8", padded.shape[1], padded.tobytes()
-    assert np.array_equal(conversion.raw_image(camera, message).rgb(), rgb)
+    assert np.array_equal(camera_image(camera, message).rgb(), rgb)
 
 
 def test_a_future_survives_the_way_through_a_message() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from distorted import GLASSES, robot_behind, sent_by
 from kernel_on_cpu import picture_of
 from synthetic_recording import small_robot
 from tiny import INSTRUCTIONS, tiny_checkpoint
@@ -17,6 +18,7 @@ from wam_core.preprocess.fused import FusedPictures, placements
 from wam_core.preprocess.images import ENCODINGS, ImageLayout, lay_out, to_model_range
 from wam_core.preprocess.raw import RawImage, RawImages, raw_image
 from wam_core.preprocess.table import PREPROCESSORS
+from wam_core.preprocess.undistort import undistortion_of
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.robot_file import load_robot
 
@@ -61,6 +63,38 @@ def test_turned_pictures_of_several_cameras_lie_where_the_reference_has_them(arr
     layout = ImageLayout(("front", "side", "wrist"), 32, 32, arrangement, upside_down=True)
     expected = lay_out(robot, RawImages(raw), layout).astype(int)
     assert np.abs(picture_of(folder, robot, raw, layout, "uint8") - expected).max() <= 1
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("glass", GLASSES)
+def test_kernel_makes_pictures_straight_as_opencv_does(encoding: str, glass: str, folder: Path) -> None:
+    """Of random bytes a share of a pixel that is rounded otherwise makes another picture; so do edges that a lens
+    pulls into it."""
+    robot = robot_behind(small_robot(), GLASSES[glass], 48, 64)
+    maps = {n: undistortion_of(robot.camera(n)) for n in ("front", "wrist")}
+    raw = {n: replace(sent(encoding, 48, 64, k, k), undistortion=maps[n]) for k, n in enumerate(maps)}
+    plain = {name: replace(image, undistortion=None) for name, image in raw.items()}
+    for tile in ((17, 23), (48, 64), (60, 80)):
+        layout = ImageLayout(("wrist", "front"), *tile, upside_down=tile == (17, 23))
+        expected = lay_out(robot, RawImages(raw), layout).astype(int)
+        assert np.abs(picture_of(folder, robot, raw, layout, "uint8") - expected).max() <= 1
+        assert np.abs(lay_out(robot, RawImages(plain), layout) - expected).mean() > 5
+
+
+@pytest.mark.parametrize("glass", GLASSES)
+def test_bent_pictures_of_the_cell_agree_in_all_three_kinds(glass: str, folder: Path) -> None:
+    """What a lens would send of the cell: straight, of its size, normalised, by both ways."""
+    cell = Cell(load_robot("panda_cell"))
+    cell.reset("drawer", 3)
+    robot = robot_behind(cell.robot, GLASSES[glass], 128, 128)
+    pixels = {name: sent_by(robot.camera(name), cell.image(name)) for name in ("front", "wrist")}
+    maps = {name: undistortion_of(robot.camera(name)) for name in pixels}
+    raw = {name: replace(raw_image(image, name), undistortion=maps[name]) for name, image in pixels.items()}
+    layout = ImageLayout(("front", "wrist"), 56, 60)
+    expected = to_model_range(lay_out(robot, RawImages(raw), layout))
+    floats = picture_of(folder, robot, raw, layout, "float32")
+    assert np.abs(floats - expected).max() <= 1.001 / 127.5
+    assert np.array_equal(picture_of(folder, robot, raw, layout, "float16"), floats.astype(np.float16))
 
 
 def test_pictures_of_the_cell_agree_in_all_three_kinds(folder: Path) -> None:

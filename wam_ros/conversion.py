@@ -13,9 +13,8 @@ from std_msgs.msg import Header
 from wam_core.contract import ActionChunk, FloatArray, Future, JointCommand, RobotState
 from wam_core.errors import ContractError
 from wam_core.evaluation.surprise import Surprise
-from wam_core.preprocess.raw import RawImage
 from wam_core.provenance import InputRecord, ModelRecord
-from wam_core.robot.contract import Camera, RobotContract
+from wam_core.robot.contract import RobotContract
 from wam_core.robot.senses import SENSES, Sense
 from wam_core.viewing.pictures import as_pictures
 from wam_msgs.msg import ActionChunk as ActionChunkMessage
@@ -163,19 +162,6 @@ def cloud_message(points: FloatArray, colours: NDArray[np.uint8], frame: str, st
     message.point_step, message.row_step = size, size * len(rows)
     message.data.frombytes(rows.tobytes())
     return message
-
-
-def raw_image(camera: Camera, message: Image) -> RawImage:
-    """The image as it was sent.
-
-    Raises:
-        ContractError: unknown encoding, a size other than the contract's, or bytes that do not fit the size.
-    """
-    if (message.width, message.height) != (camera.width, camera.height):
-        found = f"{message.width}x{message.height}"
-        raise ContractError(f"{camera.name}.size", found, f"{camera.width}x{camera.height} as in the robot file")
-    data = np.frombuffer(message.data, dtype=np.uint8)
-    return RawImage(data, message.encoding, message.height, message.width, message.step, camera.name)
 
 
 def sense_type(sense: Sense) -> type:

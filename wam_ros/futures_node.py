@@ -19,6 +19,7 @@ from wam_core.evaluation.comparison import Comparison, Watch
 from wam_core.evaluation.film_strip import Row, draw
 from wam_core.evaluation.surprise import Usual, judge, load_usual, overlay
 from wam_core.paths import share_path
+from wam_core.preprocess.raw import camera_image
 from wam_core.robot.robot_file import load_robot
 from wam_core.viewing.ghost import Ghost, Solid
 from wam_core.viewing.pictures import parts
@@ -84,7 +85,7 @@ class FuturesNode(Node):
 
     def _on_image(self, camera: str, message: Image) -> None:
         try:
-            pixels = conversion.raw_image(self.robot.camera(camera), message).rgb()
+            pixels = camera_image(self.robot.camera(camera), message).rgb()
         except ContractError as error:
             self.get_logger().error(str(error), throttle_duration_sec=5.0)
             return

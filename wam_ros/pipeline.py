@@ -16,6 +16,7 @@ from sensor_msgs.msg import Image
 
 from wam_core.errors import ContractError
 from wam_core.policy import checkpoint_folder
+from wam_core.preprocess.raw import camera_image
 from wam_core.preset import Preset
 from wam_core.robot.contract import Camera, RobotContract, contract_of
 from wam_core.training.checkpoint import load_checkpoint, save_checkpoint
@@ -94,7 +95,7 @@ def _with_cameras(checkpoint: Path, size: tuple[int, int], folder: Path) -> tupl
 
 
 def _sized(camera: Camera, size: tuple[int, int]) -> Camera:
-    return replace(camera, height=size[0], width=size[1], lens=None)
+    return replace(camera, height=size[0], width=size[1], lens=None, distortion=None)
 
 
 def _observed(client: GraphClient, robot_file: Path, told: str, chunks: int, seed: int) -> Observed:
@@ -165,7 +166,7 @@ def copies(pixels: NDArray[np.uint8]) -> dict[str, int]:
     """
     message: Image = conversion.image_message(pixels, "", 0)
     camera = Camera("camera", "", "", pixels.shape[1], pixels.shape[0])
-    raw = conversion.raw_image(camera, message)
+    raw = camera_image(camera, message)
     filled = not np.shares_memory(np.frombuffer(message.data, np.uint8), pixels)
     read = not np.shares_memory(np.frombuffer(message.data, np.uint8), raw.data)
     decoded = not np.shares_memory(raw.data, raw.rgb())

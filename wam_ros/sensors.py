@@ -11,6 +11,7 @@ from sensor_msgs.msg import Image, JointState
 
 from wam_core.contract import Observation
 from wam_core.data.senses import decode_sense
+from wam_core.preprocess.raw import camera_image
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.senses import Sense
 from wam_msgs.msg import TactileArray
@@ -37,7 +38,7 @@ class Sensors:
         self._streams = Streams(robot, cameras, senses)
         streams, look = self._streams, [robot.sense(name) for name in senses]
         self._pictures = [
-            _Source(stream, self._queue(Image, stream, SENSOR), partial(conversion.raw_image, robot.camera(name)))
+            _Source(stream, self._queue(Image, stream, SENSOR), partial(camera_image, robot.camera(name)))
             for name, stream in streams.images.items()
         ]
         self._pictures += [self._sensed(sense, SENSOR) for sense in look if sense.camera]

@@ -38,8 +38,12 @@ class Cell:
             link_mass: mass and inertia of each link as a multiple of what the URDF says, and everybody else believes.
 
         Raises:
-            ContractError: unknown or non-working renderer.
+            ContractError: unknown or non-working renderer, or a camera with a distortion, which the cell's have not.
         """
+        for camera in robot.cameras:
+            if camera.distortion is not None:
+                field = f"robot.cameras.{camera.name}.distortion"
+                raise ContractError(field, camera.distortion, "none: the cell renders straight pictures")
         self.robot = robot
         self.renderer = choose_renderer(renderer)
         self._link_mass = link_mass

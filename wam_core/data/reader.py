@@ -17,7 +17,7 @@ from wam_core.data.recording import RecordedMessage, Recording, recorded_contrac
 from wam_core.data.senses import decode_sense, heard
 from wam_core.data.synchronise import IntArray, Stream, align, newest_not_after
 from wam_core.errors import ContractError
-from wam_core.preprocess.images import decode_image
+from wam_core.preprocess.raw import camera_image
 from wam_core.robot.contract import Camera, RobotContract
 from wam_core.robot.kinematics import Kinematics, proprioception
 from wam_core.robot.senses import SENSES, Sense, form
@@ -192,7 +192,7 @@ def _in_force(recording: Recording, found: Sequence[RecordedMessage], instants_n
 def _images(
     recording: Recording, cameras: Sequence[Camera], index: Mapping[str, IntArray]
 ) -> dict[str, NDArray[np.uint8]]:
-    """Decode the messages that ``index`` names: camera name -> uint8 ``[T, H, W, 3]``."""
+    """Decode the messages that ``index`` names: camera name -> straight uint8 ``[T, H, W, 3]``."""
     by_topic = {c.topic: c for c in cameras}
     rows = {c.name: _rows_of(index[c.name]) for c in cameras}
     images = {c.name: np.empty((len(index[c.name]), c.height, c.width, 3), np.uint8) for c in cameras}
@@ -202,12 +202,8 @@ def _images(
         seen[message.topic] += 1
         if number not in rows[camera.name]:
             continue
-        field, image = f"{recording.path.name}:{message.topic}[{number}]", recording.decode(message)
-        if (image.height, image.width) != (camera.height, camera.width):
-            expected = f"{camera.width}x{camera.height} as camera {camera.name} of the contract"
-            raise ContractError(f"{field}.size", f"{image.width}x{image.height}", expected)
-        pixels = decode_image(image.data, image.encoding, image.height, image.width, image.step, field)
-        images[camera.name][rows[camera.name][number]] = pixels
+        field = f"{recording.path.name}:{message.topic}[{number}]"
+        images[camera.name][rows[camera.name][number]] = camera_image(camera, recording.decode(message), field).rgb()
     return images
 
 

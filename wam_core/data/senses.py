@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 from wam_core.contract import FloatArray, check_finite
 from wam_core.data import messages
 from wam_core.errors import ContractError
+from wam_core.preprocess.undistort import undistortion_of
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.senses import SENSES, Sense, form
 
@@ -85,13 +86,17 @@ def _grid(robot: RobotContract, sense: Sense, message: Any, field: str) -> Value
         raise ContractError(f"{field}.data", f"{data.size} bytes in rows of {message.step}", f"{shape[0]} of {row}")
     ordered = kind.newbyteorder(">" if message.is_bigendian else "<")
     values = np.ascontiguousarray(data.reshape(shape[0], message.step)[:, :row]).view(ordered).astype(kind)
-    if sense.kind == "object_mask":
-        return values > 0
     if sense.kind == "touch_image":
         check_finite(field, values.astype(np.float64))
         return values
     # REP 118: what is too near, too far or not measured is not finite. Nothing is known there.
-    return np.where(np.isfinite(values) & (values > 0.0), values, np.float32(np.inf))
+    if sense.kind == "depth":
+        values = np.where(np.isfinite(values) & (values > 0.0), values, np.float32(np.inf))
+    # It belongs to the camera's picture pixel by pixel, and is made straight with it.
+    undistortion = undistortion_of(robot.camera(sense.camera))
+    if undistortion is not None:
+        values = undistortion.nearest(values, np.inf if sense.kind == "depth" else 0.0)
+    return values > 0 if sense.kind == "object_mask" else values
 
 
 def _pose(message: Any, field: str) -> FloatArray:

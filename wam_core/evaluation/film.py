@@ -12,7 +12,7 @@ from wam_core.data.predictions import predicted_future, stamp_ns
 from wam_core.data.recording import Recording, recorded_contract
 from wam_core.errors import ContractError
 from wam_core.evaluation.film_strip import Image, Row, compare, draw, stack
-from wam_core.preprocess.images import decode_image
+from wam_core.preprocess.raw import camera_image
 from wam_core.viewing.pictures import as_pictures, parts
 
 COLUMNS, COMPARISONS = 8, 3
@@ -53,12 +53,12 @@ def read_film(path: Path) -> Film:
         elif message.topic == INSTRUCTION_TOPIC:
             instruction = recording.decode(message).data or instruction
     robot = recorded_contract(recording, None)
-    cameras = {camera.topic: camera.name for camera in robot.cameras}
+    cameras = {camera.topic: camera for camera in robot.cameras}
     images: dict[str, list[tuple[int, Image]]] = {}
     for topic, m in pictures:
         if topic in cameras:
-            pixels = decode_image(m.data, m.encoding, m.height, m.width, m.step, cameras[topic])
-            images.setdefault(cameras[topic], []).append((stamp_ns(m), pixels))
+            camera = cameras[topic]
+            images.setdefault(camera.name, []).append((stamp_ns(m), camera_image(camera, m).rgb()))
     if not images:
         raise ContractError(path.name, "no images", f"images on one of {', '.join(cameras)}")
     # What was imagined before the first image continues another scene, which a reset has ended.

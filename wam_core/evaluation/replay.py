@@ -21,7 +21,7 @@ from wam_core.dial import Dial
 from wam_core.errors import ContractError
 from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.policy import Policy, checkpoint_folder, load_policy
-from wam_core.preprocess.images import decode_image
+from wam_core.preprocess.raw import camera_image
 from wam_core.provenance import ModelRecord, checkpoint_digest, from_metadata, image_digest
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.kinematics import Kinematics, proprioception
@@ -143,6 +143,7 @@ class _Seen:
         self._states = states.get(robot.topics.joint_states, [])
         self._state_stamps = np.array([messages.header_stamp_ns(m.data) for m in self._states], np.int64)
         self._stamps = {name: np.array(stamps.get(robot.camera(name).topic, []), np.int64) for name in policy.cameras}
+        self._cameras = {robot.camera(name).topic: robot.camera(name) for name in policy.cameras}
         wanted = {
             robot.camera(name).topic: {int(found[i]) for i in np.searchsorted(found, instants, "right") - 1 if i >= 0}
             for name, found in self._stamps.items()
@@ -175,12 +176,8 @@ class _Seen:
         for message in self._recording.messages(wanted):
             stamp_ns = messages.header_stamp_ns(message.data)
             if stamp_ns in wanted[message.topic]:
-                m = self._recording.decode(message)
-                yield (
-                    message.topic,
-                    stamp_ns,
-                    decode_image(m.data, m.encoding, m.height, m.width, m.step, message.topic),
-                )
+                sent = camera_image(self._cameras[message.topic], self._recording.decode(message), message.topic)
+                yield message.topic, stamp_ns, sent.rgb()
 
 
 def _told(told: Sequence[tuple[int, str]], from_ns: int, to_ns: int) -> tuple[str, ...]:

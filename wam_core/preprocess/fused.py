@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from wam_core.errors import ContractError
 from wam_core.preprocess.images import ENCODINGS, ImageLayout, Views
 from wam_core.preprocess.raw import RawImage, RawImages, raw_image
+from wam_core.preprocess.undistort import Undistortion
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +36,7 @@ def kernel_source() -> str:
 def placements(
     robot: Views, raw: Mapping[str, RawImage], layout: ImageLayout, kind: str
 ) -> list[tuple[RawImage, tuple[int, ...], tuple[int, ...]]]:
-    """For each camera of the layout its image, and what ``place`` is told before and after the picture's address.
+    """For each camera of the layout its image, and what ``place`` is told before the maps and after the picture.
 
     Raises:
         ContractError: a camera is missing or of the wrong size, or cannot be decoded in this encoding.
@@ -73,6 +74,7 @@ class FusedPictures:
         self._cupy: Any = cupy
         self._pinned: Any = cupyx.empty_pinned
         self._uploads: dict[tuple[str, int], tuple[Any, Any, Any]] = {}
+        self._maps: dict[str, tuple[Undistortion, tuple[Any, Any]]] = {}
         self._kernel: Any = cupy.RawKernel(kernel_source(), "place", options=("--std=c++11",))
 
     def __call__(self, images: Mapping[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
@@ -99,10 +101,18 @@ class FusedPictures:
             for image, before, after in placements(self._robot, raw, self._layout, kind):
                 high, wide = after[-2:]
                 grid = (-(-wide // BLOCK[0]), -(-high // BLOCK[1]))
-                self._kernel(
-                    grid, BLOCK, (self._upload(image, stream), *map(np.int32, before), picture, *map(np.int32, after))
-                )
+                told = (*map(np.int32, before), *self._straightened(image), picture, *map(np.int32, after))
+                self._kernel(grid, BLOCK, (self._upload(image, stream), *told))
         return picture
+
+    def _straightened(self, image: RawImage) -> tuple[Any, Any]:
+        """The image's undistortion on the GPU, where it stays; null pointers where it has none."""
+        found = image.undistortion
+        if found is None:
+            return np.uintp(0), np.uintp(0)
+        if image.name not in self._maps or self._maps[image.name][0] is not found:
+            self._maps[image.name] = (found, (self._cupy.asarray(found.pixels), self._cupy.asarray(found.shares)))
+        return self._maps[image.name][1]
 
     def _upload(self, image: RawImage, stream: Any) -> Any:
         """The image's bytes on the GPU, on their way in ``stream``."""

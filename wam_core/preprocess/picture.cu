@@ -1,7 +1,7 @@
 // One camera's message bytes to its tile of the model's picture, in one pass over the output.
 //
-// The result is that of wam_core/preprocess/images.py (OpenCV's colour conversions and pixel-area averaging, rounded to
-// 8 bits) to within 1/255. Plain C apart from the lines that ask for __CUDACC__: the tests compile it for the CPU.
+// The result is that of wam_core/preprocess/images.py (OpenCV's colour conversions, undistortion and pixel-area averaging,
+// rounded to 8 bits) to within 1/255. Plain C apart from the lines that ask for __CUDACC__: the tests compile it for the CPU.
 
 #ifdef __CUDACC__
 #define KERNEL extern "C" __global__
@@ -18,6 +18,8 @@ enum { PIXELS, FLOATS, HALVES };
 struct Source {
     const unsigned char* bytes;
     int height, width, row_bytes, encoding, turned;
+    const short* pixels;  // of Undistortion, as shares; null where the picture is looked at as it is
+    const unsigned short* shares;
 };
 
 struct Colour {
@@ -66,11 +68,7 @@ INLINE Colour of_bayer(const Source& s, int y, int x, int red_row, int red_colum
     return out;
 }
 
-INLINE Colour pixel(const Source& s, int y, int x) {
-    if (s.turned) {
-        y = s.height - 1 - y;
-        x = s.width - 1 - x;
-    }
+INLINE Colour sent(const Source& s, int y, int x) {
     const unsigned char* row = s.bytes + (long long)y * s.row_bytes;
     const unsigned char* p;
     switch (s.encoding) {
@@ -92,6 +90,32 @@ INLINE void add(Colour& sum, const Colour& c, float weight) {
     sum.r += weight * c.r;
     sum.g += weight * c.g;
     sum.b += weight * c.b;
+}
+
+// A pixel of the straight picture, as OpenCV samples it: between four that were sent, at shares of 1/32 a side, rounded
+// to 8 bits; black where nothing was sent. All sums are whole numbers.
+INLINE Colour straight(const Source& s, int y, int x) {
+    const long long at = (long long)y * s.width + x;
+    const int left = s.pixels[2 * at], top = s.pixels[2 * at + 1];
+    const int right_share = s.shares[at] & 31, below_share = s.shares[at] >> 5;
+    Colour sum = {0.0f, 0.0f, 0.0f};
+    for (int below = 0; below < 2; ++below)
+        for (int right = 0; right < 2; ++right) {
+            const int row = top + below, column = left + right;
+            if (row < 0 || row >= s.height || column < 0 || column >= s.width) continue;
+            const int weight = (below ? below_share : 32 - below_share) * (right ? right_share : 32 - right_share);
+            if (weight) add(sum, sent(s, row, column), (float)weight);
+        }
+    return Colour{floorf((sum.r + 512.0f) / 1024.0f), floorf((sum.g + 512.0f) / 1024.0f),
+                  floorf((sum.b + 512.0f) / 1024.0f)};
+}
+
+INLINE Colour pixel(const Source& s, int y, int x) {
+    if (s.turned) {
+        y = s.height - 1 - y;
+        x = s.width - 1 - x;
+    }
+    return s.pixels ? straight(s, y, x) : sent(s, y, x);
 }
 
 // The mean over an output pixel's footprint, partly covered pixels by their covered share.
@@ -169,10 +193,11 @@ INLINE void put(void* out, int kind, long long at, float value) {
 // A thread makes one pixel of the tile [high, wide] at (top, left) of a picture [height, width]: uint8 [height, width, 3],
 // or [3, height, width] in [-1, 1].
 KERNEL void place(const unsigned char* bytes, int source_height, int source_width, int row_bytes, int encoding,
-                  int turned, void* out, int kind, int height, int width, int top, int left, int high, int wide) {
+                  int turned, const short* pixels, const unsigned short* shares, void* out, int kind, int height,
+                  int width, int top, int left, int high, int wide) {
     const int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
     if (x >= wide || y >= high) return;
-    const Source s = {bytes, source_height, source_width, row_bytes, encoding, turned};
+    const Source s = {bytes, source_height, source_width, row_bytes, encoding, turned, pixels, shares};
     const float down = (float)source_height / high, across = (float)source_width / wide;
     const Colour c = down >= 1.0f && across >= 1.0f ? area_mean(s, y, x, down, across) : interpolated(s, y, x, down, across);
     const long long plane = kind == PIXELS ? 1 : (long long)height * width, step = kind == PIXELS ? 3 : 1;

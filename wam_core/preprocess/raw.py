@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wam_core.errors import ContractError
 from wam_core.preprocess.images import check_bytes, decode_image
+from wam_core.preprocess.undistort import Undistortion, undistortion_of
+from wam_core.robot.contract import Camera
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,6 +21,7 @@ class RawImage:
         data: flat bytes, ``height`` rows of ``row_bytes``.
         encoding: a key of :data:`wam_core.preprocess.images.ENCODINGS`.
         name: what errors call this image, e.g. its camera.
+        undistortion: how it is made straight, of its size; None: it is looked at as it is.
     """
 
     data: NDArray[np.uint8]
@@ -25,18 +30,41 @@ class RawImage:
     width: int
     row_bytes: int
     name: str = "image"
+    undistortion: Undistortion | None = None
 
     def __post_init__(self) -> None:
-        """Raises :class:`ContractError` for an unknown encoding, or bytes that do not fit the size."""
+        """Raises :class:`ContractError` for an unknown encoding, or bytes or maps that do not fit the size."""
         check_bytes(self.data, self.encoding, self.height, self.width, self.row_bytes, self.name)
+        if self.undistortion is not None and self.undistortion.shares.shape != (self.height, self.width):
+            mapped = self.undistortion.shares.shape
+            raise ContractError(f"{self.name}.undistortion", mapped, f"maps of {self.width}x{self.height} pixels")
 
     def rgb(self) -> NDArray[np.uint8]:
-        """uint8 RGB ``[height, width, 3]``."""
-        return decode_image(self.data, self.encoding, self.height, self.width, self.row_bytes, self.name)
+        """uint8 RGB ``[height, width, 3]``, straight."""
+        pixels = decode_image(self.data, self.encoding, self.height, self.width, self.row_bytes, self.name)
+        return pixels if self.undistortion is None else self.undistortion.picture(pixels)
+
+
+def camera_image(camera: Camera, message: Any, name: str = "") -> RawImage:
+    """What a camera sent, as ``sensor_msgs/Image``, which may come from a topic or from a recording.
+
+    Args:
+        name: what errors call it; the camera's if empty.
+
+    Raises:
+        ContractError: unknown encoding, a size other than the contract's, or bytes that do not fit the size.
+    """
+    name = name or camera.name
+    if (message.width, message.height) != (camera.width, camera.height):
+        expected = f"{camera.width}x{camera.height} as camera {camera.name} of the robot file"
+        raise ContractError(f"{name}.size", f"{message.width}x{message.height}", expected)
+    data = np.frombuffer(message.data, dtype=np.uint8)
+    made_straight = undistortion_of(camera)
+    return RawImage(data, message.encoding, message.height, message.width, message.step, name, made_straight)
 
 
 def raw_image(pixels: NDArray[np.uint8], name: str) -> RawImage:
-    """uint8 RGB ``[H, W, 3]`` as a message would have it."""
+    """Straight uint8 RGB ``[H, W, 3]`` as a message would have it."""
     height, width, channels = pixels.shape
     return RawImage(np.ascontiguousarray(pixels).reshape(-1), "rgb8", height, width, width * channels, name)
 

@@ -44,6 +44,9 @@ def differences(trained: RobotContract, robot: RobotContract, channels: Sequence
                 yield _error(f"cameras.{camera.name}", f"{found} pixels", f"{wanted} pixels")
             if camera.name == other.name and other.lens is not None and camera.lens != other.lens:
                 yield _error(f"cameras.{camera.name}.lens", camera.lens, f"{other.lens}")
+            # With a lens pictures were straight, whatever made them so; without one they were as the camera sent them.
+            if camera.name == other.name and other.lens is None and camera.distortion is not None:
+                yield _error(f"cameras.{camera.name}.distortion", camera.distortion, "none: pictures as they are sent")
     for channel in channels:
         has, had = (
             [replace(s, topic="") for s in r.senses if SENSES[s.kind].channel == channel] for r in (robot, trained)

@@ -1,7 +1,7 @@
 """The robot contract: what a robot publishes, accepts and must never exceed; :mod:`robot_file` reads it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from wam_core.contract import ACTION_SPACES, FloatArray
 from wam_core.errors import ContractError, look_up
 from wam_core.robot.body import ActionSpec, Body
+from wam_core.robot.distortion import Distortion
 from wam_core.robot.fingers import Fingers, Gripper, of_gripper
 from wam_core.robot.lens import Lens
 from wam_core.robot.safety import Safety
@@ -122,7 +123,12 @@ class Staleness:
 
 @dataclass(frozen=True)
 class Camera:
-    """One camera stream as it is published; ``frame`` is its optical frame, in the URDF if anything needs geometry."""
+    """One camera stream as it is published; ``frame`` is its optical frame, in the URDF if anything needs geometry.
+
+    Attributes:
+        lens: of straight pictures: those that are published, or what they are undistorted to.
+        distortion: of the pictures that are published; none where they are to be looked at as they are.
+    """
 
     name: str
     topic: str
@@ -130,6 +136,7 @@ class Camera:
     width: int
     height: int
     lens: Lens | None = None
+    distortion: Distortion | None = None
 
 
 @dataclass(frozen=True)
@@ -196,6 +203,10 @@ class RobotContract:
 
     def camera(self, name: str) -> Camera:
         return look_up({c.name: c for c in self.cameras}, name, "camera")
+
+    def straight(self) -> "RobotContract":
+        """The same of a robot whose cameras publish straight pictures."""
+        return replace(self, cameras=tuple(replace(camera, distortion=None) for camera in self.cameras))
 
     def sense(self, name: str) -> Sense:
         return look_up({s.name: s for s in self.senses}, name, "sense")

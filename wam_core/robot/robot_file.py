@@ -27,6 +27,7 @@ from wam_core.robot.contract import (
     Workspace,
     column_names,
 )
+from wam_core.robot.distortion import read_distortion
 from wam_core.robot.fingers import HAND_FINGERS, Fingers, Gripper
 from wam_core.robot.lens import read_lens
 from wam_core.robot.safety import read_safety
@@ -96,8 +97,9 @@ def from_dict(raw: Mapping[str, Any], source: str = "robot") -> RobotContract:
 
 def _camera(raw: Mapping[str, Any], source: str) -> Camera:
     fields = exact_fields(Camera, raw, source)
-    lens = fields.pop("lens", None)
-    return Camera(**fields, lens=read_lens(lens, fields["width"], fields["height"], f"{source}.{fields['name']}.lens"))
+    source = f"{source}.{fields['name']}"
+    lens = read_lens(fields.pop("lens", None), fields["width"], fields["height"], f"{source}.lens")
+    return Camera(**fields | {"lens": lens, "distortion": read_distortion(fields.get("distortion"), lens, source)})
 
 
 def _fingers(raw: Mapping[str, Any], source: str) -> dict[str, Any]:

@@ -4,14 +4,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from wam_core.data import messages
 from wam_core.data.decode import joint_positions
 from wam_core.data.predictions import action_chunk, predicted_future, stamp_ns
 from wam_core.data.recording import Recording, recorded_contract
-from wam_core.preprocess.images import decode_image
-from wam_core.robot.contract import RobotContract
+from wam_core.preprocess.raw import camera_image
+from wam_core.robot.contract import Camera, RobotContract
 from wam_core.viewing.pictures import LAYERS
 from wam_core.viewing.view import View
 
@@ -24,7 +22,7 @@ ACTIONS = ("scaled", "clipped", "held", "stopped", "rejected")
 
 def shows(robot: RobotContract) -> Mapping[str, Show]:
     """Topic -> how its messages are shown."""
-    cameras = {camera.topic: _image(camera.name) for camera in robot.cameras}
+    cameras = {camera.topic: _image(camera) for camera in robot.cameras}
     return {
         robot.topics.joint_states: _state,
         messages.INSTRUCTION_TOPIC: lambda view, m, at_ns: view.say(at_ns, f"instruction: {m.data or '(none)'}"),
@@ -57,10 +55,9 @@ def play(path: Path, begin: Callable[[View], None]) -> int:
     return count
 
 
-def _image(camera: str) -> Show:
+def _image(camera: Camera) -> Show:
     def show(view: View, m: Any, at_ns: int) -> None:
-        data = np.asarray(m.data, np.uint8)
-        view.image(camera, stamp_ns(m), decode_image(data, m.encoding, m.height, m.width, m.step, camera))
+        view.image(camera.name, stamp_ns(m), camera_image(camera, m).rgb())
 
     return show
 

@@ -181,7 +181,7 @@ class _Writer:
             "meta/episodes/chunk_index": 0,
             "meta/episodes/file_index": 0,
             layout.METADATA: json.dumps(dict(episode.metadata)),
-            layout.CONTRACT: json.dumps(episode.robot.to_dict()),
+            layout.CONTRACT: json.dumps(episode.robot.straight().to_dict()),
             **{f"stats/{name}/{k}": v for name, one in found.items() for k, v in statistics.as_lists(one).items()},
         }
 
