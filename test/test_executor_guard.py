@@ -1,5 +1,6 @@
 """What a guard proves without measuring must be what dense measurement finds."""
 
+from collections.abc import Sequence
 from functools import cache
 
 import coal
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wam_core.contract import FloatArray
-from wam_core.executor.guard import Guard, Margins
+from wam_core.executor.guard import Guard, Margins, side_by_side
 from wam_core.executor.settings import ExecutorSettings
 from wam_core.paths import share_path
 from wam_core.robot.clearance import self_clearance, solids_clearance
@@ -42,6 +43,15 @@ def margins_of(name: str, kind: str) -> Margins:
     return solids
 
 
+def values_of(margins: Margins, q: FloatArray) -> FloatArray:
+    """``[P]`` m: all of them."""
+    return margins.measure(q, range(len(margins.levers)))
+
+
+def guard_of(margins: Margins) -> Guard:
+    return side_by_side([margins])[0]
+
+
 class Path:
     """A stop for a guard to look at."""
 
@@ -62,7 +72,7 @@ def test_no_value_changes_faster_than_its_levers_allow(name: str, kind: str, see
     robot, margins, rng = robot_of(name), margins_of(name, kind), np.random.default_rng(seed)
     q = posture(robot, rng)
     there = np.clip(q + size * rng.uniform(-1, 1, len(q)), robot.limits.lower, robot.limits.upper)
-    change = np.abs(margins.measure(there) - margins.measure(q))
+    change = np.abs(values_of(margins, there) - values_of(margins, q))
     assert (change <= margins.levers @ np.abs(there - q) + ITERATED).all()
 
 
@@ -74,13 +84,13 @@ def test_a_guard_finds_what_dense_measurement_finds(name: str, kind: str, seed: 
     """A guard that skipped a sample below the least distance would let the arm touch; one that saw breaches where
     there are none would stop it for nothing. Paths follow each other: what one proved counts for the next."""
     robot, margins, rng = robot_of(name), margins_of(name, kind), np.random.default_rng(seed)
-    guard, here = Guard(margins), robot.home if rng.random() < 0.5 else posture(robot, rng)
+    guard, here = guard_of(margins), robot.home if rng.random() < 0.5 else posture(robot, rng)
     for _ in range(8):
         shares = np.sort(rng.uniform(0.0, 1.0, int(rng.integers(1, 15))))
         path = here + shares[:, None] * size * rng.uniform(-1, 1, len(here))
-        values = np.array([margins.measure(q) for q in path])
+        values = np.array([values_of(margins, q) for q in path])
         least = float(rng.choice(values.min(axis=1))) + rng.uniform(-0.01, 0.01)  # so that some are clear and some not
-        missing = (np.minimum(least, margins.measure(here)) - values).max(axis=1)
+        missing = (np.minimum(least, values_of(margins, here)) - values).max(axis=1)
         found = guard.breach(Path(path), least, here)
         if found is None:
             assert (missing <= ITERATED).all()
@@ -94,11 +104,11 @@ def test_a_guard_finds_what_dense_measurement_finds(name: str, kind: str, seed: 
 def test_a_part_that_stays_too_near_holds_no_other_back() -> None:
     """A shoulder that turns above the table, nearer than is allowed, kept the arm held for ever by rounding alone."""
     robot, margins = robot_of("so101"), margins_of("so101", "environment")
-    near = float(margins.measure(robot.home).min()) + 1e-3
+    near = float(values_of(margins, robot.home).min()) + 1e-3
     path = robot.home + np.linspace(0.01, 0.3, 30)[:, None] * np.eye(5)[0]
-    ways = np.array([margins.measure(q) for q in path])
+    ways = np.array([values_of(margins, q) for q in path])
     assert np.ptp(ways.min(axis=1)) < 1e-9
-    assert Guard(margins).breach(Path(path), near, robot.home) is None
+    assert guard_of(margins).breach(Path(path), near, robot.home) is None
 
 
 @pytest.mark.parametrize(("room", "most"), [(0.1, 5), (0.01, 20)], ids=["free", "along a wall"])
@@ -111,15 +121,35 @@ def test_what_measurements_prove_is_not_measured_again(room: float, most: int) -
     class Counted:
         levers, name, count = margins.levers, margins.name, 0
 
-        def measure(self, q: FloatArray) -> FloatArray:
+        def measure(self, q: FloatArray, which: Sequence[int]) -> FloatArray:
             Counted.count += 1
-            return margins.measure(q)
+            return margins.measure(q, which)
 
-    guard = Guard(Counted())
-    least = min(float(margins.measure(q).min()) for q in way) - room
+    guard = guard_of(Counted())
+    least = min(float(values_of(margins, q).min()) for q in way) - room
     for tick in range(200):
         assert guard.breach(Path(way[tick : tick + 20]), least, way[tick]) is None
     assert 1 < Counted.count < most
+
+
+def test_pairs_that_are_far_apart_are_not_measured() -> None:
+    """Were one doubtful pair of 57 measured together with the 56 others, a tick along a wall would take half as long
+    again."""
+    robot, margins = robot_of("panda_cell"), margins_of("panda_cell", "self_collision")
+    asked: list[int] = []
+
+    class Counted:
+        levers, name, fingers = margins.levers, margins.name, margins.fingers
+
+        def measure(self, q: FloatArray, which: Sequence[int]) -> FloatArray:
+            asked.append(len(which))
+            return margins.measure(q, which)
+
+    guard, way = guard_of(Counted()), robot.home + np.linspace(0.0, 0.3, 220)[:, None] * np.eye(7)[3]
+    least = min(float(values_of(margins, q).min()) for q in way) - 0.01
+    for tick in range(200):
+        assert guard.breach(Path(way[tick : tick + 20]), least, way[tick]) is None
+    assert asked[0] == len(margins.levers) and max(asked[1:]) <= 8, asked
 
 
 def test_fingers_are_confined_where_they_could_touch() -> None:
@@ -131,13 +161,13 @@ def test_fingers_are_confined_where_they_could_touch() -> None:
 
         levers, fingers = np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([False, True])
 
-        def measure(self, q: FloatArray) -> FloatArray:
-            return np.array([q[0] + 0.5, q[0]])
+        def measure(self, q: FloatArray, which: Sequence[int]) -> FloatArray:
+            return np.array([q[0] + 0.5, q[0]])[which]
 
         def name(self, index: int) -> str:
             return ("elbow, table", "finger, table")[index]
 
-    guard, here = Guard(Margin()), np.array([-0.1, 0.0])
+    guard, here = guard_of(Margin()), np.array([-0.1, 0.0])
     assert guard.confines is not None, "nothing is known of where the arm is"
     leaving = here + np.linspace(0.0, 0.02, 5)[:, None] * [1.0, 1.0]
     assert guard.breach(Path(leaving), 0.01, here) is None
@@ -191,7 +221,7 @@ def test_fingers_are_nowhere_nearer_than_the_guard_believes(name: str, seed: int
     data, results = full.createData(), shapes.createData()
     pin.updateGeometryPlacements(full, data, shapes, results, whole)
     pin.computeDistances(shapes, results)
-    believed = {margins.name(k): value for k, value in enumerate(margins.measure(arm))}
+    believed = {margins.name(k): value for k, value in enumerate(values_of(margins, arm))}
     for k, found in zip(fingers, results.distanceResults, strict=True):
         pair = f"{shapes.geometryObjects[k].name}, {table.name}"
         assert believed.get(pair, -np.inf) <= found.min_distance + ITERATED

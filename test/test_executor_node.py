@@ -1,5 +1,6 @@
 """wam_executor within this process: what a fault in the control thread, in any state of its life, leads to."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
 
 from wam_core.contract import RobotState
+from wam_core.executor.awake import LATENCY_REQUEST
 from wam_core.paths import share_path
 from wam_msgs.msg import ActionChunk, ExecutorStatus, TactileArray
 from wam_msgs.srv import ClearEStop
@@ -118,6 +120,26 @@ def test_an_error_in_a_tick_stops_the_arm_and_is_told(bench: Bench, monkeypatch:
         assert bench.status.latch_reason == bench.diagnostic.message
     bench.commands = 0
     bench.wait_until(lambda: bench.status.mode == "latched" and bench.commands > 0)
+
+
+@pytest.mark.skipif(not os.access(LATENCY_REQUEST, os.W_OK), reason=f"{LATENCY_REQUEST} may not be written here")
+@pytest.mark.parametrize(("priority", "kept"), [(1, True), (0, False)])
+def test_processors_are_kept_awake_while_an_arm_is_moved(priority: int, kept: bool) -> None:
+    """Prevents: every tick after a sleep of 1.6 ms finding its caches cold; a robot's battery spent when it is idle."""
+
+    def requested() -> bool:
+        return str(LATENCY_REQUEST) in {os.path.realpath(file) for file in Path("/proc/self/fd").iterdir()}
+
+    rclpy.init(args=["--ros-args", "-p", f"realtime_priority:={priority}"])
+    bench = Bench()
+    try:
+        bench.wait_until(lambda: bench.status.mode == "holding")
+        assert requested() is kept
+        bench.node.trigger_deactivate()
+        assert not requested()
+    finally:
+        bench.close()
+        rclpy.shutdown()
 
 
 def test_a_latch_survives_a_new_configuration(bench: Bench) -> None:

@@ -3,10 +3,12 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import numpy as np
 
 from wam_core.contract import JointCommand, RobotState
+from wam_core.executor.awake import awake
 from wam_core.executor.executor import Executor
 from wam_core.executor.filters.watchdogs import usable
 from wam_ros.histogram import Histogram
@@ -39,7 +41,7 @@ class ControlLoop:
         """``read_state`` returns the newest state and ``now_ns`` the ROS time; both are called from the loop's thread.
 
         Args:
-            priority: real-time priority, 0 for none.
+            priority: real-time priority; 0 for none, and for processors that may sleep between ticks.
             say: takes one sentence on what the operating system allowed.
             complain: takes the problem of each tick that failed.
         """
@@ -70,7 +72,11 @@ class ControlLoop:
         self._thread.join(timeout=2.0)
 
     def _run(self) -> None:
-        self._say(f"control thread: {favour_thread(self._priority)}")
+        with awake() if self._priority else nullcontext("processors may sleep, as asked") as processors:
+            self._say(f"control thread: {favour_thread(self._priority)}, {processors}")
+            self._pace()
+
+    def _pace(self) -> None:
         period = 1.0 / self._executor.robot.rates.control_hz
         due = time.monotonic()
         while not self._stopping.is_set():

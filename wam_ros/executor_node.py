@@ -45,7 +45,7 @@ class ExecutorNode(LifecycleNode):
         declare(self, "chunk_topic", "/wam_inference/action_chunk", "Topic of the chunks to execute")
         others = "Other robots (files in config/robots) whose chunks are brought to this arm"
         declare(self, "others", [""], others, read_only=True)
-        priority = "SCHED_FIFO priority of the control thread, 0 for none"
+        priority = "SCHED_FIFO priority of the control thread, with processors kept awake; 0: neither"
         declare(self, "realtime_priority", 20, priority, (0, 99), read_only=True)
         defaults = ExecutorSettings()
         declare(self, "seam", defaults.seam, "How a chunk takes over from the one before", choices=tuple(SEAMS))

@@ -15,6 +15,7 @@ from wam_core.contract import ActionChunk, FloatArray, Observation, RobotState
 from wam_core.evaluation.demonstrations import episode_rng
 from wam_core.evaluation.expert_policy import ExpertPolicy
 from wam_core.evaluation.rollout import run_episode
+from wam_core.executor.awake import awake
 from wam_core.executor.executor import Executor
 from wam_core.robot.contract import RobotContract
 
@@ -35,10 +36,11 @@ class Spread:
 @dataclass(frozen=True)
 class TickTime:
     """``wall``: from the beginning of a tick to its end. ``cpu``: the thread's processor time in it, without what other
-    threads of the machine took."""
+    threads of the machine took. ``processors``: whether they were kept from sleeping."""
 
     ticks: int
     period_ms: float
+    processors: str
     wall: Spread
     cpu: Spread
 
@@ -52,9 +54,9 @@ def measure(robot: RobotContract, tasks: Sequence[str], seed: int, load: str) ->
     """
     cell = Cell(robot, "auto")
     episodes = [_record(cell, task, seed) for task in tasks]
-    with _busy(load, seed), _collected():
+    with _busy(load, seed), _collected(), awake() as processors:
         taken = np.concatenate([_replay(robot, *episode)[WARM_UP:] for episode in episodes])
-    return TickTime(len(taken), 1e3 / robot.rates.control_hz, _spread(taken[:, 0]), _spread(taken[:, 1]))
+    return TickTime(len(taken), 1e3 / robot.rates.control_hz, processors, _spread(taken[:, 0]), _spread(taken[:, 1]))
 
 
 def _record(cell: Cell, task: str, seed: int) -> tuple[RobotState, list[ActionChunk]]:

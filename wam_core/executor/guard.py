@@ -1,5 +1,6 @@
 """Watching margins (distances, depths in a box) all along a path, with as few measurements as possible."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -14,6 +15,8 @@ from wam_core.robot.workspace import ToolBox
 
 #: A value that changes by less than this (m) between two measurements has not changed.
 ROUNDING = 1e-9
+#: What is proven by no more than this (m) is measured with what is doubtful: it would be doubtful soon.
+AHEAD = 0.02
 #: Measurements that a guard remembers. The stops of two ticks after each other are nearly the same, and a path along a
 #: wall takes several measurements to prove.
 REMEMBERED = 4
@@ -30,8 +33,8 @@ class Margins(Protocol):
     levers: FloatArray
     fingers: NDArray[np.bool_]
 
-    def measure(self, q: FloatArray) -> FloatArray:
-        """``[P]`` values at ``q [J]`` (rad), in m."""
+    def measure(self, q: FloatArray, which: Sequence[int]) -> FloatArray:
+        """``[K]`` values ``which [K]`` at ``q [J]`` (rad), in m."""
 
     def name(self, index: int) -> str:
         """What value ``index`` is of."""
@@ -49,6 +52,39 @@ class Breach(NamedTuple):
 UNKNOWN = Breach(np.nan, "not looked at yet", np.nan)
 
 
+class Memory:
+    """What several guards measured last, side by side, so that one look at a stop does for all of them.
+
+    Attributes:
+        at: ``[G, REMEMBERED, J]`` rad, where each guard measured.
+        values: ``[G, REMEMBERED, P]`` m, what it found; infinite where a guard has fewer values than another.
+    """
+
+    def __init__(self, levers: Sequence[FloatArray]) -> None:
+        """``levers``: of each guard, ``[P_g, J]`` m."""
+        joints, most = levers[0].shape[1], max(map(len, levers))
+        self._levers = np.zeros((len(levers), joints, most))
+        self._known = np.full((len(levers), 1, most), np.inf)
+        for guard, rows in enumerate(levers):
+            self._levers[guard, :, : len(rows)] = rows.T
+            self._known[guard, :, : len(rows)] = -np.inf
+        self.at = np.zeros((len(levers), REMEMBERED, joints))
+        self.values = np.repeat(self._known, REMEMBERED, axis=1)
+        self._seen: tuple[StopPlan, list[float]] | None = None
+
+    def least(self, stop: StopPlan) -> list[float]:
+        """``[G]`` m that no value of each guard falls below anywhere between the extremes of ``stop``; asking again for
+        the stop last asked for costs nothing."""
+        if self._seen is None or self._seen[0] is not stop:
+            moved = np.maximum(stop.upper - self.at, self.at - stop.lower)
+            self._seen = stop, (self.values - moved @ self._levers).max(axis=1).min(axis=1).tolist()
+        return self._seen[1]
+
+    def forget(self) -> None:
+        self.values[:] = self._known
+        self._seen = None
+
+
 class Guard:
     """Conservative advancement (Mirtich 1996): what measurements prove is not measured again, neither along the path
     nor in the ticks that follow.
@@ -58,12 +94,13 @@ class Guard:
             value that they share in and that was too small already; None if there is none.
     """
 
-    def __init__(self, margins: Margins) -> None:
+    def __init__(self, margins: Margins, memory: Memory, place: int) -> None:
+        """``place``: which of those whose ``memory`` it is."""
         self._margins = margins
         self.confines: Breach | None = UNKNOWN
         self._levers = margins.levers.T.copy()
-        joints, values = self._levers.shape
-        self._at, self._values = np.zeros((REMEMBERED, joints)), np.full((REMEMBERED, values), -np.inf)
+        self._memory, self._place = memory, place
+        self._at, self._values = memory.at[place], memory.values[place, :, : len(margins.levers)]
         self._oldest = 0
 
     def breach(self, stop: StopPlan, least: float, before: FloatArray) -> Breach | None:
@@ -74,11 +111,11 @@ class Guard:
         Args:
             before: ``[J]`` rad, where the arm comes from.
         """
-        if self._proven(np.maximum(stop.upper - self._at, self._at - stop.lower)).min() >= least:
+        if self._memory.least(stop)[self._place] >= least:
             self.confines = None
             return None
         path = stop.samples[0]
-        proven = self._proven(np.abs(path[:, None] - self._at))
+        proven = (self._values - np.abs(path[:, None] - self._at) @ self._levers).max(axis=1)
         step, bounds, confines = 0, None, None
         while True:
             doubtful = np.flatnonzero(proven[step:].min(axis=1) < least)
@@ -86,10 +123,10 @@ class Guard:
                 self.confines = confines
                 return None
             step += int(doubtful[0])
-            values = self._measure(path[step])
+            values = self._measure(path[step], proven[step], least)
             if values.min() < least:
                 if bounds is None:
-                    bounds = np.minimum(least, self._margins.measure(before) - ROUNDING)
+                    bounds = np.minimum(least, self._margins.measure(before, range(len(values))) - ROUNDING)
                 worst = int((values - bounds).argmin())
                 if values[worst] < bounds[worst]:
                     return Breach(float(values[worst]), self._margins.name(worst), least)
@@ -101,20 +138,23 @@ class Guard:
 
     def forget(self) -> None:
         """What was measured before no longer counts, so that what follows depends on nothing before."""
-        self._values.fill(-np.inf)
+        self._memory.forget()
         self._oldest = 0
         self.confines = UNKNOWN
 
-    def _measure(self, q: FloatArray) -> FloatArray:
-        values = self._margins.measure(q)
+    def _measure(self, q: FloatArray, proven: FloatArray, least: float) -> FloatArray:
+        """``[P]`` m: at ``q``, of values that are ``proven [P]`` to be large enough no more than that."""
+        values, doubtful = proven.copy(), np.flatnonzero(proven < least + AHEAD)
+        values[doubtful] = self._margins.measure(q, doubtful.tolist())
         self._at[self._oldest], self._values[self._oldest] = q, values
         self._oldest = (self._oldest + 1) % REMEMBERED
         return values
 
-    def _proven(self, moved: FloatArray) -> FloatArray:
-        """``[..., P]`` m that the margins have at least where the joints are ``moved [..., REMEMBERED, J]`` (rad) from
-        the places that were measured last."""
-        return np.asarray((self._values - moved @ self._levers).max(axis=-2))
+
+def side_by_side(margins: Sequence[Margins]) -> list[Guard]:
+    """A guard of each, which share a memory."""
+    memory = Memory([one.levers for one in margins])
+    return [Guard(one, memory, place) for place, one in enumerate(margins)]
 
 
 class Guards(NamedTuple):
@@ -140,11 +180,12 @@ class Guards(NamedTuple):
 def make_guards(robot: RobotContract, kinematics: Kinematics, clearance: float) -> Guards:
     """The guards of ``robot``; ``clearance`` (m) is the least distance of the arm to itself."""
     safety = robot.safety
-    environment = solids_clearance(robot, safety.environment, safety.environment_distance)
-    keep_out = solids_clearance(robot, safety.keep_out, safety.keep_out_distance)
-    return Guards(
-        Guard(ToolBox(robot, kinematics)),
-        Guard(self_clearance(robot, clearance)),
-        None if environment is None else Guard(environment),
-        None if keep_out is None else Guard(keep_out),
-    )
+    watched: dict[str, Margins | None] = {
+        "workspace": ToolBox(robot, kinematics),
+        "self_collision": self_clearance(robot, clearance),
+        "environment": solids_clearance(robot, safety.environment, safety.environment_distance),
+        "keep_out": solids_clearance(robot, safety.keep_out, safety.keep_out_distance),
+    }
+    there = {name: margins for name, margins in watched.items() if margins is not None}
+    guards = dict(zip(there, side_by_side(list(there.values())), strict=True))
+    return Guards(guards["workspace"], guards["self_collision"], guards.get("environment"), guards.get("keep_out"))

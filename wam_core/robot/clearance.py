@@ -36,7 +36,8 @@ class Clearance:
         self._data = self._model.createData()
         self._shapes = shapes
         self._results = shapes.createData()
-        for k in reversed(np.flatnonzero(self.measure(robot.home) < margin).tolist()):
+        distances = self.measure(robot.home, range(len(shapes.collisionPairs)))
+        for k in reversed(np.flatnonzero(distances < margin).tolist()):
             shapes.removeCollisionPair(shapes.collisionPairs[k])
         self._results = shapes.createData()
         self.levers = _levers(self._model, shapes)
@@ -45,11 +46,10 @@ class Clearance:
             [not {names[pair.first], names[pair.second]}.isdisjoint(moved) for pair in shapes.collisionPairs], bool
         )
 
-    def measure(self, q: FloatArray) -> FloatArray:
-        """``[P]`` m: the distance of every pair at ``q [J]`` (rad), negative inside each other."""
+    def measure(self, q: FloatArray, which: Sequence[int]) -> FloatArray:
+        """``[K]`` m: the distances of pairs ``which [K]`` at ``q [J]`` (rad), negative inside each other."""
         pin.updateGeometryPlacements(self._model, self._data, self._shapes, self._results, q)
-        pin.computeDistances(self._shapes, self._results)
-        return np.array([result.min_distance for result in self._results.distanceResults])
+        return np.array([pin.computeDistance(self._shapes, self._results, pair).min_distance for pair in which])
 
     def name(self, pair: int) -> str:
         """The two shapes of a pair, e.g. ``panda_link0_1, panda_hand_0``."""

@@ -1,5 +1,7 @@
 """How far inside its box the tool is."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from wam_core.contract import FloatArray
@@ -21,10 +23,10 @@ class ToolBox:
         self.fingers = np.zeros(6, bool)
         self.levers = np.tile(tool_levers(arm_model(robot), robot.tool_frame), (6, 1))
 
-    def measure(self, q: FloatArray) -> FloatArray:
-        """``[6]`` m: depth inside each wall at ``q [J]`` (rad), negative outside."""
+    def measure(self, q: FloatArray, which: Sequence[int]) -> FloatArray:
+        """``[K]`` m: depth inside walls ``which [K]`` at ``q [J]`` (rad), negative outside."""
         place = self._kinematics.tool(q)[1]
-        return np.concatenate([place - self._lower, self._upper - place])
+        return np.concatenate([place - self._lower, self._upper - place])[which]
 
     def name(self, wall: int) -> str:
         """The axis that a wall is across."""
