@@ -9,7 +9,7 @@ from test_faults_sensors import Sensors
 RATIO = 1.2
 CHUNKS = 12
 #: Processes that are tried: another one's load at the first chunk is not the model's doing.
-TRIES = 6
+TRIES = 3
 
 
 def first_by_median() -> float:

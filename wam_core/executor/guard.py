@@ -70,15 +70,16 @@ class Memory:
             self._known[guard, :, : len(rows)] = -np.inf
         self.at = np.zeros((len(levers), REMEMBERED, joints))
         self.values = np.repeat(self._known, REMEMBERED, axis=1)
-        self._seen: tuple[StopPlan, list[float]] | None = None
+        self._seen: tuple[StopPlan, FloatArray, list[float]] | None = None
 
-    def least(self, stop: StopPlan) -> list[float]:
-        """``[G]`` m that no value of each guard falls below anywhere between the extremes of ``stop``; asking again for
-        the stop last asked for costs nothing."""
+    def look(self, stop: StopPlan, place: int) -> tuple[float, FloatArray]:
+        """``[P]`` m that the values of a guard do not fall below anywhere between the extremes of ``stop``, after the
+        least of them; asking again, or for another guard, costs next to nothing."""
         if self._seen is None or self._seen[0] is not stop:
             moved = np.maximum(stop.upper - self.at, self.at - stop.lower)
-            self._seen = stop, (self.values - moved @ self._levers).max(axis=1).min(axis=1).tolist()
-        return self._seen[1]
+            proven = (self.values - moved @ self._levers).max(axis=1)
+            self._seen = stop, proven, proven.min(axis=1).tolist()
+        return self._seen[2][place], self._seen[1][place]
 
     def forget(self) -> None:
         self.values[:] = self._known
@@ -100,7 +101,7 @@ class Guard:
         self.confines: Breach | None = UNKNOWN
         self._levers = margins.levers.T.copy()
         self._memory, self._place = memory, place
-        self._at, self._values = memory.at[place], memory.values[place, :, : len(margins.levers)]
+        self._at, self._values = memory.at[place], memory.values[place]
         self._oldest = 0
 
     def breach(self, stop: StopPlan, least: float, before: FloatArray) -> Breach | None:
@@ -111,11 +112,13 @@ class Guard:
         Args:
             before: ``[J]`` rad, where the arm comes from.
         """
-        if self._memory.least(stop)[self._place] >= least:
+        lowest, everywhere = self._memory.look(stop, self._place)
+        if lowest >= least:
             self.confines = None
             return None
-        path = stop.samples[0]
-        proven = (self._values - np.abs(path[:, None] - self._at) @ self._levers).max(axis=1)
+        near = np.flatnonzero(everywhere[: len(self._margins.levers)] < least + AHEAD)
+        levers, path = self._levers[:, near], stop.samples[0]
+        proven = (self._values[:, near] - np.abs(path[:, None] - self._at) @ levers).max(axis=1)
         step, bounds, confines = 0, None, None
         while True:
             doubtful = np.flatnonzero(proven[step:].min(axis=1) < least)
@@ -123,17 +126,19 @@ class Guard:
                 self.confines = confines
                 return None
             step += int(doubtful[0])
-            values = self._measure(path[step], proven[step], least)
+            values = self._margins.measure(path[step], near.tolist())
+            self._remember(path[step], everywhere, near, values)
             if values.min() < least:
                 if bounds is None:
-                    bounds = np.minimum(least, self._margins.measure(before, range(len(values))) - ROUNDING)
+                    bounds = np.minimum(least, self._margins.measure(before, near.tolist()) - ROUNDING)
                 worst = int((values - bounds).argmin())
                 if values[worst] < bounds[worst]:
-                    return Breach(float(values[worst]), self._margins.name(worst), least)
-                nearest = int(np.where(self._margins.fingers, values, np.inf).argmin())
-                if self._margins.fingers[nearest] and values[nearest] < least:
-                    confines = Breach(float(values[nearest]), self._margins.name(nearest), least)
-            proven = np.maximum(proven, values - np.abs(path - path[step]) @ self._levers)
+                    return Breach(float(values[worst]), self._margins.name(int(near[worst])), least)
+                fingers = self._margins.fingers[near]
+                nearest = int(np.where(fingers, values, np.inf).argmin())
+                if fingers[nearest] and values[nearest] < least:
+                    confines = Breach(float(values[nearest]), self._margins.name(int(near[nearest])), least)
+            proven = np.maximum(proven, values - np.abs(path - path[step]) @ levers)
             step += 1
 
     def forget(self) -> None:
@@ -142,13 +147,12 @@ class Guard:
         self._oldest = 0
         self.confines = UNKNOWN
 
-    def _measure(self, q: FloatArray, proven: FloatArray, least: float) -> FloatArray:
-        """``[P]`` m: at ``q``, of values that are ``proven [P]`` to be large enough no more than that."""
-        values, doubtful = proven.copy(), np.flatnonzero(proven < least + AHEAD)
-        values[doubtful] = self._margins.measure(q, doubtful.tolist())
-        self._at[self._oldest], self._values[self._oldest] = q, values
+    def _remember(self, q: FloatArray, proven: FloatArray, which: NDArray[np.intp], values: FloatArray) -> None:
+        """At ``q`` values ``which`` are ``values [K]``, and the others at least ``proven [P]``."""
+        row = self._memory.values[self._place, self._oldest]
+        row[:], row[which] = proven, values
+        self._at[self._oldest] = q
         self._oldest = (self._oldest + 1) % REMEMBERED
-        return values
 
 
 def side_by_side(margins: Sequence[Margins]) -> list[Guard]:
