@@ -9,9 +9,13 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from wam_core.model.rope import apply_rope, pair_tables, rope_angles
 from wam_core.model.trunk import Block, Expert, ExpertSize, KeyValue, Time, TrunkSize, attend, followed
+
+#: Of all norms.
+EPSILON = 1e-6
 
 
 class Attention(nn.Module):
@@ -25,8 +29,8 @@ class Attention(nn.Module):
         self.k = nn.Linear(width, inner)
         self.v = nn.Linear(width, inner)
         self.o = nn.Linear(inner, width)
-        self.norm_q = nn.RMSNorm(inner, eps=1e-6)
-        self.norm_k = nn.RMSNorm(inner, eps=1e-6)
+        self.norm_q = nn.RMSNorm(inner, eps=EPSILON)
+        self.norm_k = nn.RMSNorm(inner, eps=EPSILON)
 
     def queries(self, x: Tensor) -> Tensor:
         return self.norm_q(self.q(x)).unflatten(-1, (self.heads, -1))
@@ -40,6 +44,14 @@ class Attention(nn.Module):
         return self.o(attend(q, k, v, seen))
 
 
+def modulated(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """Tokens ``[B, N, width]`` through a layer norm, times ``scale`` and plus ``shift``, ``[B or 1, 1, width]``."""
+    if len(scale) == 1 and scale.dtype == x.dtype:
+        # One noise level for all of them is what the norm takes as its weights, in one operation.
+        return F.layer_norm(x, x.shape[-1:], scale.flatten(), shift.flatten(), EPSILON)
+    return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=EPSILON), scale)
+
+
 class WanBlock(Block):
     """Modulated self-attention, text cross-attention, modulated MLP.
 
@@ -49,11 +61,9 @@ class WanBlock(Block):
     def __init__(self, expert: ExpertSize, size: TrunkSize) -> None:
         super().__init__()
         width = expert.width
-        self.norm1 = nn.LayerNorm(width, eps=1e-6, elementwise_affine=False)
         self.self_attn = Attention(width, size)
-        self.norm3 = nn.LayerNorm(width, eps=1e-6)
+        self.norm3 = nn.LayerNorm(width, eps=EPSILON)
         self.cross_attn = Attention(width, size)
-        self.norm2 = nn.LayerNorm(width, eps=1e-6, elementwise_affine=False)
         self.ffn = nn.Sequential(nn.Linear(width, expert.ffn), nn.GELU("tanh"), nn.Linear(expert.ffn, width))
         self.modulation = nn.Parameter(torch.randn(1, 6, width) / width**0.5)
 
@@ -63,16 +73,16 @@ class WanBlock(Block):
         return shift, 1 + scale, gate, mlp_shift, 1 + mlp_scale, mlp_gate
 
     def open(self, x: Tensor, mod: tuple[Tensor, ...], cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        x = self.norm1(x) * mod[1] + mod[0]
+        x = modulated(x, mod[0], mod[1])
         k, v = self.self_attn.keys_values(x)
         return apply_rope(self.self_attn.queries(x), cos, sin), apply_rope(k, cos, sin), v
 
     def close(
         self, x: Tensor, q: Tensor, seen: KeyValue, mask: Tensor | None, mod: tuple[Tensor, ...], text: KeyValue
     ) -> Tensor:
-        x = x + self.self_attn.attend(q, *seen, mask) * mod[2]
+        x = torch.addcmul(x, self.self_attn.attend(q, *seen, mask), mod[2])
         x = x + self.cross_attn.attend(self.cross_attn.queries(self.norm3(x)), *text)
-        return x + self.ffn(self.norm2(x) * mod[4] + mod[3]) * mod[5]
+        return torch.addcmul(x, self.ffn(modulated(x, mod[3], mod[4])), mod[5])
 
 
 class WanExpert(Expert):
