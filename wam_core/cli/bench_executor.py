@@ -66,7 +66,7 @@ def _safety(arguments: argparse.Namespace) -> int:
 
 
 def _clean(arguments: argparse.Namespace) -> dict[str, object]:
-    """What became of clean chunks, with the 95 % interval of the share that was stopped or altered."""
+    """What became of clean chunks, with the 95 % interval of the share that was stopped or altered without need."""
     from wam_core.cell.tasks import TASKS
     from wam_core.evaluation.intervals import wilson_interval
     from wam_core.evaluation.safety_clean import Clean, clean_runs, watch_all
@@ -83,11 +83,12 @@ def _clean(arguments: argparse.Namespace) -> dict[str, object]:
             bar.update(clean.episodes)
 
         clean = watch_all(todo, arguments.jobs, report)
-    wrong = clean.stopped + clean.altered
+    wrong = clean.stopped + clean.altered - clean.due
     return {
         "clean_chunks": clean.chunks,
         "clean_stopped": clean.stopped,
         "clean_altered": clean.altered,
+        "clean_due": clean.due,
         "clean_wrong_interval_95": wilson_interval(wrong, clean.chunks),
         "clean_torque_clipped": clean.torque_clipped,
         "clean_reasons": dict(clean.reasons),

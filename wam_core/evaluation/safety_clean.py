@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from wam_core.cell.cell import Cell
-from wam_core.contract import ActionChunk, Observation
+from wam_core.contract import ActionChunk, JointCommand, Observation
+from wam_core.evaluation.clean_truth import due, overreaches, presses
 from wam_core.evaluation.demonstrations import episode_rng
 from wam_core.evaluation.expert_policy import ExpertPolicy
 from wam_core.evaluation.rollout import Policy, run_episode
@@ -36,7 +37,8 @@ class Clean:
 
     Attributes:
         chunks: sent. stopped: refused, or held or stopped while they were followed, however briefly. altered: not
-            stopped, but scaled or clipped, however little. torque_clipped: moved as asked, but an effort was clipped.
+            stopped, but scaled or clipped, however little. due: of these two, those that by themselves asked for more
+            than the robot file allows, or pressed harder. torque_clipped: moved as asked, but an effort was clipped.
         reasons: code -> chunks in whose time it was given.
         episodes, succeeded: of the task.
     """
@@ -44,13 +46,14 @@ class Clean:
     chunks: int = 0
     stopped: int = 0
     altered: int = 0
+    due: int = 0
     torque_clipped: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     episodes: int = 0
     succeeded: int = 0
 
     def __iadd__(self, other: "Clean") -> "Clean":
-        for name in ("chunks", "stopped", "altered", "torque_clipped", "episodes", "succeeded"):
+        for name in ("chunks", "stopped", "altered", "due", "torque_clipped", "episodes", "succeeded"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.reasons.update(other.reasons)
         return self
@@ -59,31 +62,39 @@ class Clean:
 class _Watched:
     """A policy whose chunks are counted by what became of the one before."""
 
-    def __init__(self, policy: Policy, executor: Executor) -> None:
-        self._policy, self._executor = policy, executor
+    def __init__(self, policy: Policy, executor: Executor, cell: Cell) -> None:
+        self._policy, self._executor, self._cell = policy, executor, cell
         self.cameras, self.senses, self.replan_steps = policy.cameras, policy.senses, policy.replan_steps
         self.clean = Clean()
         self._lasting: dict[str, Action] = {}
+        self._pressed = self._overreached = False
 
     def act(self, observation: Observation) -> ActionChunk | None:
         self.settle()
         chunk = self._policy.act(observation)
         self.clean.chunks += chunk is not None
+        here = observation.proprioception[:3]
+        self._overreached = chunk is not None and overreaches(self._cell.robot, chunk, here)
         return chunk
+
+    def look(self, command: JointCommand) -> None:
+        """See how hard the hand presses, in every tick."""
+        self._pressed = self._pressed or presses(self._cell.robot, self._cell.scene)
 
     def settle(self) -> None:
         """Count what happened since the last chunk was sent."""
         now = {event.code: event.action for event in self._executor.take_events()}
         found = now | {code: action for code, action in self._lasting.items() if code not in now}
         self._lasting = {code: found[code] for code in self._executor.status().reasons if code in found}
+        pressed, self._pressed = self._pressed, False
         if not self.clean.chunks or not found:
             return
         self.clean.reasons.update(found.keys())
-        stopped = max(found.values()) >= Action.HELD
-        effort_only = found.keys() <= EFFORT
+        stopped, moved = max(found.values()) >= Action.HELD, found.keys() - EFFORT
         self.clean.stopped += stopped
-        self.clean.altered += not stopped and not effort_only
-        self.clean.torque_clipped += not stopped and effort_only
+        self.clean.altered += not stopped and bool(moved)
+        self.clean.due += bool(moved) and due(moved, pressed, self._overreached)
+        self.clean.torque_clipped += not stopped and not moved
 
 
 def clean_runs(robot: str, seam: str, model: str, tasks: Sequence[str], seed: int, episodes: int) -> list[CleanRun]:
@@ -106,8 +117,8 @@ def watch(run: CleanRun) -> Clean:
     """One episode in this process."""
     cell = _cell(run.robot)
     executor = Executor(cell.robot, ExecutorSettings(seam=run.seam))
-    watched = _Watched(_policy(run, cell), executor)
-    result = run_episode(cell, executor, watched, run.task, run.seed)
+    watched = _Watched(_policy(run, cell), executor, cell)
+    result = run_episode(cell, executor, watched, run.task, run.seed, watch=watched.look)
     watched.settle()
     watched.clean.episodes, watched.clean.succeeded = 1, int(result.success)
     return watched.clean
