@@ -95,12 +95,12 @@ class Live:
 
 
 @contextmanager
-def live_graph(*names: str, sim: bool = True) -> Iterator[Live]:
+def live_graph(*names: str, sim: bool = True, robot: str = ROBOT.name) -> Iterator[Live]:
     """Start these nodes of the node table; lifecycle nodes are left unconfigured."""
     favour_process(-10)  # the nodes inherit it: on a busy machine a start would otherwise take minutes
     lines: list[str] = []
     with own_domain():
-        processes = GraphProcesses(Options(sim=sim, record=True), lines.append)
+        processes = GraphProcesses(Options(robot=robot, sim=sim, record=True), lines.append)
         try:
             for name in names:
                 processes.start(name)

@@ -12,13 +12,15 @@ from geometry_msgs.msg import WrenchStamped
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_msgs.msg import Bool, String
 
 from wam_core.data import messages
+from wam_core.data.calibration import check_camera_info
 from wam_core.data.recorder import COMPRESSIONS, MODEL_RECORD, OUTCOME_RECORD
 from wam_core.data.series import Series
-from wam_core.robot.contract import RobotContract
+from wam_core.errors import ContractError
+from wam_core.robot.contract import Camera, RobotContract
 from wam_core.robot.robot_file import load_robot
 from wam_msgs.msg import (
     ActionChunk,
@@ -82,6 +84,8 @@ def recorded_topics(robot: RobotContract, senses: bool) -> Iterator[tuple[str, t
     for camera in robot.cameras:
         depth = QUEUE_BYTES // (3 * camera.height * camera.width)
         yield camera.topic, Image, _shortened(RECORDED_SENSOR, depth)
+        if camera.camera_info:
+            yield camera.camera_info, CameraInfo, RECORDED_SENSOR
     yield messages.INSTRUCTION_TOPIC, String, LATCHED
     yield messages.MODEL_TOPIC, ModelInfo, LATCHED
     yield messages.INPUT_TOPIC, ModelInput, RECORDED_RELIABLE
@@ -109,6 +113,8 @@ class RecorderNode(Node):
         self._folder, self._failure, self._flushed_s = Path(), "", 0.0
         self._outcome: dict[str, str] = {}
         self._taps: list[Tap] = []
+        self._calibrated = {c.camera_info: c for c in self.robot.cameras if c.camera_info}
+        self._uncalibrated: dict[str, str] = {}
         self.create_service(StartRecording, "~/start", self._on_start)
         self.create_service(StopRecording, "~/stop", self._on_stop)
         self.create_service(LabelRecording, "~/label", self._on_label)
@@ -128,7 +134,7 @@ class RecorderNode(Node):
         metadata = {key: getattr(request, key) for key in ("task", "seed", "note") if getattr(request, key)}
         self._folder = Path(value["folder"])
         path = self._folder / f"{request.name or time.strftime('%Y%m%d_%H%M%S')}.mcap"
-        self._outcome, self._failure, self._flushed_s = {}, "", time.monotonic()
+        self._outcome, self._failure, self._flushed_s, self._uncalibrated = {}, "", time.monotonic(), {}
         longest_ns, most_bytes = round(value["part_seconds"] * 1e9), value["part_megabytes"] * 10**6
         try:
             self._series = Series(path, self.robot, metadata, longest_ns, most_bytes, value["compression"])
@@ -166,7 +172,8 @@ class RecorderNode(Node):
         response.dropped = sum(tap.dropped for tap in taps)
         response.success = not self._failure
         dropped = {tap.topic: tap.dropped for tap in taps if tap.dropped}
-        response.message = self._failure or f"{response.received} messages, dropped: {dropped or 'none'}"
+        counted = f"{response.received} messages, dropped: {dropped or 'none'}"
+        response.message = self._failure or "; ".join((counted, *self._uncalibrated.values()))
         self.get_logger().info(f"{series.paths[0]}: {response.message}")
         return response
 
@@ -202,9 +209,19 @@ class RecorderNode(Node):
                 if tap.topic == messages.MODEL_TOPIC:
                     record = conversion.model_record(deserialize_message(data, ModelInfo))
                     self._series.note(MODEL_RECORD, record.to_metadata())
+                elif tap.topic in self._calibrated:
+                    self._check(self._calibrated[tap.topic], deserialize_message(data, CameraInfo))
         if time.monotonic() - self._flushed_s >= FLUSH_S:
             self._series.flush()
             self._flushed_s = time.monotonic()
+
+    def _check(self, camera: Camera, info: CameraInfo) -> None:
+        """The recording carries the robot file's calibration; where the driver has another, that must be said."""
+        try:
+            check_camera_info(camera, info)
+        except ContractError as error:
+            self._uncalibrated[camera.name] = str(error)
+            self.get_logger().error(str(error), throttle_duration_sec=5.0)
 
     def _close(self) -> None:
         series = self._series
@@ -246,7 +263,9 @@ class RecorderNode(Node):
             return
         free, what = shutil.disk_usage(self._folder).free, f"recording {self._series.paths[-1]}"
         values = {"free disk (GB)": free / 1e9, **counts}
-        if free < LITTLE_DISK:
+        if self._uncalibrated:
+            self._diagnostics.publish(diagnostics.ERROR, next(iter(self._uncalibrated.values())), values)
+        elif free < LITTLE_DISK:
             self._diagnostics.publish(diagnostics.WARN, f"{what}: {free / 1e9:.1f} GB of disk left", values)
         elif dropped:
             self._diagnostics.publish(diagnostics.WARN, f"{what}: {dropped} messages dropped", values)

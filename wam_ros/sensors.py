@@ -11,11 +11,12 @@ from sensor_msgs.msg import Image, JointState
 
 from wam_core.contract import Observation
 from wam_core.data.senses import decode_sense
-from wam_core.preprocess.raw import camera_image
+from wam_core.preprocess.raw import RawImage, camera_image
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.senses import Sense
 from wam_msgs.msg import TactileArray
 from wam_ros import conversion
+from wam_ros.calibrated import CalibratedCamera
 from wam_ros.polled import PolledSubscription, await_any
 from wam_ros.qos import HISTORY, SENSOR
 from wam_ros.streams import Stream, StreamError, Streams, receive
@@ -37,8 +38,10 @@ class Sensors:
         self._lock = threading.Lock()
         self._streams = Streams(robot, cameras, senses)
         streams, look = self._streams, [robot.sense(name) for name in senses]
+        views = map(robot.camera, streams.images)
+        self._calibrated = {view.name: CalibratedCamera(node, view) for view in views if view.camera_info}
         self._pictures = [
-            _Source(stream, self._queue(Image, stream, SENSOR), partial(camera_image, robot.camera(name)))
+            _Source(stream, self._queue(Image, stream, SENSOR), self._reader(name))
             for name, stream in streams.images.items()
         ]
         self._pictures += [self._sensed(sense, SENSOR) for sense in look if sense.camera]
@@ -52,6 +55,8 @@ class Sensors:
     def destroy(self) -> None:
         for source in (*self._pictures, *self._rest):
             source.queue.destroy()
+        for camera in self._calibrated.values():
+            camera.destroy()
 
     def wait(self, timeout_s: float) -> None:
         """Return when a camera has sent a picture that was not read yet, or when the time is over."""
@@ -97,6 +102,10 @@ class Sensors:
 
     def _queue(self, kind: type, stream: Stream[Any], qos: QoSProfile) -> PolledSubscription:
         return PolledSubscription(self._node, kind, stream.topic, qos)
+
+    def _reader(self, camera: str) -> Callable[[Image], RawImage]:
+        calibrated = self._calibrated.get(camera)
+        return partial(camera_image, self._robot.camera(camera)) if calibrated is None else calibrated.read
 
     def _sensed(self, sense: Sense, qos: QoSProfile) -> _Source:
         stream = self._streams.senses[sense.name]

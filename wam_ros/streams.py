@@ -32,6 +32,7 @@ class Fault(StrEnum):
     STALE = "stale"
     BACKWARD = "backward stamp"
     UNFIT = "does not fit the robot file"
+    UNCALIBRATED = "not calibrated as the robot file says"
     NOT_FINITE = "not finite"
     APART = "cameras not taken together"
     BROKEN = "a block is missing"

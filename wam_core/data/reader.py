@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from wam_core.contract import FloatArray, RobotState, check_finite
 from wam_core.data import messages
+from wam_core.data.calibration import check_camera_info
 from wam_core.data.decode import RowDecoder, row_streams
 from wam_core.data.episode import Episode
 from wam_core.data.recorder import EPISODE_RECORD, OUTCOME_RECORD
@@ -23,6 +24,9 @@ from wam_core.robot.kinematics import Kinematics, proprioception
 from wam_core.robot.senses import SENSES, Sense, form
 
 JOINTS, ACTIONS = "joint_states", "actions"
+
+#: Bytes up to the end of a header's stamp; most messages of a calibration differ in them alone.
+_STAMPED = 12
 
 #: Message types read whole in the first pass.
 _SMALL = frozenset((messages.JOINT_STATE, messages.WRENCH, messages.TACTILE, messages.ACTION_CHUNK, messages.TEXT))
@@ -61,6 +65,7 @@ def read_episodes(
     robot = recorded_contract(recording, robot)
     metadata = recording.metadata.get(EPISODE_RECORD, {}) | recording.metadata.get(OUTCOME_RECORD, {})
     wanted = [robot.camera(name) for name in _camera_names(robot, metadata, cameras)]
+    _check_calibrations(recording, topics, wanted)
     image_age, state_age = round(robot.staleness.image_s * 1e9), round(robot.staleness.state_s * 1e9)
     streams = {c.name: Stream(np.array(image_stamps.get(c.topic, []), np.int64), image_age) for c in wanted}
     rows: dict[str, FloatArray] = {}
@@ -143,6 +148,16 @@ def _scan(recording: Recording) -> tuple[set[str], dict[str, list[int]], dict[st
         elif message.type_name in _SMALL:
             small.setdefault(message.topic, []).append(message)
     return topics, image_stamps, small
+
+
+def _check_calibrations(recording: Recording, topics: set[str], cameras: Sequence[Camera]) -> None:
+    """That what the drivers said of their lenses, where it was recorded, is what pictures are undistorted by."""
+    published = {c.camera_info: c for c in cameras if c.camera_info in topics}
+    said = set[tuple[str, bytes]]()
+    for message in recording.messages(published) if published else ():
+        if (words := (message.topic, message.data[_STAMPED:])) not in said:
+            check_camera_info(published[message.topic], recording.decode(message))
+        said.add(words)
 
 
 def _camera_names(robot: RobotContract, metadata: Mapping[str, str], cameras: Sequence[str] | None) -> Sequence[str]:

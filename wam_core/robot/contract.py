@@ -138,6 +138,11 @@ class Camera:
     lens: Lens | None = None
     distortion: Distortion | None = None
 
+    @property
+    def camera_info(self) -> str:
+        """Topic on which its driver must say the same calibration; empty where it is not listened to."""
+        return self.distortion.camera_info if self.distortion else ""
+
 
 @dataclass(frozen=True)
 class Topics:
