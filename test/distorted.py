@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from wam_core.contract import FloatArray
@@ -18,6 +19,15 @@ GLASSES = {
     "pincushion": Distortion("plumb_bob", (0.24, 0.03, 0.0, 0.0, 0.0)),
     "fisheye": Distortion("equidistant", (-0.04, 0.01, -0.003, 0.0004)),
 }
+#: Greatest coefficients that are tried: a lens beyond them folds the picture over itself.
+GREATEST = {"plumb_bob": (0.2, 0.04, 0.003, 0.003, 0.01), "equidistant": (0.06, 0.02, 0.005, 0.001)}
+GREATEST["rational_polynomial"] = (*GREATEST["plumb_bob"], 0.1, 0.02, 0.005)
+
+
+@st.composite
+def glasses(draw: st.DrawFn) -> Distortion:
+    model = draw(st.sampled_from(sorted(GREATEST)))
+    return Distortion(model, tuple(draw(st.floats(-most, most)) for most in GREATEST[model]))
 
 
 def behind(camera: Camera, distortion: Distortion, height: int, width: int) -> Camera:

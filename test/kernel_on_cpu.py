@@ -29,7 +29,11 @@ extern "C" void launch(int across, int down, int wide, int high, const unsigned 
         for (blockIdx.x = 0; blockIdx.x < across; ++blockIdx.x)
             for (threadIdx.y = 0; threadIdx.y < high; ++threadIdx.y)
                 for (threadIdx.x = 0; threadIdx.x < wide; ++threadIdx.x)
-                    place(bytes, a, b, c, d, e, pixels, shares, out, k, height, width, top, left, rows, columns);
+                    if (pixels)
+                        place_straight(bytes, a, b, c, d, e, pixels, shares, out, k, height, width, top, left, rows,
+                                       columns);
+                    else
+                        place(bytes, a, b, c, d, e, out, k, height, width, top, left, rows, columns);
 }
 """
 

@@ -1,6 +1,7 @@
 """Recordings to the LeRobot format and back; what LeRobot itself says of them is scripts/check_lerobot.py."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -8,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from distorted import GLASSES, robot_behind
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -58,6 +60,15 @@ def test_there_and_back_loses_nothing_the_format_can_hold(tmp_path: Path) -> Non
     for number, name in enumerate(("a", "b")):
         before = read_episode(tmp_path / "in" / f"{name}.mcap")
         same(before, read_episode(tmp_path / "back" / f"episode_{number:06d}.mcap"))
+
+
+def test_a_set_of_straight_pictures_does_not_say_that_they_are_bent(tmp_path: Path) -> None:
+    """Pictures that had been undistorted were undistorted again on the way back."""
+    write_episode(tmp_path / "in" / "a.mcap", robot_behind(ROBOT, GLASSES["webcam"], 12, 16), 3)
+    convert(convert(tmp_path / "in", tmp_path / "set"), tmp_path / "back")
+    before, after = (read_episode(next((tmp_path / name).glob("*.mcap"))) for name in ("in", "back"))
+    same(replace(before, robot=before.robot.straight()), after)
+    assert before.robot.camera("front").distortion and after.robot.camera("front").distortion is None
 
 
 def test_a_gap_ends_an_episode(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from distorted import GLASSES, robot_behind, sent_by
+from distorted import GLASSES, glasses, robot_behind, sent_by
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from kernel_on_cpu import picture_of
 from synthetic_recording import small_robot
 from tiny import INSTRUCTIONS, tiny_checkpoint
@@ -20,6 +22,7 @@ from wam_core.preprocess.raw import RawImage, RawImages, raw_image
 from wam_core.preprocess.table import PREPROCESSORS
 from wam_core.preprocess.undistort import undistortion_of
 from wam_core.robot.contract import RobotContract
+from wam_core.robot.distortion import Distortion
 from wam_core.robot.robot_file import load_robot
 
 #: Height and width of the tile: smaller, not by a whole number, by one on one side alone, equal, larger, mixed.
@@ -79,6 +82,18 @@ def test_kernel_makes_pictures_straight_as_opencv_does(encoding: str, glass: str
         expected = lay_out(robot, RawImages(raw), layout).astype(int)
         assert np.abs(picture_of(folder, robot, raw, layout, "uint8") - expected).max() <= 1
         assert np.abs(lay_out(robot, RawImages(plain), layout) - expected).mean() > 5
+
+
+@settings(max_examples=40, deadline=None)
+@given(glasses(), st.sampled_from(sorted(ENCODINGS)), st.integers(5, 60), st.integers(5, 80), st.integers(0, 2**32 - 1))
+def test_kernel_agrees_through_any_lens(
+    folder: Path, distortion: Distortion, encoding: str, height: int, width: int, seed: int
+) -> None:
+    """The lenses that were thought of agreed; of others, a pixel at the edge was taken from the next row."""
+    robot, layout = robot_behind(small_robot(), distortion, 48, 64), ImageLayout(("front",), height, width)
+    raw = {"front": replace(sent(encoding, 48, 64, seed), undistortion=undistortion_of(robot.camera("front")))}
+    expected = lay_out(robot, RawImages(raw), layout).astype(int)
+    assert np.abs(picture_of(folder, robot, raw, layout, "uint8") - expected).max() <= 1
 
 
 @pytest.mark.parametrize("glass", GLASSES)

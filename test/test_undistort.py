@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from distorted import GLASSES, behind, robot_behind, sent_by, straight_places
+from distorted import GLASSES, behind, glasses, robot_behind, sent_by, straight_places
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_recording import known_image, small_robot, write_episode
@@ -67,17 +67,6 @@ def test_a_pixel_is_taken_from_where_the_published_model_has_it(glass: str) -> N
     assert inside.mean() > 0.6 and np.abs(found - expected)[inside].max() < 1.02 / 64
     outside = ((found > -1) & (found < (SIZE[1], SIZE[0]))).all(axis=-1)
     assert not outside[((expected < -1.02) | (expected > np.add((SIZE[1], SIZE[0]), 0.02))).any(axis=-1)].any()
-
-
-#: Greatest coefficients that are tried: a lens beyond them folds the picture over itself.
-GREATEST = {"plumb_bob": (0.2, 0.04, 0.003, 0.003, 0.01), "equidistant": (0.06, 0.02, 0.005, 0.001)}
-GREATEST["rational_polynomial"] = (*GREATEST["plumb_bob"], 0.1, 0.02, 0.005)
-
-
-@st.composite
-def glasses(draw: st.DrawFn) -> Distortion:
-    model = draw(st.sampled_from(sorted(DISTORTIONS)))
-    return Distortion(model, tuple(draw(st.floats(-most, most)) for most in GREATEST[model]))
 
 
 def around(picture: np.ndarray, wanted: np.ndarray, across: int) -> np.ndarray:

@@ -128,6 +128,8 @@ def _preprocess_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--tile", default="224x224", help="of its place in the model's picture")
     group.add_argument("--views", type=int, default=3, help="cameras")
     group.add_argument("--repeats", type=int, default=200)
+    lens = "distortion model of the cameras' lenses, whose pictures are undistorted; none by default"
+    group.add_argument("--distortion", default="", help=lens)
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -140,13 +142,14 @@ def _preprocess(arguments: argparse.Namespace) -> int:
 
     image, tile = _size(arguments.image), _size(arguments.tile)
     found = {
-        name: measure(name, image, arguments.views, tile, arguments.repeats, arguments.seed)
+        name: measure(name, image, arguments.views, tile, arguments.repeats, arguments.seed, arguments.distortion)
         for name in arguments.encodings.split(",")
     }
     if arguments.json:
         print(json.dumps({name: asdict(row) for name, row in found.items()}, indent=1))
         return 0
-    cameras = f"{arguments.views} cameras {arguments.image} -> {arguments.tile} each"
+    straight = f", undistorted ({arguments.distortion})" if arguments.distortion else ""
+    cameras = f"{arguments.views} cameras {arguments.image} -> {arguments.tile} each{straight}"
     print(f"{cameras}, medians of {arguments.repeats} paired rounds")
     for name, row in found.items():
         line = f"{name:<14} {row.device}: OpenCV and torch {row.reference:7.3f} ms"

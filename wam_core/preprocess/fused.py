@@ -29,14 +29,14 @@ BLOCK = (32, 8)
 
 
 def kernel_source() -> str:
-    """CUDA C++ of the kernel ``place``."""
+    """CUDA C++ of the kernels ``place`` and, for cameras whose pictures are undistorted, ``place_straight``."""
     return files("wam_core.preprocess").joinpath("picture.cu").read_text()
 
 
 def placements(
     robot: Views, raw: Mapping[str, RawImage], layout: ImageLayout, kind: str
 ) -> list[tuple[RawImage, tuple[int, ...], tuple[int, ...]]]:
-    """For each camera of the layout its image, and what ``place`` is told before the maps and after the picture.
+    """For each camera of the layout its image, and what its kernel is told before the maps and after the picture.
 
     Raises:
         ContractError: a camera is missing or of the wrong size, or cannot be decoded in this encoding.
@@ -74,8 +74,10 @@ class FusedPictures:
         self._cupy: Any = cupy
         self._pinned: Any = cupyx.empty_pinned
         self._uploads: dict[tuple[str, int], tuple[Any, Any, Any]] = {}
-        self._maps: dict[str, tuple[Undistortion, tuple[Any, Any]]] = {}
-        self._kernel: Any = cupy.RawKernel(kernel_source(), "place", options=("--std=c++11",))
+        self._maps: dict[str, tuple[Undistortion, tuple[Any, ...]]] = {}
+        self._place_sent, self._place_straight = (  # compiled when first launched
+            cupy.RawKernel(kernel_source(), name, options=("--std=c++11",)) for name in ("place", "place_straight")
+        )
 
     def __call__(self, images: Mapping[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
         """uint8 ``[*layout.size, 3]`` on the host, as :func:`wam_core.preprocess.images.lay_out` gives it."""
@@ -101,18 +103,18 @@ class FusedPictures:
             for image, before, after in placements(self._robot, raw, self._layout, kind):
                 high, wide = after[-2:]
                 grid = (-(-wide // BLOCK[0]), -(-high // BLOCK[1]))
-                told = (*map(np.int32, before), *self._straightened(image), picture, *map(np.int32, after))
-                self._kernel(grid, BLOCK, (self._upload(image, stream), *told))
+                place, maps = self._place_sent, ()
+                if image.undistortion is not None:
+                    place, maps = self._place_straight, self._maps_of(image.name, image.undistortion)
+                told = (*map(np.int32, before), *maps, picture, *map(np.int32, after))
+                place(grid, BLOCK, (self._upload(image, stream), *told))
         return picture
 
-    def _straightened(self, image: RawImage) -> tuple[Any, Any]:
-        """The image's undistortion on the GPU, where it stays; null pointers where it has none."""
-        found = image.undistortion
-        if found is None:
-            return np.uintp(0), np.uintp(0)
-        if image.name not in self._maps or self._maps[image.name][0] is not found:
-            self._maps[image.name] = (found, (self._cupy.asarray(found.pixels), self._cupy.asarray(found.shares)))
-        return self._maps[image.name][1]
+    def _maps_of(self, camera: str, found: Undistortion) -> tuple[Any, ...]:
+        """The camera's maps on the GPU, where they stay."""
+        if camera not in self._maps or self._maps[camera][0] is not found:
+            self._maps[camera] = (found, (self._cupy.asarray(found.pixels), self._cupy.asarray(found.shares)))
+        return self._maps[camera][1]
 
     def _upload(self, image: RawImage, stream: Any) -> Any:
         """The image's bytes on the GPU, on their way in ``stream``."""

@@ -18,7 +18,7 @@ enum { PIXELS, FLOATS, HALVES };
 struct Source {
     const unsigned char* bytes;
     int height, width, row_bytes, encoding, turned;
-    const short* pixels;  // of Undistortion, as shares; null where the picture is looked at as it is
+    const short* pixels;  // of Undistortion, as shares; looked at by straight() alone
     const unsigned short* shares;
 };
 
@@ -110,15 +110,18 @@ INLINE Colour straight(const Source& s, int y, int x) {
                   floorf((sum.b + 512.0f) / 1024.0f)};
 }
 
+// What is template<bool bent> costs a camera that needs no undistortion nothing: it has a kernel of its own.
+template <bool bent>
 INLINE Colour pixel(const Source& s, int y, int x) {
     if (s.turned) {
         y = s.height - 1 - y;
         x = s.width - 1 - x;
     }
-    return s.pixels ? straight(s, y, x) : sent(s, y, x);
+    return bent ? straight(s, y, x) : sent(s, y, x);
 }
 
 // The mean over an output pixel's footprint, partly covered pixels by their covered share.
+template <bool bent>
 INLINE Colour area_mean(const Source& s, int y, int x, float down, float across) {
     const float top = y * down, bottom = top + down, left = x * across, right = left + across;
     const int last_row = clamped((int)ceilf(bottom - 1e-3f), 1, s.height);
@@ -129,7 +132,7 @@ INLINE Colour area_mean(const Source& s, int y, int x, float down, float across)
         const float high = fminf(bottom, row + 1.0f) - fmaxf(top, (float)row);
         for (int column = (int)left; column < last_column; ++column) {
             const float weight = high * (fminf(right, column + 1.0f) - fmaxf(left, (float)column));
-            add(sum, pixel(s, row, column), weight);
+            add(sum, pixel<bent>(s, row, column), weight);
             covered += weight;
         }
     }
@@ -151,15 +154,16 @@ INLINE int between(int out, float scale, int size, float& share) {
     return low;
 }
 
+template <bool bent>
 INLINE Colour interpolated(const Source& s, int y, int x, float down, float across) {
     float below, right;
     const int row = between(y, down, s.height, below), column = between(x, across, s.width, right);
     const int next_row = clamped(row + 1, 0, s.height - 1), next_column = clamped(column + 1, 0, s.width - 1);
     Colour sum = {0.0f, 0.0f, 0.0f};
-    add(sum, pixel(s, row, column), (1.0f - below) * (1.0f - right));
-    add(sum, pixel(s, row, next_column), (1.0f - below) * right);
-    add(sum, pixel(s, next_row, column), below * (1.0f - right));
-    add(sum, pixel(s, next_row, next_column), below * right);
+    add(sum, pixel<bent>(s, row, column), (1.0f - below) * (1.0f - right));
+    add(sum, pixel<bent>(s, row, next_column), (1.0f - below) * right);
+    add(sum, pixel<bent>(s, next_row, column), below * (1.0f - right));
+    add(sum, pixel<bent>(s, next_row, next_column), below * right);
     return sum;
 }
 
@@ -190,19 +194,37 @@ INLINE void put(void* out, int kind, long long at, float value) {
     }
 }
 
-// A thread makes one pixel of the tile [high, wide] at (top, left) of a picture [height, width]: uint8 [height, width, 3],
-// or [3, height, width] in [-1, 1].
-KERNEL void place(const unsigned char* bytes, int source_height, int source_width, int row_bytes, int encoding,
-                  int turned, const short* pixels, const unsigned short* shares, void* out, int kind, int height,
-                  int width, int top, int left, int high, int wide) {
+// The tile [high, wide] at (top, left) of a picture [height, width]: uint8 [height, width, 3], or [3, height, width] in
+// [-1, 1].
+struct Tile {
+    void* out;
+    int kind, height, width, top, left, high, wide;
+};
+
+// A thread makes one pixel of the tile.
+template <bool bent>
+INLINE void make(const Source& s, const Tile& t) {
     const int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
-    if (x >= wide || y >= high) return;
-    const Source s = {bytes, source_height, source_width, row_bytes, encoding, turned, pixels, shares};
-    const float down = (float)source_height / high, across = (float)source_width / wide;
-    const Colour c = down >= 1.0f && across >= 1.0f ? area_mean(s, y, x, down, across) : interpolated(s, y, x, down, across);
-    const long long plane = kind == PIXELS ? 1 : (long long)height * width, step = kind == PIXELS ? 3 : 1;
-    const long long at = step * ((long long)(top + y) * width + left + x);
-    put(out, kind, at, c.r);
-    put(out, kind, at + plane, c.g);
-    put(out, kind, at + 2 * plane, c.b);
+    if (x >= t.wide || y >= t.high) return;
+    const float down = (float)s.height / t.high, across = (float)s.width / t.wide;
+    const Colour c = down >= 1.0f && across >= 1.0f ? area_mean<bent>(s, y, x, down, across)
+                                                    : interpolated<bent>(s, y, x, down, across);
+    const long long plane = t.kind == PIXELS ? 1 : (long long)t.height * t.width, step = t.kind == PIXELS ? 3 : 1;
+    const long long at = step * ((long long)(t.top + y) * t.width + t.left + x);
+    put(t.out, t.kind, at, c.r);
+    put(t.out, t.kind, at + plane, c.g);
+    put(t.out, t.kind, at + 2 * plane, c.b);
+}
+
+KERNEL void place(const unsigned char* bytes, int source_height, int source_width, int row_bytes, int encoding,
+                  int turned, void* out, int kind, int height, int width, int top, int left, int high, int wide) {
+    make<false>(Source{bytes, source_height, source_width, row_bytes, encoding, turned, 0, 0},
+                Tile{out, kind, height, width, top, left, high, wide});
+}
+
+KERNEL void place_straight(const unsigned char* bytes, int source_height, int source_width, int row_bytes, int encoding,
+                           int turned, const short* pixels, const unsigned short* shares, void* out, int kind,
+                           int height, int width, int top, int left, int high, int wide) {
+    make<true>(Source{bytes, source_height, source_width, row_bytes, encoding, turned, pixels, shares},
+               Tile{out, kind, height, width, top, left, high, wide});
 }
