@@ -109,6 +109,8 @@ def test_the_policy_receives_the_straight_picture_or_none(tmp_path: Path) -> Non
         live.client.set_parameters("wam_inference", {"model": str(tmp_path / "model")})
         live.activate("wam_inference")
         assert live.client.set_instruction(TOLD).success
+        start_recording(live, "unknown")
+        assert "nothing received on /front/camera_info" in stop_recording(live).message
         live.client.wait_until(lambda: "nothing received on /front/camera_info" in live.said("wam_inference"), "a word")
         arm.info = published(robot.camera("front"))
         arm.info.d[0] += 0.01

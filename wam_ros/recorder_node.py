@@ -166,6 +166,7 @@ class RecorderNode(Node):
         if series is None:
             response.message = self._failure or "nothing is being recorded"
             return response
+        unheard = [f"nothing received on {t.topic}" for t in taps if t.topic in self._calibrated and not t.received]
         self._close()
         response.paths = [str(path) for path in series.paths]
         response.received = sum(tap.received for tap in taps)
@@ -173,7 +174,7 @@ class RecorderNode(Node):
         response.success = not self._failure
         dropped = {tap.topic: tap.dropped for tap in taps if tap.dropped}
         counted = f"{response.received} messages, dropped: {dropped or 'none'}"
-        response.message = self._failure or "; ".join((counted, *self._uncalibrated.values()))
+        response.message = self._failure or "; ".join((counted, *self._uncalibrated.values(), *unheard))
         self.get_logger().info(f"{series.paths[0]}: {response.message}")
         return response
 

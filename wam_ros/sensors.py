@@ -12,6 +12,7 @@ from sensor_msgs.msg import Image, JointState
 from wam_core.contract import Observation
 from wam_core.data.senses import decode_sense
 from wam_core.preprocess.raw import RawImage, camera_image
+from wam_core.preprocess.undistort import undistortion_of
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.senses import Sense
 from wam_msgs.msg import TactileArray
@@ -104,8 +105,9 @@ class Sensors:
         return PolledSubscription(self._node, kind, stream.topic, qos)
 
     def _reader(self, camera: str) -> Callable[[Image], RawImage]:
-        calibrated = self._calibrated.get(camera)
-        return partial(camera_image, self._robot.camera(camera)) if calibrated is None else calibrated.read
+        view, calibrated = self._robot.camera(camera), self._calibrated.get(camera)
+        undistortion_of(view)  # kept: the first image does not wait for its maps
+        return partial(camera_image, view) if calibrated is None else calibrated.read
 
     def _sensed(self, sense: Sense, qos: QoSProfile) -> _Source:
         stream = self._streams.senses[sense.name]
