@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from sensor_msgs.msg import JointState
 
+from wam_core.realtime import favour_process
 from wam_core.robot.robot_file import load_robot
 from wam_msgs.msg import ActionChunk, ExecutorStatus, SafetyEvent
 from wam_ros.graph_client import ACTIVATE, CONFIGURE, GraphClient
 from wam_ros.graph_processes import GraphProcesses
 from wam_ros.node_table import Options
 from wam_ros.qos import SENSOR
-from wam_ros.realtime import favour_process
 
 ROBOT = load_robot("panda_cell")
 #: Lines of each node that a failure shows.

@@ -17,8 +17,8 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
 
 from wam_core.contract import RobotState
-from wam_core.executor.awake import LATENCY_REQUEST
 from wam_core.paths import share_path
+from wam_core.realtime import LATENCY_REQUEST
 from wam_msgs.msg import ActionChunk, ExecutorStatus, TactileArray
 from wam_msgs.srv import ClearEStop
 from wam_ros import conversion

@@ -19,6 +19,7 @@ from sensor_msgs.msg import JointState
 
 from wam_core.contract import ActionChunk, FloatArray, RobotState
 from wam_core.executor.executor import Executor
+from wam_core.realtime import favour_process
 from wam_core.robot.contract import RobotContract
 from wam_core.robot.dynamics import Dynamics
 from wam_core.robot.robot_file import load_robot
@@ -28,7 +29,6 @@ from wam_ros import conversion
 from wam_ros.graph_client import ACTIVATE, CONFIGURE, GraphClient
 from wam_ros.outputs import OUTPUTS
 from wam_ros.qos import RELIABLE, SENSOR
-from wam_ros.realtime import favour_process
 
 STEP_NS = 200_000_000
 

@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -115,6 +116,17 @@ def test_the_doctor_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_p
         assert finding.status == "missing" and detail in finding.detail and remedy in finding.remedy
     assert "fast_wam" in CHECKS["checkpoint"]("fastwam", "panda_cell").detail
     assert "panda_cell" in CHECKS["robot"]("fast_wam", "panda").detail
+
+
+def test_the_doctor_says_what_an_arm_would_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ticks that come late on a robot because nobody knew what the system had to allow; a cell needs none of it."""
+
+    def refuse(*arguments: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    finding = CHECKS["real time"]("fast_wam", "panda_cell")
+    assert finding.status == "optional" and "allow SCHED_FIFO" in finding.detail and "robots.md" in finding.remedy
 
 
 def test_the_doctor_notices_a_profile_too_small_for_images(

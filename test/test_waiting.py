@@ -21,7 +21,7 @@ from wam_ros.streams import Streams, receive
 #: One 640x480 image after another is taken over, as wam_inference does; how many pages the last hundred took.
 IMAGES = """
 import resource, sys, array
-from wam_ros.realtime import keep_memory
+from wam_core.realtime import keep_memory
 if sys.argv[1] == "kept":
     assert keep_memory() == "freed memory kept"
 def take(count):

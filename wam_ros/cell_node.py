@@ -23,6 +23,7 @@ from wam_core.errors import ContractError
 from wam_core.evaluation.expert_policy import ExpertPolicy
 from wam_core.executor.shaping import Motion
 from wam_core.executor.torque import computed_torque
+from wam_core.realtime import favour_process, favour_thread
 from wam_core.robot.contract import Camera
 from wam_core.robot.dynamics import Dynamics
 from wam_core.robot.robot_file import load_robot
@@ -36,7 +37,6 @@ from wam_ros.parameters import declare
 from wam_ros.polled import PolledSubscription
 from wam_ros.process import run_node
 from wam_ros.qos import COMMAND, LATCHED, RELIABLE, SENSOR
-from wam_ros.realtime import favour_process, favour_thread
 from wam_ros.ros_time import LONGEST_GUESS_NS
 
 #: Without a command for this long the controller brakes.

@@ -8,11 +8,10 @@ from contextlib import nullcontext
 import numpy as np
 
 from wam_core.contract import JointCommand, RobotState
-from wam_core.executor.awake import awake
 from wam_core.executor.executor import Executor
 from wam_core.executor.filters.watchdogs import usable
+from wam_core.realtime import awake, favour_thread
 from wam_ros.histogram import Histogram
-from wam_ros.realtime import favour_thread
 
 #: A loop that is behind by more than this skips the ticks it missed.
 CATCH_UP_S = 0.01

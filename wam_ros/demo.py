@@ -17,6 +17,7 @@ from wam_core.cell.tasks import TASKS
 from wam_core.data.recorder import OUTCOME_RECORD, software_versions
 from wam_core.data.recording import Recording
 from wam_core.evaluation.film_strip import stack
+from wam_core.realtime import favour_process, give_way
 from wam_core.robot.robot_file import load_robot
 from wam_msgs.action import RunTask
 from wam_msgs.msg import ActionChunk, ExecutorStatus, SafetyEvent
@@ -26,7 +27,6 @@ from wam_ros.graph_client import ACTIVATE, CONFIGURE, DEACTIVATE, GraphClient
 from wam_ros.graph_processes import GraphProcesses
 from wam_ros.load import Idle
 from wam_ros.node_table import Options
-from wam_ros.realtime import favour_process, give_way
 
 NODES = ("wam_cell", "wam_executor", "wam_futures", "wam_recorder", "wam_inference")
 #: The share of episodes that must succeed.

@@ -15,6 +15,7 @@ from wam_core.executor.events import Action
 from wam_core.executor.executor import Executor
 from wam_core.executor.seams import SEAMS
 from wam_core.executor.settings import ExecutorSettings
+from wam_core.realtime import favour_process, favour_thread, lock_memory
 from wam_core.robot.robot_file import load_robot
 from wam_msgs.msg import ActionChunk, ExecutorStatus, SafetyEvent
 from wam_msgs.srv import ClearEStop, EStop
@@ -27,7 +28,6 @@ from wam_ros.parameters import declare, fix_at_configure
 from wam_ros.polled import PolledSubscription
 from wam_ros.process import run_node
 from wam_ros.qos import RELIABLE, SENSOR
-from wam_ros.realtime import favour_process, favour_thread, lock_memory
 from wam_ros.ros_time import RosTime
 from wam_ros.safety_inputs import SafetyInputs
 

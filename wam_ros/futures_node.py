@@ -20,6 +20,7 @@ from wam_core.evaluation.film_strip import Row, draw
 from wam_core.evaluation.surprise import Usual, judge, load_usual, overlay
 from wam_core.paths import share_path
 from wam_core.preprocess.raw import camera_image
+from wam_core.realtime import give_way
 from wam_core.robot.robot_file import load_robot
 from wam_core.viewing.ghost import Ghost, Solid
 from wam_core.viewing.pictures import parts
@@ -35,7 +36,6 @@ from wam_ros.polled import PolledSubscription
 from wam_ros.process import run_node
 from wam_ros.qos import COMMAND as NEWEST
 from wam_ros.qos import LATCHED, RELIABLE, SENSOR
-from wam_ros.realtime import give_way
 from wam_ros.sight import Sight
 
 PLAYBACK_HZ = 10.0

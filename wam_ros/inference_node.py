@@ -15,6 +15,7 @@ from wam_core.contract import ActionChunk, Committed, Observation
 from wam_core.errors import ContractError
 from wam_core.policy import Policy, checkpoint_folder, load_policy
 from wam_core.provenance import input_record, model_record
+from wam_core.realtime import favour_process, keep_memory
 from wam_core.robot.robot_file import load_robot
 from wam_msgs.msg import ActionChunk as ActionChunkMessage
 from wam_msgs.msg import ExecutorStatus, ModelInfo, ModelInput, PredictedFuture
@@ -26,7 +27,6 @@ from wam_ros.dial import DialParameters
 from wam_ros.inference_parameters import AUTO, declare_parameters
 from wam_ros.process import run_node
 from wam_ros.qos import LATCHED, RELIABLE
-from wam_ros.realtime import favour_process, keep_memory
 from wam_ros.sensors import Sensors
 from wam_ros.stages import StageClock
 from wam_ros.streams import StreamError

@@ -18,6 +18,7 @@ from wam_core.errors import ContractError
 from wam_core.policy import checkpoint_folder
 from wam_core.preprocess.raw import camera_image
 from wam_core.preset import Preset
+from wam_core.realtime import favour_process
 from wam_core.robot.contract import Camera, RobotContract, contract_of
 from wam_core.training.checkpoint import load_checkpoint, save_checkpoint
 from wam_msgs.msg import ActionChunk, ExecutorStatus
@@ -25,7 +26,6 @@ from wam_ros import conversion
 from wam_ros.graph_client import ACTIVATE, CONFIGURE, GraphClient
 from wam_ros.graph_processes import GraphProcesses
 from wam_ros.node_table import Options
-from wam_ros.realtime import favour_process
 from wam_ros.stages import stamps_of
 from wam_ros.stand_in import stand_in
 

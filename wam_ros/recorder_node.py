@@ -20,6 +20,7 @@ from wam_core.data.calibration import check_camera_info
 from wam_core.data.recorder import COMPRESSIONS, MODEL_RECORD, OUTCOME_RECORD
 from wam_core.data.series import Series
 from wam_core.errors import ContractError
+from wam_core.realtime import favour_process
 from wam_core.robot.contract import Camera, RobotContract
 from wam_core.robot.robot_file import load_robot
 from wam_msgs.msg import (
@@ -40,7 +41,6 @@ from wam_ros.parameters import declare
 from wam_ros.polled import PolledSubscription
 from wam_ros.process import run_node
 from wam_ros.qos import LATCHED, RECORDED_RELIABLE, RECORDED_SENSOR
-from wam_ros.realtime import favour_process
 
 DRAIN_HZ, DIAGNOSTICS_HZ = 25.0, 1.0
 #: What has been written reaches the operating system at least this often, whatever the stamps say (s of wall time).

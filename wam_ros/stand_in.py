@@ -9,11 +9,11 @@ import rclpy
 from sensor_msgs.msg import Image, JointState
 
 from wam_core.contract import RobotState
+from wam_core.realtime import favour_process
 from wam_core.robot.robot_file import load_robot
 from wam_ros import conversion
 from wam_ros.polled import PolledSubscription
 from wam_ros.qos import COMMAND, SENSOR
-from wam_ros.realtime import favour_process
 
 #: Joint states between two images.
 STATES_PER_IMAGE = 20

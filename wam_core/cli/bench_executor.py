@@ -109,7 +109,7 @@ def _tick(arguments: argparse.Namespace) -> int:
         print(json.dumps({"machine": platform.machine(), "load": arguments.load} | asdict(found), indent=1))
         return 0
     print(
-        f"{arguments.robot}: {found.ticks} ticks of {found.period_ms:g} ms, {found.processors}, "
+        f"{arguments.robot}: {found.ticks} ticks of {found.period_ms:g} ms, {found.allowed}, "
         f"beside inference of {arguments.load or '-'}"
     )
     for name, spread in (("wall", found.wall), ("processor", found.cpu)):

@@ -10,6 +10,7 @@ import sys
 import sysconfig
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -142,6 +143,16 @@ def _robot(model: str, robot: str) -> Finding:
     return Finding("ok", f"{robot}, {share_path(found.urdf).name}; at home the tool is at {where} m")
 
 
+def _real_time(model: str, robot: str) -> Finding:
+    from wam_core.realtime import awake, favour_thread
+
+    with awake() as processors, ThreadPoolExecutor(1) as thread:
+        said = f"{thread.submit(favour_thread, 1).result()}; {processors}"
+    if "allow" in said:
+        return Finding("optional", said, "the limits and the udev rule of docs/robots.md, where a real arm is moved")
+    return Finding("ok", said)
+
+
 def _presets(model: str, robot: str) -> Finding:
     from wam_core.presets import load_preset, preset_names
 
@@ -208,6 +219,7 @@ CHECKS: Mapping[str, Callable[[str, str], Finding]] = {
     "shared memory": _shared_memory,
     "rendering": _rendering,
     "gpu": _gpu,
+    "real time": _real_time,
     "robot": _robot,
     "presets": _presets,
     "contract": _contract,

@@ -10,6 +10,7 @@ from typing import Any
 
 from wam_core.cell.tasks import TASKS
 from wam_core.evaluation.fault_runs import REST, Heard
+from wam_core.realtime import favour_process
 from wam_core.robot.robot_file import load_robot
 from wam_msgs.action import RunTask
 from wam_ros.faults.hosts import two_hosts
@@ -18,7 +19,6 @@ from wam_ros.faults.witness import Witness
 from wam_ros.graph_client import ACTIVATE, DEACTIVATE, GraphClient
 from wam_ros.graph_processes import GraphProcesses
 from wam_ros.node_table import Options
-from wam_ros.realtime import favour_process
 from wam_ros.transitions import Transitions
 
 #: Loading a model, and any other answer of a node, may take this long (s).

@@ -2,6 +2,10 @@
 
 import ctypes
 import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
@@ -9,6 +13,9 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 _LARGEST_KEPT = 32 << 20
 #: As much of what is free stays with the process (bytes).
 _MOST_FREE = 1 << 30
+#: What is written here (microseconds, int32) is the longest that a processor may take to wake, while the file is open:
+#: https://docs.kernel.org/power/pm_qos_interface.html
+LATENCY_REQUEST = Path("/dev/cpu_dma_latency")
 
 
 def favour_process(niceness: int) -> str:
@@ -59,3 +66,22 @@ def favour_thread(priority: int) -> str:
     except OSError as error:
         return f"ordinary scheduling ({error.strerror}; allow SCHED_FIFO with rtprio in limits.conf)"
     return f"SCHED_FIFO, priority {priority}"
+
+
+@contextmanager
+def awake(request: Path = LATENCY_REQUEST) -> Iterator[str]:
+    """Keep the machine's processors awake within the block, at the price of their power; yields what was achieved.
+
+    A control thread sleeps for most of its period and finds its caches cold when it wakes: that, more than what it
+    computes, is why some ticks take three times the median.
+    """
+    try:
+        file = os.open(request, os.O_WRONLY)
+    except OSError as error:
+        yield f"processors sleep between ticks ({error.strerror}; allow writing {request})"
+        return
+    try:
+        os.write(file, struct.pack("i", 0))
+        yield "processors kept awake"
+    finally:
+        os.close(file)

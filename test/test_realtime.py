@@ -3,7 +3,7 @@
 import struct
 from pathlib import Path
 
-from wam_core.executor.awake import awake
+from wam_core.realtime import awake
 
 
 def held(file: Path) -> bool:
