@@ -17,6 +17,7 @@ from wam_core.errors import ContractError
 from wam_core.evaluation import latency
 from wam_core.evaluation.latency import make_runner, measure
 from wam_core.model import sampling
+from wam_core.model.known import Known
 from wam_core.model.runtimes.captured import Captured, Tensors
 from wam_core.model.runtimes.eager import Eager
 from wam_core.model.runtimes.int8 import is_held
@@ -106,10 +107,18 @@ def test_graphs_want_a_model_on_a_gpu() -> None:
         RUNTIMES["cuda_graphs"](some_situation("fast_wam", 1).runtime.model)
 
 
+def in_progress(model: WorldActionModel) -> Known:
+    """A chunk of which the first steps are committed and those after them count less and less."""
+    tokens, features = model.shape_of("action")
+    weights = torch.linspace(1.5, -0.5, tokens).clamp(0.0, 1.0)
+    return Known(torch.randn(1, tokens, features, generator=torch.Generator().manual_seed(0)), weights[None, :, None])
+
+
 def same_model(runtime: Callable[[WorldActionModel], Runtime], name: str, error: float = ERROR) -> float:
-    """The largest difference from eager of everything generated."""
+    """The largest difference from eager of everything generated, from nothing and from a chunk in progress."""
     first, second = some_situation(name, 1), some_situation(name, 1)
     exported, largest = runtime(first.runtime.model), 0.0
+    before = {"action": in_progress(first.runtime.model)}
     for seed, (situation, samples) in enumerate([(first, 1), (second, 1), (first, 2)]):
         context = torch.randn_like(situation.context)
         made = [
@@ -119,12 +128,14 @@ def same_model(runtime: Callable[[WorldActionModel], Runtime], name: str, error:
                 2 + seed,
                 torch.Generator().manual_seed(seed),
                 samples=samples,
+                known=known,
                 shortcuts=shortcuts,
             )
             for way in (Eager(exported.model), exported)
-            for shortcuts in (NONE, Shortcuts(lead="action", every=2))
+            for known, shortcuts in (({}, NONE), (before, NONE), ({}, Shortcuts(lead="action", every=2)))
         ]
-        made = [{**some, **{f"{n}, reused": x for n, x in reused.items()}} for some, reused in (made[:2], made[2:])]
+        named = [zip(("begun", "gone on", "reused"), some, strict=True) for some in (made[:3], made[3:])]
+        made = [{f"{n}, {how}": x for how, one in some for n, x in one.items()} for some in named]
         assert set(made[0]) == set(made[1])
         for key, value in made[0].items():
             largest = max(largest, float((value - made[1][key]).abs().max()))
@@ -147,6 +158,29 @@ def test_a_policy_answers_through_the_runtime_it_was_given(runtime: str) -> None
     checkpoint.model.carry = carry  # type: ignore[method-assign]
 
 
+def test_a_chunk_goes_on_in_the_graph_in_which_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chunk that went on from another took a graph for each step and left it after each; or a second one of all its
+    steps, which stalled the first chunk that went on."""
+    pytest.importorskip("openvino")
+    situation = some_situation("fast_wam", 1)
+    exported, compiled = RUNTIMES["openvino"](situation.runtime.model), list[str]()
+    compile_module = exported.compile
+    monkeypatch.setattr(exported, "compile", lambda m, x: compiled.append(type(m).__name__) or compile_module(m, x))
+    for known in ({}, {"action": in_progress(exported.model)}):
+        made = [
+            sampling.generate(
+                Situation(way, situation.observed, situation.context),
+                ["action"],
+                2,
+                torch.Generator().manual_seed(0),
+                known=known,
+            )["action"]
+            for way in (situation.runtime, exported)
+        ]
+        assert (made[0] - made[1]).abs().max() < ERROR
+    assert compiled == ["_Pass", "_Descent"], "the first frame, and all steps of the action"
+
+
 def test_a_runtime_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing library or a typing error gave a stack trace, or the slow path without a word."""
     save_checkpoint(tmp_path, tiny_checkpoint())
@@ -165,6 +199,8 @@ def test_the_ways_that_are_compared_give_the_same_action(name: str) -> None:
     ways = ["eager", "naive", *(["published"] if name == "fast_wam" else [])]
     made = [make_runner(preset, 0, way)() for way in ways]
     assert all((other - made[0]).abs().max() < ERROR for other in made[1:])
+    gone_on = [make_runner(preset, 0, way, continuing=True)() for way in ways[:2]]
+    assert (gone_on[1] - gone_on[0]).abs().max() < ERROR < (gone_on[0] - made[0]).abs().max()
 
 
 def test_an_instruction_is_embedded_once_and_in_every_call_of_the_published_path(
@@ -202,6 +238,8 @@ def test_ratios_are_of_paired_runs() -> None:
     assert ("fast_wam", "reused") not in rows and ("fast_wam_joint", "reused") in rows
     with pytest.raises(ContractError, match="published"):
         measure(["fast_wam"], ["publishd"], 1, 0)
+    with pytest.raises(ContractError, match="go on"):
+        measure(["fast_wam"], ["eager", "published"], 1, 0, continuing=True)
 
 
 @pytest.mark.parametrize("name", ["fast_wam", "fast_wam_joint"])

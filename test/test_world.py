@@ -9,8 +9,8 @@ from tiny import INSTRUCTIONS, tiny_checkpoint
 
 from wam_core.dial import Dial
 from wam_core.errors import ContractError
+from wam_core.model.known import Known
 from wam_core.model.runtimes.eager import Eager
-from wam_core.model.sampling import Known
 from wam_core.preset import ACTION
 from wam_core.substrates.substrate import Scenes
 from wam_core.training.batches import chunk_values

@@ -15,10 +15,10 @@ from wam_core.dial_limits import check_dial
 from wam_core.errors import ContractError, look_up
 from wam_core.memory import Memory
 from wam_core.model.groups import TokenGroup
+from wam_core.model.known import Known, nothing_of
 from wam_core.model.runtimes.eager import Eager
 from wam_core.model.runtimes.runtime import Runtime
 from wam_core.model.runtimes.table import RUNTIMES
-from wam_core.model.sampling import Known
 from wam_core.paths import share_path
 from wam_core.preprocess.senses import channels_of, needed_senses
 from wam_core.preprocess.table import PREPROCESSORS, Pictures
@@ -150,8 +150,7 @@ class Policy:
         scenes = Scenes(c.first_frame[None], {**first, "proprioception": state[None]})
         known: list[dict[str, Known]] = [{}]
         if self.goes_on:
-            tokens, features = c.model.shape_of(ACTION)
-            known.insert(0, {ACTION: Known(torch.zeros(1, tokens, features), torch.zeros(1, tokens, 1))})
+            known.insert(0, {ACTION: nothing_of(torch.zeros(1, *c.model.shape_of(ACTION)))})
         for start in known * WARM_UPS:
             self._futures(self._think(0, self._world(0, scenes, c.training["instructions"][0], start)))
 

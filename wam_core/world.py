@@ -16,8 +16,9 @@ from wam_core.dial_limits import shortcuts
 from wam_core.errors import ContractError, look_up
 from wam_core.model import sampling
 from wam_core.model.groups import TokenGroup
+from wam_core.model.known import Known
 from wam_core.model.runtimes.runtime import Runtime
-from wam_core.model.sampling import Known, Shortcuts, Standing
+from wam_core.model.sampling import Shortcuts, Standing
 from wam_core.model.situation import Situation
 from wam_core.model.wam import Content
 from wam_core.preset import ACTION

@@ -37,6 +37,8 @@ def _latency_arguments(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--ways", default="eager,naive,published", help=ways)
     group.add_argument("--rounds", type=int, default=30)
+    continuing = "time chunks that go on from one in progress, as real-time chunking has them"
+    group.add_argument("--continuing", action="store_true", help=continuing)
     group.add_argument("--threads", type=int, default=1)
 
 
@@ -46,7 +48,8 @@ def _latency(arguments: argparse.Namespace) -> int:
     from wam_core.evaluation.latency import measure
 
     torch.set_num_threads(arguments.threads)
-    rows, missing = measure(arguments.presets.split(","), arguments.ways.split(","), arguments.rounds, arguments.seed)
+    presets, ways = arguments.presets.split(","), arguments.ways.split(",")
+    rows, missing = measure(presets, ways, arguments.rounds, arguments.seed, arguments.continuing)
     machine = f"{platform.machine()}, {arguments.threads} thread(s), torch {torch.__version__}"
     if arguments.json:
         report = {"machine": machine, "rounds": arguments.rounds, "rows": [asdict(r) for r in rows], "missing": missing}

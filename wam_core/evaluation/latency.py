@@ -17,6 +17,7 @@ from wam_core.memory import Memory
 from wam_core.model import sampling
 from wam_core.model.generators.table import GENERATORS
 from wam_core.model.groups import Wiring
+from wam_core.model.known import Known
 from wam_core.model.runtimes.eager import Eager
 from wam_core.model.runtimes.runtime import Runtime
 from wam_core.model.runtimes.table import RUNTIMES
@@ -44,11 +45,13 @@ class Inputs:
 
     Attributes:
         words: computes what the model's text part takes, ``[1, L]`` word numbers or ``[1, L, text_dim]`` embeddings.
+        known: what the chunk goes on from.
     """
 
     observed: Mapping[Content, Tensor]
     words: Callable[[], Tensor]
     proprioception: Tensor
+    known: Mapping[str, Known]
 
 
 #: From a preset and what is at hand to what its chunk is made from, ``[1, N, F]``: an action, but for a recovery.
@@ -75,26 +78,31 @@ class Latency:
 
 
 def measure(
-    presets: Sequence[str], ways: Sequence[str], rounds: int, seed: int
+    presets: Sequence[str], ways: Sequence[str], rounds: int, seed: int, continuing: bool = False
 ) -> tuple[list[Latency], dict[str, str]]:
     """Time image -> action for each preset and way, one after the other, ``rounds`` times.
 
     Weights are random: latency does not depend on them. A way that a preset's wiring does not have is left out.
 
+    Args:
+        continuing: time chunks that go on from one in progress, as real-time chunking has them.
+
     Returns:
         Rows, and the presets of which a part is not on this machine, with the reason.
 
     Raises:
-        ContractError: an unknown preset or way.
+        ContractError: an unknown preset or way, or one that does not go on from a chunk.
     """
     for way in ways:
         look_up(WAYS, way, "ways")
+    if continuing and "published" in ways:
+        raise ContractError("ways", "published", "ways that go on from a chunk, as its code does not")
     runs: dict[tuple[str, str], Callable[[], Tensor]] = {}
     missing: dict[str, str] = {}
     for preset in [load_preset(name) for name in presets]:
         try:
-            known = [way for way in ways if way not in ONLY or ONLY[way](preset)]
-            runs |= {(preset.name, way): make_runner(preset, seed, way) for way in known}
+            had = [way for way in ways if way not in ONLY or ONLY[way](preset)]
+            runs |= {(preset.name, way): make_runner(preset, seed, way, continuing) for way in had}
         except ContractError as error:
             missing[preset.name] = str(error)
     times: dict[tuple[str, str], list[float]] = {key: [] for key in runs}
@@ -114,8 +122,14 @@ def _row(name: str, way: str, taken: np.ndarray, own: np.ndarray, first: np.ndar
     return Latency(name, way, median, p95, *median_ratio(taken / own, seed), *median_ratio(taken / first, seed))
 
 
-def make_runner(preset: Preset, seed: int, way: str) -> Callable[[], Tensor]:
-    """One image -> what a chunk of ``preset`` is made from, with random weights, to be called as often as one likes."""
+def make_runner(preset: Preset, seed: int, way: str, continuing: bool = False) -> Callable[[], Tensor]:
+    """One image -> what a chunk of ``preset`` is made from, with random weights, to be called as often as one likes.
+
+    Raises :class:`ContractError` for a part that is not on this machine, and for ``continuing`` chunks that are read
+    off futures: those begin where the arm is.
+    """
+    if continuing and preset.recovery:
+        raise ContractError("continuing", True, "false where a chunk is read off a future")
     torch.manual_seed(seed)
     robot = load_robot(preset.robot)
     seen = {g.content for g in preset.groups if g.source == "observed" and g.span != "past"}
@@ -134,6 +148,7 @@ def make_runner(preset: Preset, seed: int, way: str) -> Callable[[], Tensor]:
     ids = torch.ones(1, preset.text_length, dtype=torch.long)
     words = random_text(text, preset.trunk.text_dim, preset.text_length) if text else lambda: ids
     proprioception = torch.zeros(1, len(robot.proprioception))
+    known = {ACTION: _in_progress(*model.shape_of(ACTION), seed)} if continuing else {}
 
     @torch.no_grad()
     def run() -> Tensor:
@@ -141,10 +156,16 @@ def make_runner(preset: Preset, seed: int, way: str) -> Callable[[], Tensor]:
         present = {name: x for (name, span), x in observed.items() if span == "present"}
         past = Memory(preset.memory).past(0, "", present) if preset.memory else {}
         observed |= {(name, "past"): x for name, x in past.items()}
-        inputs = Inputs(observed, words, proprioception)
+        inputs = Inputs(observed, words, proprioception, known)
         return WAYS[way](preset, runtime, inputs, torch.Generator().manual_seed(seed))
 
     return run
+
+
+def _in_progress(tokens: int, features: int, seed: int) -> Known:
+    """A chunk of which a quarter is committed; the rest counts less and less."""
+    values = torch.randn(1, tokens, features, generator=torch.Generator().manual_seed(seed))
+    return Known(values, (1.25 - torch.linspace(0.0, 1.25, tokens)).clamp(max=1.0)[None, :, None])
 
 
 def _fast(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Generator, dial: Dial = USUAL) -> Tensor:
@@ -152,7 +173,8 @@ def _fast(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Generator
     context = runtime.model.join(prompt.tokens, inputs.proprioception)
     situation = Situation(runtime, inputs.observed, context, prompt)
     short = shortcuts(dial, preset)
-    return sampling.generate(situation, [preset.basis], preset.steps, rng, shortcuts=short)[preset.basis]
+    made = sampling.generate(situation, [preset.basis], preset.steps, rng, known=inputs.known, shortcuts=short)
+    return made[preset.basis]
 
 
 def _reused(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Generator) -> Tensor:
@@ -162,8 +184,8 @@ def _reused(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Generat
 
 def _naive(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Generator) -> Tensor:
     context = runtime.model.context(inputs.words(), inputs.proprioception)
-    outputs = [preset.basis]
-    return runtime.model.generate(inputs.observed, context, outputs, preset.steps, rng, reuse=False)[preset.basis]
+    asked = ([preset.basis], preset.steps, rng)
+    return runtime.model.generate(inputs.observed, context, *asked, reuse=False, known=inputs.known)[preset.basis]
 
 
 def _published(preset: Preset, runtime: Runtime, inputs: Inputs, rng: torch.Generator) -> Tensor:

@@ -10,15 +10,9 @@ from torch.nn import functional as F
 
 from wam_core.model.generators.table import GENERATORS
 from wam_core.model.groups import TokenGroup, Wiring
+from wam_core.model.known import Known
 from wam_core.model.situation import Situation
 from wam_core.model.trunk import KeyValue, followed
-
-
-class Known(NamedTuple):
-    """Features ``[B, N, F]`` that a group goes on from, and how much each token is held to them, ``[B, N, 1]`` 0..1."""
-
-    features: Tensor
-    weights: Tensor
 
 
 class Standing(NamedTuple):
@@ -183,7 +177,8 @@ class _Sampler:
         every = self.shortcuts.every if self.reuse and lead in groups and len(stage) > 1 else 1
         plain = every == 1 and not given and not any(taps.values())
         if plain and self._is_plain(groups, levels, written):
-            return self.situation.runtime.descend(x, levels, self.text, self.cache)
+            known = {n: self.known[n] for n in groups.keys() & self.known.keys()}
+            return self.situation.runtime.descend(x, levels, self.text, self.cache, known)
         beside = [n for n in stage if n != lead] if every > 1 else []
         heads: dict[str, Tensor] = {}
         held = self.cache
@@ -221,8 +216,8 @@ class _Sampler:
         return {**given, **{n: x[n] for n in ended}}
 
     def _is_plain(self, groups: Mapping[str, TokenGroup], levels: Mapping[str, Sequence[float]], written: bool) -> bool:
-        """Whether nothing is known of ``groups`` but their noise, and all take as many steps, of all tokens at once."""
-        special = {*self.known, *self.begun, *(n for n, g in groups.items() if g.substrate in self.model.diffusers)}
+        """Whether all of ``groups`` take as many steps, from the first on and of all tokens at once."""
+        special = {*self.begun, *(n for n, g in groups.items() if g.substrate in self.model.diffusers)}
         ordered = any(GENERATORS[g.generator].ordered for g in groups.values())
         even = len({len(one) for one in levels.values()}) == 1
         return self.reuse and even and not (ordered or written or special & groups.keys())
@@ -231,11 +226,8 @@ class _Sampler:
         """The input of a group's next step, from this one and what its head says of it."""
         maker = GENERATORS[self.wiring.groups[name].generator]
         said = self.model.said(name, head, self.noise[name])
-        # The correction is not by the gradient of the error (real-time chunking as published): a head that is
-        # sure of what it says has next to none, and the known tokens come out otherwise than they are known.
         if name in self.known:
-            features, weights = self.known[name]
-            said = torch.lerp(said, maker.aim(x, features, now), weights)
+            said = self.known[name].brought(said, x, maker, now)
         return maker.advance(x, said, now, following)
 
     def _levels(self, name: str, tapped: Sequence[float]) -> list[float]:

@@ -14,10 +14,10 @@ from wam_core.model.experts.table import EXPERTS
 from wam_core.model.generators.fitting import check_generator, head_of
 from wam_core.model.generators.table import GENERATORS
 from wam_core.model.groups import SEQUENCES, TokenGroup, Wiring
+from wam_core.model.known import Known
 from wam_core.model.lifting import Lift, PointTokens
 from wam_core.model.modalities import Embedding, Modality, TokenShape, modality_of
 from wam_core.model.runtimes.eager import Eager
-from wam_core.model.sampling import Known
 from wam_core.model.situation import Situation
 from wam_core.model.text import GivenText, Text, TextEncoder
 from wam_core.model.token_diffuser import TokenDiffuser

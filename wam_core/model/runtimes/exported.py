@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from wam_core.model.generators.table import GENERATORS
+from wam_core.model.known import Known, nothing_of
 from wam_core.model.runtimes.runtime import Compute, Runtime, descent
 from wam_core.model.trunk import KeyValue, Time
 
@@ -65,13 +67,24 @@ class Exported(Runtime, ABC):
         levels: Mapping[str, Sequence[float]],
         text: Mapping[str, Sequence[KeyValue]],
         cache: Mapping[str, Sequence[KeyValue]],
+        known: Mapping[str, Known],
     ) -> dict[str, Tensor]:
-        """One graph for all steps: from one to the next nothing leaves it, and noise levels are constants."""
+        """One graph for all steps: from one to the next nothing leaves it, and noise levels are constants.
+
+        What begins and what goes on take the same one: of what begins something is known with weights of zero.
+        """
+        groups = self.model.wiring.groups
+        # In which bin a feature is, the normal distribution says, which graphs do not have.
+        held = tuple(n for n in x if GENERATORS[groups[n].generator].outputs == 1)
+        if not known.keys() <= set(held):
+            return super().descend(x, levels, text, cache, known)
         order = self._order(x)
-        key = (order, *(tuple(x[n].shape) for n in order.groups), *(tuple(levels[n]) for n in order.groups))
-        stepped = [x[n] for n in order.groups]
+        key = (order, *((tuple(x[n].shape), tuple(levels[n])) for n in order.groups))
+        before = [known.get(n) or nothing_of(x[n]) for n in held]
+        samples = len(next(iter(x.values())))
+        stepped = [*x.values(), *(part.expand(samples, -1, -1) for one in before for part in one)]
         if key not in self._graphs:
-            module = _Descent(self, order, {n: tuple(levels[n]) for n in order.groups})
+            module = _Descent(self, order, held, {n: tuple(levels[n]) for n in order.groups})
             self._graphs[key] = _Graph(self.compile(module, [*stepped, *_fixed(order, text, cache)]))
         return dict(zip(order.groups, self._graphs[key](stepped, order, text, cache), strict=True))
 
@@ -159,9 +172,12 @@ class _Pass(nn.Module):
 class _Descent(nn.Module):
     """:meth:`Runtime.descend` with tensors in a row, for export."""
 
-    def __init__(self, runtime: Runtime, order: _Order, levels: Mapping[str, Sequence[float]]) -> None:
+    def __init__(
+        self, runtime: Runtime, order: _Order, held: Sequence[str], levels: Mapping[str, Sequence[float]]
+    ) -> None:
+        """``held``: names of the groups that go on from what is known of them."""
         super().__init__()
-        self.model, self.order, self.levels = runtime.model, order, levels
+        self.model, self.order, self.held, self.levels = runtime.model, order, held, levels
         self.times = [
             {n: runtime.time(n, levels[n][i]) for n in order.groups} for i in range(len(levels[order.groups[0]]) - 1)
         ]
@@ -169,9 +185,10 @@ class _Descent(nn.Module):
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         o, rest, times = self.order, iter(inputs), iter(self.times)
         x = {n: next(rest) for n in o.groups}
+        known = {n: Known(next(rest), next(rest)) for n in self.held}
         text, cache = ({n: _pairs(next(rest)) for n in names} for names in (o.experts, o.seen))
         heads = lambda y, _: self.model.carry(y, next(times), text, cache)[0]  # noqa: E731
-        made = descent(self.model.wiring, heads, x, self.levels)
+        made = descent(self.model.wiring, heads, x, self.levels, known)
         return tuple(made[n] for n in o.groups)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from wam_core.model.generators.table import GENERATORS
 from wam_core.model.groups import Wiring
+from wam_core.model.known import Known
 from wam_core.model.trunk import KeyValue, Time
 
 if TYPE_CHECKING:
@@ -83,12 +84,14 @@ class Runtime(ABC):
         levels: Mapping[str, Sequence[float]],
         text: Mapping[str, Sequence[KeyValue]],
         cache: Mapping[str, Sequence[KeyValue]],
+        known: Mapping[str, Known],
     ) -> dict[str, Tensor]:
         """Generated groups ``[B, N, F]`` that see each other's noise, from their first noise level to the last.
 
         At every level but the last there is a pass, and a step of each group's generator; all groups have as many.
+        ``known`` is what some of them go on from.
         """
-        return descent(self.model.wiring, lambda y, now: self.carry(y, now, text, cache)[0], x, levels)
+        return descent(self.model.wiring, lambda y, now: self.carry(y, now, text, cache)[0], x, levels, known)
 
     def write(
         self,
@@ -127,11 +130,13 @@ def descent(
     heads: Callable[[Mapping[str, Tensor], Mapping[str, float]], Mapping[str, Tensor]],
     x: Mapping[str, Tensor],
     levels: Mapping[str, Sequence[float]],
+    known: Mapping[str, Known],
 ) -> dict[str, Tensor]:
     """See :meth:`Runtime.descend`; ``heads`` says what a pass gives for groups at one noise level each."""
     x = dict(x)
+    makers = {n: GENERATORS[wiring.groups[n].generator] for n in x}
     for i in range(len(next(iter(levels.values()))) - 1):
-        said = heads(x, {n: levels[n][i] for n in x})
-        makers = {n: GENERATORS[wiring.groups[n].generator] for n in x}
+        said = dict(heads(x, {n: levels[n][i] for n in x}))
+        said |= {n: one.brought(said[n], x[n], makers[n], levels[n][i]) for n, one in known.items()}
         x = {n: makers[n].advance(x[n], said[n], levels[n][i], levels[n][i + 1]) for n in x}
     return x
