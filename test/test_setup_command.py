@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from wam_core.cli import checks, main
+from wam_core.cli import bench, checks, main
+from wam_core.cli.benchmark import Benchmark
 from wam_core.cli.checks import CHECKS
 from wam_core.cli.main import VERBS
 from wam_core.cli.parser import parse
@@ -88,6 +89,18 @@ def test_the_command_starts_without_the_heavy_libraries() -> None:
     code = f"import sys, wam_core.cli.main as m; m.main(['--help']); {loaded}"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.splitlines()[-1] == "[]"
+
+
+def test_one_command_runs_several_benchmarks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for a GPU is one command there; a benchmark that failed must not be hidden by the one after it."""
+    ran: list[str] = []
+
+    def stub(name: str, code: int) -> Benchmark:
+        return Benchmark(lambda group: None, lambda arguments: ran.append(name) or code)
+
+    monkeypatch.setattr(bench, "BENCHMARKS", {"real": stub("real", 1), "preprocess": stub("preprocess", 0)})
+    assert main.main(["bench", "real", "preprocess"]) == 1
+    assert ran == ["real", "preprocess"]
 
 
 def test_the_doctor_finds_this_machine_able(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from wam_core.presets import preset_names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=tuple(BENCHMARKS), help="what to measure")
+    parser.add_argument("what", nargs="+", choices=tuple(BENCHMARKS), help="what to measure, in turn")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     for name, benchmark in BENCHMARKS.items():
@@ -25,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run one benchmark."""
-    return look_up(BENCHMARKS, arguments.what, "benchmark").run(arguments)
+    """Run the benchmarks; the greatest of their exit codes."""
+    return max([look_up(BENCHMARKS, name, "benchmark").run(arguments) for name in arguments.what])
 
 
 def _latency_arguments(group: argparse._ArgumentGroup) -> None:
