@@ -1,6 +1,7 @@
 """Sampling a wiring: stage after stage, each denoised on the keys and values of what no longer changes."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -230,15 +231,14 @@ class _Sampler:
             said = self.known[name].brought(said, x, maker, now)
         return maker.advance(x, said, now, following)
 
-    def _levels(self, name: str, tapped: Sequence[float]) -> list[float]:
+    def _levels(self, name: str, tapped: Sequence[float]) -> Sequence[float]:
         """Noise levels of a group, those of its taps among them; it ends at the last tap when nobody needs more."""
         group = self.wiring.groups[name]
-        steps = self.model.steps_of(name) or self.steps
-        levels = GENERATORS[group.generator].levels(steps, group.shift).tolist()
+        levels = _schedule(group.generator, self.model.steps_of(name) or self.steps, group.shift)
         if not tapped:
             return levels
-        levels = sorted({*levels, *tapped}, reverse=True)
-        return levels if name in self.wanted else [v for v in levels if v >= min(tapped)]
+        last = 0.0 if name in self.wanted else min(tapped)
+        return sorted((v for v in {*levels, *tapped} if v >= last), reverse=True)
 
     def _taps(self, tap: str, original: str) -> bool:
         group = self.wiring.groups[tap]
@@ -273,6 +273,12 @@ class _Sampler:
             sigmas[name] = torch.full((self.samples,), levels.get(name, group.level), device=self.device)
         context = self.situation.context.expand(self.samples, -1, -1)
         return self.model.run(features, sigmas, self.model.text_cache(features, context), {})[0]
+
+
+@cache
+def _schedule(generator: str, steps: int, shift: float) -> tuple[float, ...]:
+    """Noise levels of sampling, which are the same in every call."""
+    return tuple(GENERATORS[generator].levels(steps, shift).tolist())
 
 
 def _expand(known: Mapping[str, Sequence[KeyValue]], samples: int) -> dict[str, Sequence[KeyValue]]:

@@ -32,6 +32,7 @@ class Exported(Runtime, ABC):
         self._graphs: dict[tuple[object, ...], _Graph] = {}
         self._texts: dict[tuple[object, ...], Compiled] = {}
         self._parts: dict[Compute, _Part] = {}
+        self._modulations: dict[tuple[str, float], Tensor] = {}
 
     @abstractmethod
     def compile(self, module: nn.Module, example: Sequence[Tensor]) -> Compiled:
@@ -47,8 +48,9 @@ class Exported(Runtime, ABC):
         kept: Collection[str] = (),
     ) -> tuple[dict[str, Tensor], dict[str, list[KeyValue]]]:
         order = self._order(features, kept)
-        times = [self.time(n, levels[n]) for n in order.groups]
-        stepped = [*(features[n] for n in order.groups), *(t.vector for t in times), *(_layers(t) for t in times)]
+        vectors = [self.time(n, levels[n]).vector for n in order.groups]
+        modulations = [self._modulation(n, levels[n]) for n in order.groups]
+        stepped = [*(features[n] for n in order.groups), *vectors, *modulations]
         key = (order, *(tuple(features[n].shape) for n in order.groups))
         if key not in self._graphs:
             fixed = _fixed(order, text, cache)
@@ -104,6 +106,13 @@ class Exported(Runtime, ABC):
             return compute
         return self._parts.setdefault(compute, _Part(self.compile, compute))
 
+    def _modulation(self, group: str, level: float) -> Tensor:
+        """Of :meth:`time`, what the layers take of it, ``[layers, 6, 1, 1, width]``."""
+        key = self.model.wiring.groups[group].expert, level
+        if key not in self._modulations:
+            self._modulations[key] = torch.stack([torch.stack(layer) for layer in self.time(group, level).layers])
+        return self._modulations[key]
+
     def _order(self, features: Mapping[str, Tensor], kept: Collection[str] = ()) -> _Order:
         groups = self.model.wiring.groups
         return _Order(
@@ -143,11 +152,6 @@ def _stacked(layers: Sequence[KeyValue]) -> Stacked:
     if isinstance(layers, _Layers):
         return layers.stacked
     return torch.stack([part[i] for i in range(2) for part in layers]).unflatten(0, (2, -1))
-
-
-def _layers(time: Time) -> Tensor:
-    """Modulations ``[layers, 6, 1, 1, width]``."""
-    return torch.stack([torch.stack(layer) for layer in time.layers])
 
 
 class _Pass(nn.Module):
