@@ -1,6 +1,7 @@
 """wam_executor: action chunks in, joint commands out, within the robot's limits or at rest."""
 
 import gc
+import math
 import sys
 import time
 
@@ -11,17 +12,19 @@ from sensor_msgs.msg import JointState
 from wam_core.contract import JointCommand, RobotState
 from wam_core.data.predictions import action_chunk
 from wam_core.errors import ContractError
-from wam_core.executor.events import Action
+from wam_core.executor.events import Action, SafetyEvent
 from wam_core.executor.executor import Executor
 from wam_core.executor.seams import SEAMS
 from wam_core.executor.settings import ExecutorSettings
 from wam_core.realtime import favour_process, favour_thread, lock_memory
 from wam_core.robot.robot_file import load_robot
-from wam_msgs.msg import ActionChunk, ExecutorStatus, SafetyEvent
+from wam_msgs import msg
+from wam_msgs.msg import ActionChunk
 from wam_msgs.srv import ClearEStop, EStop
-from wam_ros import conversion, diagnostics
+from wam_ros import conversion
 from wam_ros.control_loop import ControlLoop
 from wam_ros.diagnostics import Diagnostics
+from wam_ros.executor_report import diagnosis, event_message, status_message
 from wam_ros.histogram import Histogram
 from wam_ros.outputs import OUTPUTS
 from wam_ros.parameters import declare, fix_at_configure
@@ -60,8 +63,8 @@ class ExecutorNode(LifecycleNode):
         self._latched = ""
         self._loop: ControlLoop | None = None
         self._latest: RobotState | None = None
-        self._status_publisher = self.create_publisher(ExecutorStatus, "~/status", RELIABLE)
-        self._event_publisher = self.create_publisher(SafetyEvent, "~/safety_events", RELIABLE)
+        self._status_publisher = self.create_publisher(msg.ExecutorStatus, "~/status", RELIABLE)
+        self._event_publisher = self.create_publisher(msg.SafetyEvent, "~/safety_events", RELIABLE)
 
     # ---- lifecycle ------------------------------------------------------------------------------------------------
 
@@ -198,7 +201,8 @@ class ExecutorNode(LifecycleNode):
 
     def _refuse(self, code: str, field: str, message: str) -> None:
         self.get_logger().error(f"chunk refused: {message}", throttle_duration_sec=1.0)
-        self._publish_event(code, "intake", field, float("nan"), float("nan"), "", Action.REJECTED, message)
+        refused = SafetyEvent(code, "intake", field, math.nan, math.nan, "", Action.REJECTED)
+        self._event_publisher.publish(event_message(self.robot, refused, self._time.now_ns(), message))
 
     def _on_e_stop(self, request: EStop.Request, response: EStop.Response) -> EStop.Response:
         self._executor.stop(f"e_stop: {request.reason}" if request.reason else "e_stop")
@@ -216,86 +220,16 @@ class ExecutorNode(LifecycleNode):
         return response
 
     def _publish_status(self) -> None:
-        status, loop = self._executor.status(), self._loop
-        message = ExecutorStatus(
-            header=conversion.header(self._time.now_ns(), self.robot.base_frame),
-            mode=self._mode(status.mode),
-            latched=status.latched,
-            latch_reason=status.latch_reason,
-            reasons=list(status.reasons),
-            reason_names=list(status.reason_counts),
-            reason_counts=list(status.reason_counts.values()),
-            chunks_accepted=status.chunks_accepted,
-            chunks_rejected=status.chunks_rejected,
-            sequence=max(status.sequence, 0),
-            chunk_slack_s=status.chunk_slack_s,
-            tracking_error_rad=status.tracking_error_rad,
-        )
-        if loop is not None:
-            for name, histogram in (("compute", loop.compute), ("lateness", loop.lateness)):
-                for percent in (50, 95, 99):
-                    setattr(message, f"tick_{name}_p{percent}_s", histogram.quantile(percent / 100))
-                setattr(message, f"tick_{name}_max_s", histogram.max_s)
+        now_ns = self._time.now_ns()
+        self._status_publisher.publish(status_message(self.robot, self._executor.status(), self._loop, now_ns))
+        if self._loop is not None:
             gc.collect(1)
-        self._status_publisher.publish(message)
         for event in self._executor.take_events():
             if event.action != Action.REJECTED:
-                text = event.message
-                self._publish_event(
-                    event.code, event.filter, event.joint, event.value, event.limit, event.unit, event.action, text
-                )
-
-    def _mode(self, mode: str) -> str:
-        """What the status says: the executor's own ``mode`` is of its last tick, which may be long ago."""
-        if self._loop is None:
-            return "inactive"
-        if self._loop.problem:
-            return "failed"
-        return mode if self._loop.has_state else "no_state"
-
-    def _publish_event(
-        self, code: str, source: str, joint: str, value: float, limit: float, unit: str, action: Action, message: str
-    ) -> None:
-        self._event_publisher.publish(
-            SafetyEvent(
-                header=conversion.header(self._time.now_ns(), self.robot.base_frame),
-                code=code,
-                filter=source,
-                joint=joint,
-                value=float(value),
-                limit=float(limit),
-                unit=unit,
-                action=int(action),
-                message=message,
-            )
-        )
+                self._event_publisher.publish(event_message(self.robot, event, self._time.now_ns()))
 
     def _publish_diagnostics(self) -> None:
-        status, loop = self._executor.status(), self._loop
-        if loop is None:
-            self._diagnostics.publish(diagnostics.STALE, "inactive", {})
-            return
-        level, text = diagnostics.OK, status.mode
-        if loop.problem:
-            level, text = diagnostics.ERROR, loop.problem
-        elif not loop.has_state:
-            level, text = diagnostics.ERROR, f"no usable joint states on {self.robot.topics.joint_states}"
-        elif status.latched:
-            level, text = diagnostics.ERROR, f"stopped: {status.latch_reason}"
-        elif status.reasons:
-            level, text = diagnostics.WARN, ", ".join(status.reasons)
-        values = {
-            "mode": self._mode(status.mode),
-            "chunks accepted": status.chunks_accepted,
-            "chunks rejected": status.chunks_rejected,
-            "chunk latency p50 (ms)": 1e3 * self._chunk_latency.quantile(0.5),
-            "chunk latency p95 (ms)": 1e3 * self._chunk_latency.quantile(0.95),
-            "chunk slack (s)": status.chunk_slack_s,
-            "tracking error (rad)": status.tracking_error_rad,
-            "tick compute p99 (ms)": 1e3 * loop.compute.quantile(0.99),
-            "tick lateness p99 (ms)": 1e3 * loop.lateness.quantile(0.99),
-            "ticks missed": loop.missed,
-        }
+        level, text, values = diagnosis(self.robot, self._executor.status(), self._loop, self._chunk_latency)
         self._diagnostics.publish(level, text, values)
 
 
