@@ -1,7 +1,7 @@
 """Images of a camera whose driver must say what the robot file says of its lens."""
 
 from rclpy.node import Node
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from wam_core.data.calibration import check_camera_info
 from wam_core.errors import ContractError
@@ -20,7 +20,7 @@ class CalibratedCamera:
         self._queue = PolledSubscription(node, CameraInfo, camera.camera_info, SENSOR)
         self._problem = f"nothing received on {camera.camera_info}"
 
-    def read(self, message: Image) -> RawImage:
+    def read(self, message: Image | CompressedImage) -> RawImage:
         """The image as it was sent.
 
         Raises:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, String
 
 from wam_core.cell.cell import Cell
@@ -96,7 +96,10 @@ class CellNode(Node):
         self._states = self.create_publisher(JointState, topics.joint_states, SENSOR)
         self._wrench = self.create_publisher(WrenchStamped, topics.wrench, SENSOR)
         self._tactile = self.create_publisher(TactileArray, topics.tactile, SENSOR)
-        self._images = {c.name: self.create_publisher(Image, c.topic, SENSOR) for c in self.robot.cameras}
+        self._images = {
+            c.name: self.create_publisher(conversion.IMAGE_TYPES[c.transport], c.topic, SENSOR)
+            for c in self.robot.cameras
+        }
         self._senses: dict[Sense, Publisher[Any]] = {
             sense: self.create_publisher(conversion.sense_type(sense), sense.topic, SENSOR)
             for sense in self.robot.senses
@@ -250,7 +253,7 @@ class CellNode(Node):
         self._senses[sense].publish(encode_sense(self.robot, sense, values, stamp_ns).data)
 
     def _publish_image(self, camera: Camera, image: NDArray[np.uint8], stamp_ns: int) -> None:
-        self._images[camera.name].publish(conversion.image_message(image, camera.frame, stamp_ns))
+        self._images[camera.name].publish(conversion.camera_message(camera, image, stamp_ns))
 
 
 def main(args: list[str] | None = None) -> None:

@@ -7,7 +7,7 @@ from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Path
 from rclpy.node import Node
 from scipy.spatial.transform import Rotation
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import String
 from visualization_msgs.msg import MarkerArray
 
@@ -73,7 +73,8 @@ class FuturesNode(Node):
         self._description = self.create_publisher(String, DESCRIPTION_TOPIC, LATCHED)
         self._description.publish(String(data=share_path(self.robot.urdf).read_text()))
         for camera in self.robot.cameras:
-            self.create_subscription(Image, camera.topic, lambda m, c=camera: self._on_image(c.name, m), SENSOR)
+            kind = conversion.IMAGE_TYPES[camera.transport]
+            self.create_subscription(kind, camera.topic, lambda m, c=camera: self._on_image(c.name, m), SENSOR)
         # Joint states come hundreds of times a second; for what a person sees the newest at each picture is enough.
         self._states = PolledSubscription(self, JointState, self.robot.topics.joint_states, NEWEST)
         self.create_subscription(PredictedFuture, f"{source}/future", self._on_future, RELIABLE)
@@ -83,7 +84,7 @@ class FuturesNode(Node):
             self.create_subscription(String, topic, lambda message: self._forget(self._now_ns()), LATCHED)
         self.create_timer(1.0 / PLAYBACK_HZ, self._play)
 
-    def _on_image(self, camera: str, message: Image) -> None:
+    def _on_image(self, camera: str, message: Image | CompressedImage) -> None:
         try:
             pixels = camera_image(self.robot.camera(camera), message).rgb()
         except ContractError as error:

@@ -12,7 +12,7 @@ from geometry_msgs.msg import WrenchStamped
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import CameraInfo, Image, JointState
+from sensor_msgs.msg import CameraInfo, JointState
 from std_msgs.msg import Bool, String
 
 from wam_core.data import messages
@@ -83,7 +83,7 @@ def recorded_topics(robot: RobotContract, senses: bool) -> Iterator[tuple[str, t
     yield robot.topics.tactile, TactileArray, RECORDED_SENSOR
     for camera in robot.cameras:
         depth = QUEUE_BYTES // (3 * camera.height * camera.width)
-        yield camera.topic, Image, _shortened(RECORDED_SENSOR, depth)
+        yield camera.topic, conversion.IMAGE_TYPES[camera.transport], _shortened(RECORDED_SENSOR, depth)
         if camera.camera_info:
             yield camera.camera_info, CameraInfo, RECORDED_SENSOR
     yield messages.INSTRUCTION_TOPIC, String, LATCHED

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import CompressedImage, Image, JointState
 
 from wam_core.contract import Observation
 from wam_core.data.senses import decode_sense
@@ -42,7 +42,11 @@ class Sensors:
         views = map(robot.camera, streams.images)
         self._calibrated = {view.name: CalibratedCamera(node, view) for view in views if view.camera_info}
         self._pictures = [
-            _Source(stream, self._queue(Image, stream, SENSOR), self._reader(name))
+            _Source(
+                stream,
+                self._queue(conversion.IMAGE_TYPES[robot.camera(name).transport], stream, SENSOR),
+                self._reader(name),
+            )
             for name, stream in streams.images.items()
         ]
         self._pictures += [self._sensed(sense, SENSOR) for sense in look if sense.camera]
@@ -104,7 +108,7 @@ class Sensors:
     def _queue(self, kind: type, stream: Stream[Any], qos: QoSProfile) -> PolledSubscription:
         return PolledSubscription(self._node, kind, stream.topic, qos)
 
-    def _reader(self, camera: str) -> Callable[[Image], RawImage]:
+    def _reader(self, camera: str) -> Callable[[Image | CompressedImage], RawImage]:
         view, calibrated = self._robot.camera(camera), self._calibrated.get(camera)
         undistortion_of(view)  # kept: the first image does not wait for its maps
         return partial(camera_image, view) if calibrated is None else calibrated.read

@@ -6,7 +6,7 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 import rclpy
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import JointState
 
 from wam_core.contract import RobotState
 from wam_core.realtime import favour_process
@@ -31,7 +31,7 @@ def stand_in(robot_file: str, seed: int, told: Connection) -> None:
     node = rclpy.create_node("stand_in")
     states = node.create_publisher(JointState, robot.topics.joint_states, SENSOR)
     commands = PolledSubscription(node, JointState, robot.topics.joint_command, COMMAND)
-    publishers = {camera: node.create_publisher(Image, camera.topic, SENSOR) for camera in robot.cameras}
+    publishers = {c: node.create_publisher(conversion.IMAGE_TYPES[c.transport], c.topic, SENSOR) for c in robot.cameras}
     pixels = {c: rng.integers(0, 256, (c.height, c.width, 3), dtype=np.uint8) for c in robot.cameras}
     position = np.concatenate([robot.home, robot.fingers.open])
     velocity = np.zeros_like(position)
@@ -49,7 +49,7 @@ def stand_in(robot_file: str, seed: int, told: Connection) -> None:
         if heard and count % STATES_PER_IMAGE == 0:
             stamp_ns, sent = time.time_ns(), sent + 1
             for camera, publisher in publishers.items():
-                publisher.publish(conversion.image_message(pixels[camera], camera.frame, stamp_ns))
+                publisher.publish(conversion.camera_message(camera, pixels[camera], stamp_ns))
         due_s += period_s
         time.sleep(max(due_s - time.monotonic(), 0.0))
     told.send({camera.name: sent for camera in robot.cameras})

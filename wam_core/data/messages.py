@@ -29,6 +29,8 @@ SURPRISE_TOPIC = "/wam_futures/surprise"
 DESCRIPTION_TOPIC = "/robot_description"
 
 IMAGE = "sensor_msgs/msg/Image"
+#: Types of what cameras send.
+PICTURES = (IMAGE, "sensor_msgs/msg/CompressedImage")
 JOINT_STATE = "sensor_msgs/msg/JointState"
 WRENCH = "geometry_msgs/msg/WrenchStamped"
 TACTILE = "wam_msgs/msg/TactileArray"

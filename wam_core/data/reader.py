@@ -143,7 +143,7 @@ def _scan(recording: Recording) -> tuple[set[str], dict[str, list[int]], dict[st
     small: dict[str, list[RecordedMessage]] = {}
     for message in recording.messages():
         topics.add(message.topic)
-        if message.type_name == messages.IMAGE:
+        if message.type_name in messages.PICTURES:
             image_stamps.setdefault(message.topic, []).append(messages.header_stamp_ns(message.data))
         elif message.type_name in _SMALL:
             small.setdefault(message.topic, []).append(message)

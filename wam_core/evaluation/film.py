@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from wam_core.contract import Future
-from wam_core.data.messages import FUTURE_TOPIC, INSTRUCTION_TOPIC
+from wam_core.data.messages import FUTURE_TOPIC, INSTRUCTION_TOPIC, PICTURES
 from wam_core.data.predictions import predicted_future, stamp_ns
 from wam_core.data.recording import Recording, recorded_contract
 from wam_core.errors import ContractError
@@ -46,7 +46,7 @@ def read_film(path: Path) -> Film:
     recording = Recording(path)
     robot, pictures, futures, instruction = None, [], [], ""
     for message in recording.messages():
-        if message.type_name == "sensor_msgs/msg/Image":
+        if message.type_name in PICTURES:
             pictures.append((message.topic, recording.decode(message)))
         elif message.topic == FUTURE_TOPIC:
             futures.append(predicted_future(recording.decode(message)))

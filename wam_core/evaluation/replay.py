@@ -122,7 +122,7 @@ def _scan(
             small[message.topic].append(message)
         elif message.type_name == messages.JOINT_STATE:
             states.setdefault(message.topic, []).append(message)
-        elif message.type_name == messages.IMAGE:
+        elif message.type_name in messages.PICTURES:
             stamps.setdefault(message.topic, []).append(messages.header_stamp_ns(message.data))
     return small, states, stamps
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wam_core.errors import ContractError
+from wam_core.preprocess.compressed import decompress
 from wam_core.preprocess.images import check_bytes, decode_image
 from wam_core.preprocess.undistort import Undistortion, undistortion_of
 from wam_core.robot.contract import Camera
@@ -46,20 +47,27 @@ class RawImage:
 
 
 def camera_image(camera: Camera, message: Any, name: str = "") -> RawImage:
-    """What a camera sent, as ``sensor_msgs/Image``, which may come from a topic or from a recording.
+    """What a camera sent, as ``sensor_msgs/Image`` or ``CompressedImage``, from a topic or from a recording.
+
+    What was compressed is decoded here: whether it can be is known when it comes, not when a chunk is due.
 
     Args:
         name: what errors call it; the camera's if empty.
 
     Raises:
-        ContractError: unknown encoding, a size other than the contract's, or bytes that do not fit the size.
+        ContractError: unknown encoding or format, a size other than the contract's, or bytes that do not fit the size
+            or cannot be decoded.
     """
     name = name or camera.name
+    made_straight = undistortion_of(camera)
+    if hasattr(message, "format"):
+        sent = np.asarray(message.data, dtype=np.uint8)
+        pixels, encoding = decompress(sent, message.format, camera.height, camera.width, name)
+        return RawImage(pixels, encoding, camera.height, camera.width, 0, name, made_straight)
     if (message.width, message.height) != (camera.width, camera.height):
         expected = f"{camera.width}x{camera.height} as camera {camera.name} of the robot file"
         raise ContractError(f"{name}.size", f"{message.width}x{message.height}", expected)
     data = np.frombuffer(message.data, dtype=np.uint8)
-    made_straight = undistortion_of(camera)
     return RawImage(data, message.encoding, message.height, message.width, message.step, name, made_straight)
 
 

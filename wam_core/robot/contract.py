@@ -19,6 +19,12 @@ from wam_core.robot.senses import Sense
 #: Columns of an ``ee_pose`` vector; proprioception is one too. An arm that carries nothing has no ``gripper``.
 TOOL_POSE_NAMES = ("x", "y", "z", "rx", "ry", "rz", "gripper")
 
+#: How a camera's images travel: their message on its topic.
+TRANSPORTS: Mapping[str, str] = {
+    "raw": "sensor_msgs/Image",
+    "compressed": "sensor_msgs/CompressedImage: JPEG or PNG, as image_transport's plugin of this name publishes",
+}
+
 #: What an arm's driver takes, on the topic ``joint_command``.
 COMMANDS: Mapping[str, str] = {
     "effort": "sensor_msgs/JointState: reference and N m (N), every control tick",
@@ -128,6 +134,7 @@ class Camera:
     Attributes:
         lens: of straight pictures: those that are published, or what they are undistorted to.
         distortion: of the pictures that are published; none where they are to be looked at as they are.
+        transport: a key of :data:`TRANSPORTS`; what a recording holds, its own messages say.
     """
 
     name: str
@@ -137,6 +144,7 @@ class Camera:
     height: int
     lens: Lens | None = None
     distortion: Distortion | None = None
+    transport: str = "raw"
 
     @property
     def camera_info(self) -> str:

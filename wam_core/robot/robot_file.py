@@ -15,6 +15,7 @@ from wam_core.robot.body import ActionSpec
 from wam_core.robot.contract import (
     COMMANDS,
     TRACKED_SPACES,
+    TRANSPORTS,
     Camera,
     Drive,
     Gains,
@@ -98,6 +99,7 @@ def from_dict(raw: Mapping[str, Any], source: str = "robot") -> RobotContract:
 def _camera(raw: Mapping[str, Any], source: str) -> Camera:
     fields = exact_fields(Camera, raw, source)
     source = f"{source}.{fields['name']}"
+    look_up(TRANSPORTS, fields.get("transport", "raw"), f"{source}.transport")
     lens = read_lens(fields.pop("lens", None), fields["width"], fields["height"], f"{source}.lens")
     return Camera(**fields | {"lens": lens, "distortion": read_distortion(fields.get("distortion"), lens, source)})
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message, serialize_message
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import JointState
 
 from wam_core.robot.robot_file import load_robot
+from wam_ros.conversion import IMAGE_TYPES
 from wam_ros.parameters import declare
 from wam_ros.polled import PolledSubscription
 from wam_ros.process import run_node
@@ -60,7 +61,7 @@ class RelayNode(Node):
     def __init__(self) -> None:
         super().__init__("wam_relay")
         robot = load_robot(declare(self, "robot", "panda_cell", "Robot file in config/robots", read_only=True))
-        topics = {camera.topic: ("cameras", Image) for camera in robot.cameras}
+        topics = {camera.topic: ("cameras", IMAGE_TYPES[camera.transport]) for camera in robot.cameras}
         topics[robot.topics.joint_states] = ("joint_states", JointState)
         for stream in ("cameras", "joint_states"):
             declare(self, stream, "as_it_came", f"What becomes of {stream}", choices=tuple(WAYS))
