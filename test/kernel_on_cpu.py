@@ -22,18 +22,18 @@ static thread_local Three blockIdx, blockDim, threadIdx;
 """
 AFTER = """
 extern "C" void launch(int across, int down, int wide, int high, const unsigned char* bytes, int a, int b, int c, int d,
-                       int e, const short* pixels, const unsigned short* shares, void* out, int k, int height,
-                       int width, int top, int left, int rows, int columns) {
+                       int e, int f, int g, int h, int i, const short* pixels, const unsigned short* shares, void* out,
+                       int k, int height, int width, int top, int left, int rows, int columns) {
     blockDim = {wide, high, 1};
     for (blockIdx.y = 0; blockIdx.y < down; ++blockIdx.y)
         for (blockIdx.x = 0; blockIdx.x < across; ++blockIdx.x)
             for (threadIdx.y = 0; threadIdx.y < high; ++threadIdx.y)
                 for (threadIdx.x = 0; threadIdx.x < wide; ++threadIdx.x)
                     if (pixels)
-                        place_straight(bytes, a, b, c, d, e, pixels, shares, out, k, height, width, top, left, rows,
-                                       columns);
+                        place_straight(bytes, a, b, c, d, e, f, g, h, i, pixels, shares, out, k, height, width, top,
+                                       left, rows, columns);
                     else
-                        place(bytes, a, b, c, d, e, out, k, height, width, top, left, rows, columns);
+                        place(bytes, a, b, c, d, e, f, g, h, i, out, k, height, width, top, left, rows, columns);
 }
 """
 

@@ -210,7 +210,7 @@ def _images(
     """Decode the messages that ``index`` names: camera name -> straight uint8 ``[T, H, W, 3]``."""
     by_topic = {c.topic: c for c in cameras}
     rows = {c.name: _rows_of(index[c.name]) for c in cameras}
-    images = {c.name: np.empty((len(index[c.name]), c.height, c.width, 3), np.uint8) for c in cameras}
+    images = {c.name: np.empty((len(index[c.name]), *c.size, 3), np.uint8) for c in cameras}
     seen = dict.fromkeys(by_topic, 0)
     for message in recording.messages(by_topic):
         camera, number = by_topic[message.topic], seen[message.topic]

@@ -12,7 +12,7 @@ from wam_core.data import messages
 from wam_core.errors import ContractError
 from wam_core.preprocess.undistort import undistortion_of
 from wam_core.robot.contract import RobotContract
-from wam_core.robot.senses import SENSES, Sense, form
+from wam_core.robot.senses import SENSES, Sense
 
 Values = NDArray[Any]
 
@@ -74,7 +74,8 @@ def _sent(sense: Sense, values: Values) -> Values:
 
 
 def _grid(robot: RobotContract, sense: Sense, message: Any, field: str) -> Values:
-    shape, _ = form(robot, sense)
+    camera = robot.camera(sense.camera) if sense.camera else None
+    shape = (sense.rows, sense.columns) if camera is None else (camera.height, camera.width)
     kind = np.dtype(np.uint8 if sense.kind == "object_mask" else np.float32)
     if message.encoding != ENCODINGS[sense.kind]:
         raise ContractError(f"{field}.encoding", message.encoding, ENCODINGS[sense.kind])
@@ -86,16 +87,17 @@ def _grid(robot: RobotContract, sense: Sense, message: Any, field: str) -> Value
         raise ContractError(f"{field}.data", f"{data.size} bytes in rows of {message.step}", f"{shape[0]} of {row}")
     ordered = kind.newbyteorder(">" if message.is_bigendian else "<")
     values = np.ascontiguousarray(data.reshape(shape[0], message.step)[:, :row]).view(ordered).astype(kind)
-    if sense.kind == "touch_image":
+    if camera is None:
         check_finite(field, values.astype(np.float64))
         return values
     # REP 118: what is too near, too far or not measured is not finite. Nothing is known there.
     if sense.kind == "depth":
         values = np.where(np.isfinite(values) & (values > 0.0), values, np.float32(np.inf))
-    # It belongs to the camera's picture pixel by pixel, and is made straight with it.
-    undistortion = undistortion_of(robot.camera(sense.camera))
+    # It belongs to the camera's picture pixel by pixel, and is made straight and cut with it.
+    undistortion = undistortion_of(camera)
     if undistortion is not None:
         values = undistortion.nearest(values, np.inf if sense.kind == "depth" else 0.0)
+    values = camera.cut(values)
     return values > 0 if sense.kind == "object_mask" else values
 
 

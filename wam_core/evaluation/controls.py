@@ -84,6 +84,6 @@ def _first(policy: Policy, sense: Sense) -> NDArray[Any]:
 def _enlarged(robot: Views, layout: ImageLayout, camera: str, values: NDArray[Any]) -> NDArray[Any]:
     """The camera's tile at the camera's size."""
     top, left, height, width = layout.regions[camera]
-    view, tile = robot.camera(camera), values[top : top + height, left : left + width]
+    (high, wide), tile = robot.camera(camera).size, values[top : top + height, left : left + width]
     plain = tile.astype(np.uint8) if tile.dtype == np.bool_ else tile
-    return cv2.resize(plain, (view.width, view.height), interpolation=cv2.INTER_NEAREST).astype(tile.dtype)
+    return cv2.resize(plain, (wide, high), interpolation=cv2.INTER_NEAREST).astype(tile.dtype)

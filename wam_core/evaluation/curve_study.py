@@ -18,6 +18,7 @@ from wam_core.evaluation.rollout import EpisodeResult
 from wam_core.evaluation.success import Trial, run_trials
 from wam_core.model.runtimes.table import RUNTIMES
 from wam_core.policy import Policy, checkpoint_folder, load_policy
+from wam_core.preprocess.senses import looked_at
 from wam_core.provenance import checkpoint_digest
 from wam_core.robot.robot_file import load_robot
 
@@ -108,8 +109,9 @@ def chunk_times(policy: Policy, plan: Plan) -> FloatArray:
 def _observation(cell: Cell, policy: Policy, task: str, seed: int) -> Observation:
     cell.attend(policy.senses)
     told = cell.reset(task, seed)
-    images = {name: cell.image(name) for name in policy.cameras}
-    senses = {name: cell.sense(name) for name in policy.senses}
+    robot = cell.robot
+    images = {name: robot.camera(name).cut(cell.image(name)) for name in policy.cameras}
+    senses = {name: looked_at(robot, robot.sense(name), cell.sense(name)) for name in policy.senses}
     return Observation(cell.time_ns, images, cell.tool_pose(), told, cell.robot_state().tactile, senses)
 
 

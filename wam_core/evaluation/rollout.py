@@ -10,6 +10,7 @@ from wam_core.contract import ActionChunk, JointCommand, Observation
 from wam_core.data.episode_writer import EpisodeWriter
 from wam_core.data.messages import POLICY_TOPIC
 from wam_core.executor.executor import Executor
+from wam_core.preprocess.senses import looked_at
 
 #: Steps that go on after success, so that recordings show the arm at rest at its goal.
 HOLD_STEPS = 5
@@ -112,8 +113,8 @@ def run_episode(
                 writer.image(name, images[name], now_ns)
             for name in recorded_senses:
                 writer.sense(name, felt[name], now_ns)
-        seen = {name: images[name] for name in policy.cameras}
-        needed = {name: felt[name] for name in policy.senses}
+        seen = {name: robot.camera(name).cut(images[name]) for name in policy.cameras}
+        needed = {name: looked_at(robot, robot.sense(name), felt[name]) for name in policy.senses}
         observation = Observation(now_ns, seen, cell.tool_pose(), instruction, cell.robot_state().tactile, needed)
         if steps >= due or parted(observation):
             due = steps + policy.replan_steps

@@ -46,11 +46,12 @@ def placements(
         if name not in raw:
             raise ContractError(f"images.{name}", sorted(raw), f"an image of camera {name}")
         image, camera = raw[name], robot.camera(name)
-        if (image.height, image.width) != (camera.height, camera.width):
-            raise ContractError(f"images.{name}", f"{image.width}x{image.height}", f"{camera.width}x{camera.height}")
+        seen, size = image.looked_at, camera.size
+        if seen[2:] != size:
+            raise ContractError(f"images.{name}", f"{seen[3]}x{seen[2]}", f"{size[1]}x{size[0]}")
         number = tuple(ENCODINGS).index(image.encoding)
         row_bytes = image.row_bytes or image.width * ENCODINGS[image.encoding].channels
-        before = (image.height, image.width, row_bytes, number, int(layout.upside_down))
+        before = (image.height, image.width, row_bytes, number, int(layout.upside_down), *seen)
         top, left, high, wide = region
         found.append((image, before, (KINDS.index(kind), *layout.size, top, left, high, wide)))
     return found

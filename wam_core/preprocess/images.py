@@ -134,13 +134,11 @@ def check_bytes(data: NDArray[np.uint8], encoding: str, height: int, width: int,
 
 
 class Sized(Protocol):
-    """The size of a camera's image in pixels."""
+    """A camera, as far as its size goes."""
 
     @property
-    def width(self) -> int: ...
-
-    @property
-    def height(self) -> int: ...
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels of its pictures as they are looked at."""
 
 
 class Views(Protocol):
@@ -155,7 +153,7 @@ def check_images(robot: Views, images: Mapping[str, NDArray[np.uint8]], cameras:
         camera = robot.camera(name)
         if name not in images:
             raise ContractError(f"images.{name}", sorted(images), f"an image of camera {name}")
-        image, shape = images[name], (camera.height, camera.width, 3)
+        image, shape = images[name], (*camera.size, 3)
         if image.dtype != np.uint8 or image.shape != shape:
             raise ContractError(f"images.{name}", f"{image.dtype} {image.shape}", f"uint8 {shape}")
 

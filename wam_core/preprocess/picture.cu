@@ -18,6 +18,7 @@ enum { PIXELS, FLOATS, HALVES };
 struct Source {
     const unsigned char* bytes;
     int height, width, row_bytes, encoding, turned;
+    int top, left, high, wide;  // what is looked at, of the straight picture
     const short* pixels;  // of Undistortion, as shares; looked at by straight() alone
     const unsigned short* shares;
 };
@@ -110,13 +111,15 @@ INLINE Colour straight(const Source& s, int y, int x) {
                   floorf((sum.b + 512.0f) / 1024.0f)};
 }
 
-// What is template<bool bent> costs a camera that needs no undistortion nothing: it has a kernel of its own.
+// A pixel of what is looked at. What is template<bool bent> costs a camera that needs no undistortion nothing: it has a kernel of its own.
 template <bool bent>
 INLINE Colour pixel(const Source& s, int y, int x) {
     if (s.turned) {
-        y = s.height - 1 - y;
-        x = s.width - 1 - x;
+        y = s.high - 1 - y;
+        x = s.wide - 1 - x;
     }
+    y += s.top;
+    x += s.left;
     return bent ? straight(s, y, x) : sent(s, y, x);
 }
 
@@ -124,8 +127,8 @@ INLINE Colour pixel(const Source& s, int y, int x) {
 template <bool bent>
 INLINE Colour area_mean(const Source& s, int y, int x, float down, float across) {
     const float top = y * down, bottom = top + down, left = x * across, right = left + across;
-    const int last_row = clamped((int)ceilf(bottom - 1e-3f), 1, s.height);
-    const int last_column = clamped((int)ceilf(right - 1e-3f), 1, s.width);
+    const int last_row = clamped((int)ceilf(bottom - 1e-3f), 1, s.high);
+    const int last_column = clamped((int)ceilf(right - 1e-3f), 1, s.wide);
     Colour sum = {0.0f, 0.0f, 0.0f};
     float covered = 0.0f;
     for (int row = (int)top; row < last_row; ++row) {
@@ -157,8 +160,8 @@ INLINE int between(int out, float scale, int size, float& share) {
 template <bool bent>
 INLINE Colour interpolated(const Source& s, int y, int x, float down, float across) {
     float below, right;
-    const int row = between(y, down, s.height, below), column = between(x, across, s.width, right);
-    const int next_row = clamped(row + 1, 0, s.height - 1), next_column = clamped(column + 1, 0, s.width - 1);
+    const int row = between(y, down, s.high, below), column = between(x, across, s.wide, right);
+    const int next_row = clamped(row + 1, 0, s.high - 1), next_column = clamped(column + 1, 0, s.wide - 1);
     Colour sum = {0.0f, 0.0f, 0.0f};
     add(sum, pixel<bent>(s, row, column), (1.0f - below) * (1.0f - right));
     add(sum, pixel<bent>(s, row, next_column), (1.0f - below) * right);
@@ -206,7 +209,7 @@ template <bool bent>
 INLINE void make(const Source& s, const Tile& t) {
     const int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
     if (x >= t.wide || y >= t.high) return;
-    const float down = (float)s.height / t.high, across = (float)s.width / t.wide;
+    const float down = (float)s.high / t.high, across = (float)s.wide / t.wide;
     const Colour c = down >= 1.0f && across >= 1.0f ? area_mean<bent>(s, y, x, down, across)
                                                     : interpolated<bent>(s, y, x, down, across);
     const long long plane = t.kind == PIXELS ? 1 : (long long)t.height * t.width, step = t.kind == PIXELS ? 3 : 1;
@@ -217,14 +220,18 @@ INLINE void make(const Source& s, const Tile& t) {
 }
 
 KERNEL void place(const unsigned char* bytes, int source_height, int source_width, int row_bytes, int encoding,
-                  int turned, void* out, int kind, int height, int width, int top, int left, int high, int wide) {
-    make<false>(Source{bytes, source_height, source_width, row_bytes, encoding, turned, 0, 0},
+                  int turned, int from_top, int from_left, int from_high, int from_wide, void* out, int kind,
+                  int height, int width, int top, int left, int high, int wide) {
+    make<false>(Source{bytes, source_height, source_width, row_bytes, encoding, turned, from_top, from_left, from_high,
+                       from_wide, 0, 0},
                 Tile{out, kind, height, width, top, left, high, wide});
 }
 
 KERNEL void place_straight(const unsigned char* bytes, int source_height, int source_width, int row_bytes, int encoding,
-                           int turned, const short* pixels, const unsigned short* shares, void* out, int kind,
-                           int height, int width, int top, int left, int high, int wide) {
-    make<true>(Source{bytes, source_height, source_width, row_bytes, encoding, turned, pixels, shares},
+                           int turned, int from_top, int from_left, int from_high, int from_wide,
+                           const short* pixels, const unsigned short* shares, void* out, int kind, int height,
+                           int width, int top, int left, int high, int wide) {
+    make<true>(Source{bytes, source_height, source_width, row_bytes, encoding, turned, from_top, from_left, from_high,
+                      from_wide, pixels, shares},
                Tile{out, kind, height, width, top, left, high, wide});
 }

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from wam_core.errors import ContractError
 from wam_core.preprocess.compressed import decompress
-from wam_core.preprocess.images import check_bytes, decode_image
+from wam_core.preprocess.images import Region, check_bytes, decode_image
 from wam_core.preprocess.undistort import Undistortion, undistortion_of
 from wam_core.robot.contract import Camera
 
@@ -23,6 +23,7 @@ class RawImage:
         encoding: a key of :data:`wam_core.preprocess.images.ENCODINGS`.
         name: what errors call this image, e.g. its camera.
         undistortion: how it is made straight, of its size; None: it is looked at as it is.
+        window: (top, left, height, width) of what is looked at then; None: all of it.
     """
 
     data: NDArray[np.uint8]
@@ -32,18 +33,29 @@ class RawImage:
     row_bytes: int
     name: str = "image"
     undistortion: Undistortion | None = None
+    window: Region | None = None
 
     def __post_init__(self) -> None:
-        """Raises :class:`ContractError` for an unknown encoding, or bytes or maps that do not fit the size."""
+        """Raises :class:`ContractError` for an unknown encoding, or bytes, maps or a window that do not fit."""
         check_bytes(self.data, self.encoding, self.height, self.width, self.row_bytes, self.name)
         if self.undistortion is not None and self.undistortion.shares.shape != (self.height, self.width):
             mapped = self.undistortion.shares.shape
             raise ContractError(f"{self.name}.undistortion", mapped, f"maps of {self.width}x{self.height} pixels")
+        top, left, high, wide = self.looked_at
+        if min(top, left) < 0 or min(high, wide) < 1 or top + high > self.height or left + wide > self.width:
+            raise ContractError(f"{self.name}.window", self.window, f"a part of {self.width}x{self.height} pixels")
+
+    @property
+    def looked_at(self) -> Region:
+        """(top, left, height, width) of what is looked at, once it is straight."""
+        return self.window or (0, 0, self.height, self.width)
 
     def rgb(self) -> NDArray[np.uint8]:
-        """uint8 RGB ``[height, width, 3]``, straight."""
+        """uint8 RGB ``[height, width, 3]`` of what is looked at, straight."""
         pixels = decode_image(self.data, self.encoding, self.height, self.width, self.row_bytes, self.name)
-        return pixels if self.undistortion is None else self.undistortion.picture(pixels)
+        straight = pixels if self.undistortion is None else self.undistortion.picture(pixels)
+        top, left, high, wide = self.looked_at
+        return np.ascontiguousarray(straight[top : top + high, left : left + wide])
 
 
 def camera_image(camera: Camera, message: Any, name: str = "") -> RawImage:
@@ -59,16 +71,16 @@ def camera_image(camera: Camera, message: Any, name: str = "") -> RawImage:
             or cannot be decoded.
     """
     name = name or camera.name
-    made_straight = undistortion_of(camera)
+    looked_at = (name, undistortion_of(camera), camera.window)
     if hasattr(message, "format"):
         sent = np.asarray(message.data, dtype=np.uint8)
         pixels, encoding = decompress(sent, message.format, camera.height, camera.width, name)
-        return RawImage(pixels, encoding, camera.height, camera.width, 0, name, made_straight)
+        return RawImage(pixels, encoding, camera.height, camera.width, 0, *looked_at)
     if (message.width, message.height) != (camera.width, camera.height):
         expected = f"{camera.width}x{camera.height} as camera {camera.name} of the robot file"
         raise ContractError(f"{name}.size", f"{message.width}x{message.height}", expected)
     data = np.frombuffer(message.data, dtype=np.uint8)
-    return RawImage(data, message.encoding, message.height, message.width, message.step, name, made_straight)
+    return RawImage(data, message.encoding, message.height, message.width, message.step, *looked_at)
 
 
 def raw_image(pixels: NDArray[np.uint8], name: str) -> RawImage:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from wam_core.errors import ContractError
 from wam_core.preprocess.images import ImageLayout
+from wam_core.robot.contract import RobotContract
 from wam_core.robot.senses import Sense, Sensing, form, senses_of
 
 Values = NDArray[np.generic]
@@ -24,6 +25,11 @@ def needed_senses(robot: Sensing, channels: Sequence[str], layout: ImageLayout) 
         ContractError: the robot lacks one of them.
     """
     return tuple(sense for channel in channels for sense in senses_of(robot, channel, layout.cameras))
+
+
+def looked_at(robot: RobotContract, sense: Sense, values: Values) -> Values:
+    """What a sense says of the pictures that are looked at, of what it says of the straight ones."""
+    return robot.camera(sense.camera).cut(values) if sense.camera else values
 
 
 def channels_of(

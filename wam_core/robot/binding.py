@@ -39,12 +39,15 @@ def differences(trained: RobotContract, robot: RobotContract, channels: Sequence
         yield _error("cameras", names, f"{expected} in this order")
     for camera in robot.cameras:
         for other in trained.cameras:
-            found, wanted = (f"{c.width}x{c.height}" for c in (camera, other))
+            found, wanted = (f"{c.size[1]}x{c.size[0]}" for c in (camera, other))
             if camera.name == other.name and found != wanted:
                 yield _error(f"cameras.{camera.name}", f"{found} pixels", f"{wanted} pixels")
-            if camera.name == other.name and other.lens is not None and camera.lens != other.lens:
-                yield _error(f"cameras.{camera.name}.lens", camera.lens, f"{other.lens}")
+            if camera.name == other.name and other.lens is not None and camera.looked_through != other.looked_through:
+                found, wanted = (f"{c.looked_through}, crop {c.crop}" for c in (camera, other))
+                yield _error(f"cameras.{camera.name}.lens", found, wanted)
             # With a lens pictures were straight, whatever made them so; without one they were as the camera sent them.
+            if camera.name == other.name and other.lens is None and camera.crop != other.crop:
+                yield _error(f"cameras.{camera.name}.crop", camera.crop, f"{other.crop}")
             if camera.name == other.name and other.lens is None and camera.distortion is not None:
                 yield _error(f"cameras.{camera.name}.distortion", camera.distortion, "none: pictures as they are sent")
     for channel in channels:

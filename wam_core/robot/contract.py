@@ -3,18 +3,22 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wam_core.contract import ACTION_SPACES, FloatArray
 from wam_core.errors import ContractError, look_up
 from wam_core.robot.body import ActionSpec, Body
+from wam_core.robot.crop import Crop
 from wam_core.robot.distortion import Distortion
 from wam_core.robot.fingers import Fingers, Gripper, of_gripper
 from wam_core.robot.lens import Lens
 from wam_core.robot.safety import Safety
 from wam_core.robot.senses import Sense
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 #: Columns of an ``ee_pose`` vector; proprioception is one too. An arm that carries nothing has no ``gripper``.
 TOOL_POSE_NAMES = ("x", "y", "z", "rx", "ry", "rz", "gripper")
@@ -132,9 +136,11 @@ class Camera:
     """One camera stream as it is published; ``frame`` is its optical frame, in the URDF if anything needs geometry.
 
     Attributes:
-        lens: of straight pictures: those that are published, or what they are undistorted to.
+        width, height: of the pictures that are published.
+        lens: of straight pictures of that size: those that are published, or what they are undistorted to.
         distortion: of the pictures that are published; none where they are to be looked at as they are.
         transport: a key of :data:`TRANSPORTS`; what a recording holds, its own messages say.
+        crop: what of the straight picture is looked at; all of it where there is none.
     """
 
     name: str
@@ -145,11 +151,39 @@ class Camera:
     lens: Lens | None = None
     distortion: Distortion | None = None
     transport: str = "raw"
+    crop: Crop | None = None
 
     @property
     def camera_info(self) -> str:
         """Topic on which its driver must say the same calibration; empty where it is not listened to."""
         return self.distortion.camera_info if self.distortion else ""
+
+    @property
+    def window(self) -> tuple[int, int, int, int]:
+        """(top, left, height, width) in the straight picture of what is looked at."""
+        crop = self.crop or Crop(0, 0, self.width, self.height)
+        return crop.y_offset, crop.x_offset, crop.height, crop.width
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the pictures that are looked at."""
+        return self.window[2:]
+
+    @property
+    def looked_through(self) -> Lens | None:
+        """The lens of the pictures that are looked at."""
+        top, left, _, _ = self.window
+        return None if self.lens is None else self.lens.cropped(left, top)
+
+    def cut(self, picture: NDArray[Scalar]) -> NDArray[Scalar]:
+        """What is looked at of a straight picture ``[height, width, ...]``, or of what goes with it pixel by pixel."""
+        top, left, high, wide = self.window
+        return picture[top : top + high, left : left + wide]
+
+    def straight(self) -> "Camera":
+        """One that publishes the pictures that are looked at."""
+        height, width = self.size
+        return replace(self, width=width, height=height, lens=self.looked_through, distortion=None, crop=None)
 
 
 @dataclass(frozen=True)
@@ -218,8 +252,8 @@ class RobotContract:
         return look_up({c.name: c for c in self.cameras}, name, "camera")
 
     def straight(self) -> "RobotContract":
-        """The same of a robot whose cameras publish straight pictures."""
-        return replace(self, cameras=tuple(replace(camera, distortion=None) for camera in self.cameras))
+        """The same of a robot whose cameras publish the pictures that are looked at."""
+        return replace(self, cameras=tuple(camera.straight() for camera in self.cameras))
 
     def sense(self, name: str) -> Sense:
         return look_up({s.name: s for s in self.senses}, name, "sense")

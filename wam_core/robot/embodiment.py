@@ -22,6 +22,11 @@ class View:
     width: int
     height: int
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self.height, self.width
+
 
 @dataclass(frozen=True)
 class Embodiment:

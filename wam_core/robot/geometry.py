@@ -101,7 +101,8 @@ def camera_view(robot: RobotContract, model: pin.Model, name: str, region: Regio
     """
     camera = robot.camera(name)
     field = f"robot.cameras.{name}"
-    if camera.lens is None:
+    lens = camera.looked_through
+    if lens is None:
         raise ContractError(f"{field}.lens", None, "fx, fy, cx, cy in pixels, which geometry needs")
     if not model.existFrame(camera.frame):
         raise ContractError(f"{field}.frame", camera.frame, f"a frame of {robot.urdf}")
@@ -110,6 +111,6 @@ def camera_view(robot: RobotContract, model: pin.Model, name: str, region: Regio
     if not on_tool and frame.parentJoint:
         raise ContractError(f"{field}.frame", camera.frame, "a frame that is fixed to the base or to the tool")
     place = tool.placement.actInv(frame.placement) if on_tool else frame.placement
-    size = (camera.height, camera.width)
-    lens = camera.lens.turned(camera.width, camera.height) if upside_down else camera.lens
-    return View(region, lens.tile(size, region), on_tool, place.rotation.copy(), place.translation.copy())
+    height, width = camera.size
+    lens = lens.turned(width, height) if upside_down else lens
+    return View(region, lens.tile(camera.size, region), on_tool, place.rotation.copy(), place.translation.copy())

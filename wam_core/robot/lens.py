@@ -41,6 +41,10 @@ class Lens:
         """Of the same picture, ``width`` x ``height`` pixels, turned by 180 degrees."""
         return Lens(-self.fx, -self.fy, width - 1 - self.cx, height - 1 - self.cy)
 
+    def cropped(self, x_offset: int, y_offset: int) -> "Lens":
+        """Of the part of the same picture whose first pixel is the one at ``(x_offset, y_offset)``."""
+        return Lens(self.fx, self.fy, self.cx - x_offset, self.cy - y_offset)
+
     def tile(self, size: tuple[int, int], region: tuple[int, int, int, int]) -> "Lens":
         """Of a picture of ``size`` (height, width) that is resized into ``region`` (top, left, height, width)."""
         top, left, height, width = region

@@ -28,6 +28,7 @@ from wam_core.robot.contract import (
     Workspace,
     column_names,
 )
+from wam_core.robot.crop import read_crop
 from wam_core.robot.distortion import read_distortion
 from wam_core.robot.fingers import HAND_FINGERS, Fingers, Gripper
 from wam_core.robot.lens import read_lens
@@ -101,7 +102,9 @@ def _camera(raw: Mapping[str, Any], source: str) -> Camera:
     source = f"{source}.{fields['name']}"
     look_up(TRANSPORTS, fields.get("transport", "raw"), f"{source}.transport")
     lens = read_lens(fields.pop("lens", None), fields["width"], fields["height"], f"{source}.lens")
-    return Camera(**fields | {"lens": lens, "distortion": read_distortion(fields.get("distortion"), lens, source)})
+    crop = read_crop(fields.get("crop"), fields["width"], fields["height"], source)
+    distortion = read_distortion(fields.get("distortion"), lens, source)
+    return Camera(**fields | {"lens": lens, "distortion": distortion, "crop": crop})
 
 
 def _fingers(raw: Mapping[str, Any], source: str) -> dict[str, Any]:

@@ -135,8 +135,7 @@ def senses_of(robot: Sensing, channel: str, cameras: Sequence[str]) -> tuple[Sen
 def form(robot: Sensing, sense: Sense) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Shape and type of one instant of a sense."""
     if sense.camera:
-        camera = robot.camera(sense.camera)
-        return (camera.height, camera.width), np.dtype(np.bool_ if sense.kind == "object_mask" else np.float32)
+        return robot.camera(sense.camera).size, np.dtype(np.bool_ if sense.kind == "object_mask" else np.float32)
     if sense.rate_hz:
         return (round(sense.rate_hz * robot.step_ns / 1e9),), np.dtype(np.float32)
     if sense.rows:

@@ -124,7 +124,7 @@ class View:
             if not own:
                 continue
             self.number(f"surprise/{camera.name}", stamp_ns, max(own.values()))
-            boxes = region_boxes((camera.height, camera.width))
+            boxes = region_boxes(camera.size)
             places = {f"{camera.name}/{row}/{column}": box for (row, column), box in boxes.items()}
             high = {name: value for name, value in own.items() if value > 1.0}
             corners = np.array([places[name] for name in high], np.float64).reshape(-1, 2, 2)[:, :, ::-1]
