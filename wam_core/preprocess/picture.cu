@@ -145,10 +145,21 @@ INLINE Colour area_mean(const Source& s, int y, int x, float down, float across)
     return sum;
 }
 
-// Where an output pixel lies between two of the source, when there are more of them: as OpenCV enlarges by area.
-INLINE int between(int out, float scale, int size, float& share) {
-    int low = (int)floorf(out * scale);
-    share = (out + 1) - (low + 1) / scale;
+// A product that a GPU must not join with the sum it is part of.
+INLINE double times(double a, double b) {
+#ifdef __CUDA_ARCH__
+    return __dmul_rn(a, b);
+#else
+    return a * b;
+#endif
+}
+
+// Where an output pixel of so many lies between two of the source's, when there are more of them: as OpenCV enlarges by
+// area, in its precision: where a pixel begins exactly at one of the source, less would take the one before.
+INLINE int between(int out, int outs, int size, float& share) {
+    const double enlarged = (double)outs / size;
+    int low = (int)floor(times(out, 1.0 / enlarged));
+    share = (float)((out + 1) - times(low + 1, enlarged));
     share = share <= 0.0f ? 0.0f : share - floorf(share);
     if (low >= size - 1) {
         low = size - 1;
@@ -158,9 +169,9 @@ INLINE int between(int out, float scale, int size, float& share) {
 }
 
 template <bool bent>
-INLINE Colour interpolated(const Source& s, int y, int x, float down, float across) {
+INLINE Colour interpolated(const Source& s, int y, int x, int high, int wide) {
     float below, right;
-    const int row = between(y, down, s.high, below), column = between(x, across, s.wide, right);
+    const int row = between(y, high, s.high, below), column = between(x, wide, s.wide, right);
     const int next_row = clamped(row + 1, 0, s.high - 1), next_column = clamped(column + 1, 0, s.wide - 1);
     Colour sum = {0.0f, 0.0f, 0.0f};
     add(sum, pixel<bent>(s, row, column), (1.0f - below) * (1.0f - right));
@@ -211,7 +222,7 @@ INLINE void make(const Source& s, const Tile& t) {
     if (x >= t.wide || y >= t.high) return;
     const float down = (float)s.high / t.high, across = (float)s.wide / t.wide;
     const Colour c = down >= 1.0f && across >= 1.0f ? area_mean<bent>(s, y, x, down, across)
-                                                    : interpolated<bent>(s, y, x, down, across);
+                                                    : interpolated<bent>(s, y, x, t.high, t.wide);
     const long long plane = t.kind == PIXELS ? 1 : (long long)t.height * t.width, step = t.kind == PIXELS ? 3 : 1;
     const long long at = step * ((long long)(t.top + y) * t.width + t.left + x);
     put(t.out, t.kind, at, c.r);
